@@ -1,0 +1,1 @@
+"""One click command per file: options in, call, print."""

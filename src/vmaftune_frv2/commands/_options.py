@@ -1,0 +1,90 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from vmaftune_frv2.contract.encoders import ENCODERS
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+RAW_SUFFIXES = (".yuv", ".raw")
+
+
+def default_jobs() -> int:
+    """CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def encoder_help() -> str:
+    """Names for the help of ``--encoder``."""
+    return ", ".join(ENCODERS.names())
+
+
+def grid_options(command: Command) -> Command:
+    """``--encoder --preset --crf``."""
+    for option in (
+        click.option(
+            "--crf", "crfs", multiple=True, metavar="CRF|FIRST:LAST[:STEP]",
+            help="Quality values; repeatable. ENCODER=VALUE binds one to an encoder.",
+        ),
+        click.option(
+            "--preset", "presets", multiple=True, metavar="PRESET",
+            help="An encoder's own preset or a shared name (medium); repeatable. ENCODER=PRESET binds one.",
+        ),
+        click.option(
+            "--encoder", "encoders", multiple=True, metavar="NAME",
+            help=f"Encoder; repeatable. Known: {encoder_help()}.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def raw_options(command: Command) -> Command:
+    """``--width --height --pix-fmt --framerate``, for headerless YUV."""
+    for option in (
+        click.option("--framerate", type=str, default=None, help="Frame rate of raw YUV: 25, 23.976 or 24000/1001."),
+        click.option("--pix-fmt", default=None, help="Pixel format of raw YUV.  [default: yuv420p]"),
+        click.option("--height", type=click.IntRange(min=1), default=None, help="Height of raw YUV."),
+        click.option("--width", type=click.IntRange(min=1), default=None, help="Width of raw YUV."),
+    ):
+        command = option(command)
+    return command
+
+
+def ffmpeg_option(command: Command) -> Command:
+    """``--ffmpeg-bin``."""
+    return click.option(
+        "--ffmpeg-bin", default=None, metavar="PROGRAM",
+        help="ffmpeg to use; else PATH's if it has libvmaf, else the bundled one.",
+    )(command)  # fmt: skip
+
+
+def parse_framerate(text: str) -> Fraction:
+    """A frame rate as a fraction; the NTSC decimals become their exact thousand-and-firsts.
+
+    Raises:
+        click.BadParameter: not a positive number.
+    """
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise click.BadParameter(f"{text!r} is not a frame rate", param_hint="--framerate")
+    ntsc = Fraction(round(rate) * 1000, 1001)
+    return ntsc if rate != round(rate) and abs(ntsc - rate) < Fraction(1, 1000) else rate
+
+
+def is_raw(path: str) -> bool:
+    """Whether a source is headerless YUV, by its name."""
+    return Path(path).suffix.lower() in RAW_SUFFIXES

@@ -1,0 +1,60 @@
+"""A progress bar on a terminal, nothing but messages elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class Bar:
+    """Counts what is done. Without a terminal it only passes messages on."""
+
+    def __init__(self, progress: Progress | None, what: str) -> None:
+        self._progress = progress
+        self._what = what
+        self._task: TaskID | None = None
+
+    def start(self, total: int) -> None:
+        """Sets how much there is to do."""
+        if self._progress is not None:
+            self._task = self._progress.add_task(self._what, total=total)
+
+    def advance(self) -> None:
+        """One more is done."""
+        if self._progress is not None and self._task is not None:
+            self._progress.advance(self._task)
+
+    def say(self, message: str) -> None:
+        """A line that stays."""
+        if self._progress is not None:
+            self._progress.console.print(message, markup=False, highlight=False)
+        else:
+            click.echo(message, err=True)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Bar]:
+    """A bar with count, rate and time left on stderr, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield Bar(None, what)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed * 60:.1f}/min" if speed else "")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield Bar(progress, what)

@@ -1,0 +1,157 @@
+"""What ``vmaf-tune corpus`` does once its options are read."""
+
+from __future__ import annotations
+
+import concurrent.futures as cf
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from vmaftune_frv2.commands._progress import progress_bar
+from vmaftune_frv2.commands._sources import open_sources, raw_format
+from vmaftune_frv2.contract.grid import build_grid
+from vmaftune_frv2.contract.rows import FAILURE_REASON, Row
+from vmaftune_frv2.corpus.measure import MeasureOptions
+from vmaftune_frv2.corpus.plan import Plan, identity, make_plan
+from vmaftune_frv2.corpus.store import CorpusStore
+from vmaftune_frv2.corpus.sweep import QUEUED_PER_JOB, Summary, sweep
+from vmaftune_frv2.errors import ExitCode, OutputError
+from vmaftune_frv2.host.cli import Host
+from vmaftune_frv2.host.events import HookEvents
+from vmaftune_frv2.media import process
+from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of ``vmaf-tune corpus``."""
+
+    labels: tuple[str, ...]
+    encoders: tuple[str, ...]
+    presets: tuple[str, ...]
+    crfs: tuple[str, ...]
+    extra_params: tuple[str, ...]
+    width: int | None
+    height: int | None
+    pix_fmt: str | None
+    framerate: str | None
+    duration: float
+    sample_clip_seconds: float
+    vmaf_model: str
+    jobs: int
+    threads: int
+    container: str | None
+    keep_encodes: bool
+    encode_dir: Path | None
+    output: Path
+    no_source_hash: bool
+    dry_run: bool
+    ffmpeg_bin: str | None
+
+
+def run_sweep(host: Host, request: Request) -> int:
+    """Plans and runs a sweep, and prints what came of it.
+
+    Returns:
+        The exit code: negative when a cell failed or was refused.
+    """
+    cells = build_grid(request.encoders, request.presets, request.crfs)
+    raw = raw_format(request.width, request.height, request.pix_fmt, request.framerate)
+    ffmpeg = locate(request.ffmpeg_bin)
+    sources = open_sources(
+        ffmpeg,
+        request.labels,
+        raw,
+        sample_seconds=request.sample_clip_seconds,
+        hash_files=not request.no_source_hash,
+        duration=request.duration,
+    )
+    plan, remaps = make_plan(
+        ffmpeg, sources, cells, vmaf_model=request.vmaf_model, extra_params=request.extra_params
+    )
+    for remap in remaps:
+        click.echo(f"{remap.encoder} runs preset {remap.asked} as {remap.runs_as}; rows say {remap.runs_as}", err=True)
+    if request.dry_run:
+        _print_plan(plan, request.output)
+        return ExitCode.OK
+    with CorpusStore(request.output) as store:
+        if store.quarantined:
+            click.echo(f"a torn last line was moved to {store.quarantine_path}", err=True)
+        summary = _run(host, plan, ffmpeg, store, request)
+    _print_summary(summary, store, request)
+    return ExitCode.OK if summary.clean else ExitCode.NEGATIVE
+
+
+def _run(host: Host, plan: Plan, ffmpeg: FFmpeg, store: CorpusStore, request: Request) -> Summary:
+    keep_dir = _folder(request.encode_dir or _default_encode_dir(request.output)) if request.keep_encodes else None
+    options = MeasureOptions(
+        scratch=_folder(request.encode_dir) if request.encode_dir else keep_dir,
+        keep_dir=keep_dir,
+        container=request.container,
+        threads=request.threads,
+    )
+    with progress_bar("cells") as bar, _pool(request.jobs) as executor:
+
+        def done(row: Row) -> None:
+            bar.advance()
+            if row["exit_status"] != 0 or row.get(FAILURE_REASON):
+                cell = f"{row['src']} {row['encoder']}:{row['preset']}:{row['crf']}"
+                bar.say(f"{cell}: {str(row[FAILURE_REASON]).splitlines()[0]}")
+
+        events = HookEvents(host.plugins, bar.start, done)
+        queued = request.jobs * QUEUED_PER_JOB
+        return sweep(plan, ffmpeg, store, options, events, executor=executor, queued=queued)
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[cf.Executor]:
+    """Worker threads whose ffmpegs end with the sweep."""
+    executor = cf.ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="cell")
+    try:
+        yield executor
+    except BaseException:
+        process.stop_all()
+        raise
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _default_encode_dir(output: Path) -> Path:
+    return output.with_name(f"{output.stem}-encodes")
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be made ({error.strerror})") from error
+    return path.absolute()
+
+
+def _print_plan(plan: Plan, output: Path) -> None:
+    measured: set[bytes] = set()
+    if output.exists():
+        with CorpusStore(output) as store:
+            measured = store.measured
+    for request in plan:
+        if identity(request.base_row()) not in measured:
+            click.echo(f"{request.source.label}\t{request.cell.encoder}\t{request.cell.preset}\t{request.cell.crf}")
+    click.echo(
+        f"{len(plan)} cells planned: {len(plan.sources)} sources x {len(plan.cells)}; encodes to do: "
+        f"{sum(identity(r.base_row()) not in measured for r in plan)}",
+        err=True,
+    )
+
+
+def _print_summary(summary: Summary, store: CorpusStore, request: Request) -> None:
+    parts = [f"{summary.measured} measured"]
+    if summary.skipped:
+        parts.append(f"{summary.skipped} already there")
+    if summary.failed:
+        parts.append(f"{summary.failed} failed (rows with exit_status != 0; the same command tries them again)")
+    if summary.vetoed:
+        parts.append(f"{summary.vetoed} refused (kept in {store.vetoed_path})")
+    click.echo(f"{request.output}: {summary.planned} cells, {', '.join(parts)}", err=True)

@@ -1,0 +1,53 @@
+"""``vmaf-tune corpus``: sweep encoders over a grid and append rows."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vmaftune_frv2.commands._options import default_jobs, ffmpeg_option, grid_options, raw_options
+from vmaftune_frv2.host.cli import Host, pass_host
+
+
+@click.command(name="corpus")
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option("--source", "more_sources", multiple=True, metavar="SOURCE", help="A source; repeatable.")
+@raw_options
+@click.option("--duration", type=float, default=0.0, help="Duration in seconds; checked against the frames.")
+@grid_options
+@click.option("--extra-params", default="", metavar="ARGS", help="Further ffmpeg encoder arguments, quoted as one.")
+@click.option(
+    "--sample-clip-seconds", type=click.FloatRange(min=0), default=0.0,
+    help="Use only this many seconds around the middle of each source.",
+)
+@click.option("--vmaf-model", default="vmaf_v0.6.1", show_default=True, help="libvmaf model version.")
+@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Cells measured at once.  [default: CPUs]")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of each job.")
+@click.option("--container", type=click.Choice(["mp4", "mkv", "webm"]), help="Container.  [default: per encoder]")
+@click.option("--keep-encodes", is_flag=True, help="Keep the encodes in --encode-dir.")
+@click.option("--encode-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder for encodes.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("corpus.jsonl"), show_default=True,
+    help="Corpus to append to. Cells it already has are not measured again.",
+)
+@click.option("--no-source-hash", is_flag=True, help="Do not hash sources; they are told apart by path.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and the number of encodes, and stop.")
+@ffmpeg_option
+@pass_host
+def corpus(host: Host, **options: Any) -> int:
+    """Encode and score every (source, encoder, preset, crf), one row each.
+
+    The corpus is appended to, never truncated, and the same command goes on where it stopped.
+    """
+    from vmaftune_frv2.commands._sweep import Request, run_sweep
+
+    labels = [*options.pop("sources"), *options.pop("more_sources")]
+    if not labels:
+        raise click.UsageError("give at least one source")
+    options["encoders"] = options["encoders"] or ("libx264",)
+    options["extra_params"] = tuple(shlex.split(options["extra_params"]))
+    options["jobs"] = options["jobs"] or default_jobs()
+    return run_sweep(host, Request(labels=tuple(labels), **options))

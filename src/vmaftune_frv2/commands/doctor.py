@@ -1,0 +1,42 @@
+"""``vmaf-tune doctor``: which ffmpeg is used and what it can do."""
+
+from __future__ import annotations
+
+import json
+import platform
+
+import click
+
+from vmaftune_frv2 import __version__
+from vmaftune_frv2.commands._options import ffmpeg_option
+from vmaftune_frv2.errors import ExitCode
+
+
+@click.command(name="doctor")
+@ffmpeg_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
+    """Say which ffmpeg is used, and try its encoders, its libvmaf and the canonical-6 features."""
+    from importlib.util import find_spec
+
+    from vmaftune_frv2.media.checkup import check_up
+    from vmaftune_frv2.media.ffmpeg import locate
+
+    ffmpeg = locate(ffmpeg_bin)
+    findings = check_up(ffmpeg)
+    if as_json:
+        document = {
+            "version": __version__,
+            "python": platform.python_version(),
+            "ffmpeg": {"path": ffmpeg.path, "origin": ffmpeg.origin, "version": ffmpeg.version},
+            "torch": find_spec("torch") is not None,
+            "checks": [{"name": f.name, "ok": f.ok, "detail": f.detail} for f in findings],
+        }
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo(f"vmaf-tune {__version__}, Python {platform.python_version()}")
+        click.echo(f"ffmpeg {ffmpeg.version} from {ffmpeg.origin}: {ffmpeg.path}")
+        click.echo(f"training: {'torch is installed' if find_spec('torch') else 'torch is missing (extra: train)'}")
+        for finding in findings:
+            click.echo(f"  {'ok     ' if finding.ok else 'MISSING'} {finding.name}: {finding.detail}")
+    return ExitCode.OK if all(f.ok for f in findings) else ExitCode.NEGATIVE

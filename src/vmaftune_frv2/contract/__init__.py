@@ -1,0 +1,1 @@
+"""The contracts: encoders, cells, features, rows, sidecars, the registry. numpy at most."""

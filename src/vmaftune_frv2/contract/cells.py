@@ -1,0 +1,69 @@
+"""A cell: one (encoder, preset, crf)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
+from vmaftune_frv2.errors import UsageError
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One point of the grid, spelled natively."""
+
+    encoder: str
+    preset: str
+    crf: int
+
+    def __str__(self) -> str:
+        return f"{self.encoder}:{self.preset}:{self.crf}"
+
+    @classmethod
+    def resolve(cls, encoder: str, preset: str, crf: int, table: EncoderTable = ENCODERS) -> Cell:
+        """The cell that really runs: encoder aliases and shared preset names resolved, ranges checked.
+
+        Raises:
+            UsageError: unknown encoder or preset, crf out of range.
+        """
+        entry = table.get(encoder)
+        return cls(entry.name, entry.resolve_preset(preset), entry.check_crf(crf))
+
+    @classmethod
+    def parse(cls, text: str) -> Cell:
+        """Reads ``ENCODER:PRESET:CRF``.
+
+        Raises:
+            UsageError: another form, or a cell that cannot run.
+        """
+        parts = text.split(":")
+        if len(parts) != 3 or not parts[2].isdigit():
+            raise UsageError(f"{text!r} is not a cell; write ENCODER:PRESET:CRF, as in libx264:medium:28")
+        return cls.resolve(parts[0], parts[1], int(parts[2]))
+
+
+def parse_crfs(texts: Iterable[str]) -> tuple[int, ...]:
+    """Crfs from numbers and ranges: ``23``, ``18:43`` (step 1) or ``18:43:5``, ends included.
+
+    Returns:
+        Sorted distinct crfs.
+
+    Raises:
+        UsageError: not a number or range, an empty range, or a step below 1.
+    """
+    crfs: set[int] = set()
+    for text in texts:
+        try:
+            numbers = [int(part) for part in text.split(":")]
+        except ValueError:
+            numbers = []
+        if not 1 <= len(numbers) <= 3:
+            raise UsageError(f"--crf {text!r}: write a number (23) or a range (18:43:5)")
+        start = numbers[0]
+        stop = numbers[1] if len(numbers) > 1 else start
+        step = numbers[2] if len(numbers) > 2 else 1
+        if step < 1 or stop < start:
+            raise UsageError(f"--crf {text!r}: a range runs upwards, START:STOP[:STEP] with STEP >= 1")
+        crfs.update(range(start, stop + 1, step))
+    return tuple(sorted(crfs))

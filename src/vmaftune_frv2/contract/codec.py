@@ -1,0 +1,101 @@
+"""The codec block: encoder one-hot, preset_norm and crf_norm, under a pinned vocabulary.
+
+Vocabularies are versioned and append-only in spirit; a sidecar pins the version and the list it was
+trained with, and nothing else decides a slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.encoders import ENCODERS, SLOWEST_ORDINAL, EncoderTable, canonical_name
+from vmaftune_frv2.errors import UsageError
+
+CRF_SCALE = 63.0
+UNKNOWN = "unknown"
+BLIND = 0.5
+"""preset_norm and crf_norm of an encoder in the unknown slot."""
+
+VOCABULARIES: dict[int, tuple[str, ...]] = {
+    1: ("libx264", "libx265", "libsvtav1", "libvvenc", "libvpx-vp9", UNKNOWN),
+    2: (
+        "libx264", "libx265", "libsvtav1", "libvvenc", "libvpx-vp9", "h264_nvenc", "hevc_nvenc", "av1_nvenc",
+        "h264_qsv", "hevc_qsv", "av1_qsv", UNKNOWN,
+    ),
+    3: (
+        "libx264", "libaom-av1", "libx265", "h264_nvenc", "hevc_nvenc", "av1_nvenc", "h264_amf", "hevc_amf",
+        "av1_amf", "h264_qsv", "hevc_qsv", "av1_qsv", "libvvenc", "libsvtav1", "h264_videotoolbox",
+        "hevc_videotoolbox",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CodecBlock:
+    """Turns cells into codec vectors.
+
+    Args:
+        vocab: encoder names in slot order, as pinned by a sidecar.
+        version: vocabulary version that ``vocab`` is.
+    """
+
+    vocab: tuple[str, ...]
+    version: int
+
+    @classmethod
+    def of_version(cls, version: int) -> CodecBlock:
+        """The block of a known vocabulary version.
+
+        Raises:
+            UsageError: no such version.
+        """
+        if version not in VOCABULARIES:
+            raise UsageError(f"unknown encoder vocabulary {version}; known: {', '.join(map(str, VOCABULARIES))}")
+        return cls(VOCABULARIES[version], version)
+
+    @property
+    def width(self) -> int:
+        """Length of a codec vector."""
+        return len(self.vocab) + 2
+
+    @property
+    def layout(self) -> list[str]:
+        """Meaning of each element, as the sidecar's ``codec_block_layout``."""
+        return [f"encoder_onehot[{name}]" for name in self.vocab] + ["preset_norm", "crf_norm"]
+
+    def slot(self, encoder: str) -> int | None:
+        """The one-hot slot of an encoder: its own, else ``unknown``'s, else None."""
+        name = canonical_name(encoder)
+        if name in self.vocab:
+            return self.vocab.index(name)
+        return self.vocab.index(UNKNOWN) if UNKNOWN in self.vocab else None
+
+    def knows(self, encoder: str) -> bool:
+        """Whether the encoder has a slot of its own."""
+        return canonical_name(encoder) in self.vocab
+
+    def vector(self, cell: Cell, table: EncoderTable = ENCODERS) -> list[float]:
+        """Codec vector of one cell: one-hot, preset_norm, crf_norm, all in [0, 1].
+
+        Raises:
+            UsageError: no slot for the encoder, or a preset nobody knows.
+        """
+        slot = self.slot(cell.encoder)
+        if slot is None:
+            raise UsageError(f"no slot for encoder {cell.encoder!r} in vocabulary {self.version}")
+        onehot = [0.0] * len(self.vocab)
+        onehot[slot] = 1.0
+        if not self.knows(cell.encoder):
+            return [*onehot, BLIND, BLIND]
+        ordinal = table.get(cell.encoder).preset_ordinal(cell.preset)
+        return [*onehot, ordinal / SLOWEST_ORDINAL, min(max(cell.crf / CRF_SCALE, 0.0), 1.0)]
+
+    def matrix(self, cells: Iterable[Cell], table: EncoderTable = ENCODERS) -> NDArray[np.float32]:
+        """[N, width] codec vectors."""
+        rows: Sequence[list[float]] = [self.vector(cell, table) for cell in cells]
+        return np.asarray(rows, dtype=np.float32).reshape(len(rows), self.width)

@@ -1,0 +1,264 @@
+"""The encoder table: one entry per encoder, all of it data.
+
+Preset names run fast to slow, whatever the encoder's own numbering does, so that a preset's position
+gives its ordinal. Upstream's shared preset names are read for every encoder and resolved to the native
+preset that really runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from vmaftune_frv2.errors import UsageError
+
+SHARED_PRESETS = (
+    "placebo", "slowest", "slower", "slow", "medium", "fast", "faster", "veryfast", "superfast", "ultrafast",
+)  # fmt: skip
+"""Preset names that the upstream tool uses for every encoder, slow to fast."""
+
+SLOWEST_ORDINAL = 9.0
+"""Ordinal of an encoder's slowest preset; the fastest has 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """What there is to know of one ffmpeg encoder.
+
+    Args:
+        name: ffmpeg's ``-c:v`` name, which is also the row's ``encoder``.
+        presets: native preset names, fast to slow.
+        crf_min: best quality of the constant-quality axis (crf, or qp where the encoder has no crf).
+        crf_max: worst quality of that axis.
+        argv: codec arguments with the fields ``{preset}``, ``{crf}`` and ``{threads}``.
+        pix_fmts: pixel formats the encoder takes, preferred first.
+        container: default file extension of an encode.
+        version_pattern: finds the library's version in ffmpeg's verbose stderr.
+        preset_aliases: other spellings of a preset, resolved to the native one.
+        default_presets: presets of a sweep that names none, fast to slow.
+        default_crfs: crfs of a sweep that names none.
+        remap_pattern: finds, in stderr, the preset that the library ran instead of the one asked for.
+    """
+
+    name: str
+    presets: tuple[str, ...]
+    crf_min: int
+    crf_max: int
+    argv: tuple[str, ...]
+    pix_fmts: tuple[str, ...]
+    container: str
+    version_pattern: str
+    preset_aliases: Mapping[str, str] = field(default_factory=dict)
+    default_presets: tuple[str, ...] = ()
+    default_crfs: tuple[int, ...] = ()
+    remap_pattern: str | None = None
+
+    def resolve_preset(self, preset: str) -> str:
+        """The native preset that ``preset`` (native, alias or shared name) runs as.
+
+        Raises:
+            UsageError: nobody knows the name.
+        """
+        if preset in self.presets:
+            return preset
+        native = self.preset_aliases.get(preset)
+        if native is None:
+            raise UsageError(
+                f"{self.name} has no preset {preset!r}; its presets are {', '.join(self.presets)}"
+                f" (fast to slow), or a shared name: {', '.join(SHARED_PRESETS)}"
+            )
+        return native
+
+    def preset_ordinal(self, preset: str) -> float:
+        """Ordinal of a preset, 0 (fastest) to 9 (slowest), equal steps between native presets."""
+        steps = len(self.presets) - 1
+        return SLOWEST_ORDINAL * self.presets.index(self.resolve_preset(preset)) / max(steps, 1)
+
+    def check_crf(self, crf: int) -> int:
+        """``crf`` if the encoder takes it.
+
+        Raises:
+            UsageError: outside ``crf_min..crf_max``.
+        """
+        if not self.crf_min <= crf <= self.crf_max:
+            raise UsageError(f"crf {crf} is outside {self.name}'s range {self.crf_min}..{self.crf_max}")
+        return crf
+
+    def codec_argv(self, preset: str, crf: int, threads: int) -> list[str]:
+        """Codec arguments of one cell."""
+        return [part.format(preset=preset, crf=crf, threads=threads) for part in self.argv]
+
+    def find_version(self, stderr: str) -> str | None:
+        """The library version that an encode's verbose stderr names."""
+        found = re.search(self.version_pattern, stderr)
+        return found.group(1) if found else None
+
+    def find_remap(self, stderr: str) -> str | None:
+        """The preset the library says it ran instead, if it says so."""
+        found = re.search(self.remap_pattern, stderr) if self.remap_pattern else None
+        return found.group(1) if found else None
+
+
+def _shared(*native: str) -> dict[str, str]:
+    return dict(zip(SHARED_PRESETS, native, strict=False))
+
+
+_X26X_PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+)  # fmt: skip
+_YUV_8_10 = ("yuv420p", "yuv420p10le", "yuv422p", "yuv422p10le", "yuv444p", "yuv444p10le")
+_YUV_12 = ("yuv420p12le", "yuv422p12le", "yuv444p12le")
+
+BUILTIN = (
+    Encoder(
+        name="libx264",
+        presets=_X26X_PRESETS,
+        preset_aliases={"slowest": "veryslow"},
+        crf_min=0,
+        crf_max=51,
+        argv=("-c:v", "libx264", "-preset", "{preset}", "-crf", "{crf}", "-threads", "{threads}"),
+        pix_fmts=_YUV_8_10,
+        container="mp4",
+        version_pattern=r"264 - core (\S+(?: r\d+)?(?: [0-9a-f]{7})?)",
+        default_presets=("veryfast", "medium"),
+        default_crfs=(18, 23, 28, 33, 38, 43),
+    ),
+    Encoder(
+        name="libx265",
+        presets=_X26X_PRESETS,
+        preset_aliases={"slowest": "veryslow"},
+        crf_min=0,
+        crf_max=51,
+        argv=(
+            "-c:v", "libx265", "-preset", "{preset}", "-crf", "{crf}",
+            "-x265-params", "pools={threads}:frame-threads=1",
+        ),
+        pix_fmts=_YUV_8_10 + _YUV_12,
+        container="mp4",
+        version_pattern=r"HEVC encoder version (\S+)",
+        default_presets=("ultrafast", "medium"),
+        default_crfs=(18, 23, 28, 33, 38, 43),
+    ),
+    Encoder(
+        name="libsvtav1",
+        presets=tuple(str(p) for p in range(13, -1, -1)),
+        preset_aliases=_shared("0", "1", "3", "5", "7", "9", "11", "13"),
+        crf_min=1,
+        crf_max=63,
+        argv=(
+            "-c:v", "libsvtav1", "-preset", "{preset}", "-crf", "{crf}",
+            "-svtav1-params", "lp={threads}",
+        ),
+        pix_fmts=("yuv420p", "yuv420p10le"),
+        container="mp4",
+        version_pattern=r"SVT-AV1 Encoder Lib (\S+)",
+        default_presets=("10", "7"),
+        default_crfs=(23, 30, 37, 44, 51, 58),
+        remap_pattern=r"Preset M-?\d+ is mapped to M(\d+)",
+    ),
+    Encoder(
+        name="libvvenc",
+        presets=("faster", "fast", "medium", "slow", "slower"),
+        preset_aliases=_shared(
+            "slower", "slower", "slower", "slow", "medium", "fast", "faster", "faster", "faster", "faster"
+        ),
+        crf_min=0,
+        crf_max=63,
+        argv=("-c:v", "libvvenc", "-preset", "{preset}", "-qp", "{crf}", "-threads", "{threads}"),
+        pix_fmts=("yuv420p10le",),
+        container="mp4",
+        version_pattern=r"libvvenc version: (\S+)",
+        default_presets=("faster", "fast"),
+        default_crfs=(18, 24, 30, 36, 42, 48),
+    ),
+    Encoder(
+        name="libvpx-vp9",
+        presets=("5", "4", "3", "2", "1", "0"),
+        # -deadline good tops out at 5: higher numbers give the same stream.
+        preset_aliases=_shared("0", "0", "1", "2", "3", "4", "5", "5", "5", "5")
+        | {"6": "5", "7": "5", "8": "5"},
+        crf_min=0,
+        crf_max=63,
+        argv=(
+            "-c:v", "libvpx-vp9", "-deadline", "good", "-cpu-used", "{preset}", "-crf", "{crf}", "-b:v", "0",
+            "-threads", "{threads}",
+        ),
+        pix_fmts=_YUV_8_10 + _YUV_12,
+        container="webm",
+        version_pattern=r"\[libvpx-vp9 @ [^\]]+\] (v\d\S*)",
+        default_presets=("5", "3"),
+        default_crfs=(20, 28, 36, 44, 52, 60),
+    ),
+    Encoder(
+        name="libaom-av1",
+        presets=("6", "5", "4", "3", "2", "1", "0"),
+        # good-quality usage tops out at 6: higher numbers give the same stream.
+        preset_aliases=_shared("0", "1", "2", "3", "4", "5", "6", "6", "6", "6")
+        | {"7": "6", "8": "6", "9": "6"},
+        crf_min=0,
+        crf_max=63,
+        argv=(
+            "-c:v", "libaom-av1", "-cpu-used", "{preset}", "-crf", "{crf}", "-b:v", "0",
+            "-threads", "{threads}",
+        ),
+        pix_fmts=_YUV_8_10 + _YUV_12,
+        container="mkv",
+        version_pattern=r"\[libaom-av1 @ [^\]]+\] (v?\d\S*)",
+        default_presets=("6", "4"),
+        default_crfs=(20, 28, 36, 44, 52, 60),
+    ),
+)  # fmt: skip
+
+ALIASES: Mapping[str, str] = {
+    "h264": "libx264", "avc": "libx264", "x264": "libx264",
+    "hevc": "libx265", "h265": "libx265", "x265": "libx265",
+    "av1": "libsvtav1",
+    "vp9": "libvpx-vp9",
+    "vvc": "libvvenc", "h266": "libvvenc",
+}  # fmt: skip
+"""Other names of an encoder, read at ingest and on the command line."""
+
+
+def canonical_name(name: str) -> str:
+    """The ffmpeg name of an encoder given by any of its names; unknown names come back as they are."""
+    return ALIASES.get(name.lower(), name)
+
+
+class EncoderTable:
+    """The encoders a process knows: the built-in ones and those that plugins register."""
+
+    def __init__(self, encoders: tuple[Encoder, ...] = BUILTIN) -> None:
+        self._by_name = {encoder.name: encoder for encoder in encoders}
+
+    def register(self, encoder: Encoder) -> None:
+        """Adds one encoder; a name that is taken is refused."""
+        if encoder.name in self._by_name:
+            raise UsageError(f"encoder {encoder.name!r} is registered twice")
+        self._by_name[encoder.name] = encoder
+
+    def find(self, name: str) -> Encoder | None:
+        """The entry of ``name`` or of an alias, or None."""
+        return self._by_name.get(canonical_name(name))
+
+    def get(self, name: str) -> Encoder:
+        """The entry of ``name`` or of an alias.
+
+        Raises:
+            UsageError: nobody knows it.
+        """
+        encoder = self.find(name)
+        if encoder is None:
+            raise UsageError(f"unknown encoder {name!r}; known: {', '.join(self._by_name)}")
+        return encoder
+
+    def __iter__(self) -> Iterator[Encoder]:
+        return iter(self._by_name.values())
+
+    def names(self) -> tuple[str, ...]:
+        """Names in table order."""
+        return tuple(self._by_name)
+
+
+ENCODERS = EncoderTable()
+"""The process-wide table. Plugins extend it once, at start-up."""

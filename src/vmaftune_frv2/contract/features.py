@@ -1,0 +1,111 @@
+"""The canonical-6 libvmaf features: their names, their pooling, their scaling.
+
+Training and prediction both scale here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vmaftune_frv2.errors import InputError
+
+CANONICAL6 = ("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2")
+"""Feature order of every vector and tensor in this project. Load-bearing."""
+
+FULL_FEATURES = (
+    "adm2", "adm_scale0", "adm_scale1", "adm_scale2", "adm_scale3",
+    "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3",
+    "motion", "motion2", "motion3", "psnr_y", "psnr_cb", "psnr_cr", "float_ssim", "float_ms_ssim",
+    "cambi", "ciede2000", "psnr_hvs", "ssimulacra2",
+)  # fmt: skip
+"""The 21 columns that upstream's FULL_FEATURES names, in its order."""
+
+_PREFIXES = ("", "integer_", "float_")
+
+
+def mean_key(feature: str) -> str:
+    """Row key of a feature's mean over frames."""
+    return f"{feature}_mean"
+
+
+def std_key(feature: str) -> str:
+    """Row key of a feature's population standard deviation over frames."""
+    return f"{feature}_std"
+
+
+MEAN_KEYS = tuple(mean_key(f) for f in CANONICAL6)
+STD_KEYS = tuple(std_key(f) for f in CANONICAL6)
+
+
+def read_metric(metrics: Mapping[str, Any], feature: str) -> float:
+    """One feature of one frame of a libvmaf log, whichever of its three spellings the log uses.
+
+    Raises:
+        KeyError: none of the spellings is there.
+    """
+    for prefix in _PREFIXES:
+        value = metrics.get(prefix + feature)
+        if value is not None:
+            return float(value)
+    raise KeyError(feature)
+
+
+@dataclass(frozen=True)
+class FeatureScaler:
+    """Standard scaling of the canonical-6, and only those.
+
+    Args:
+        mean: [6] means, in feature order.
+        std: [6] standard deviations; a feature that never varies has 1.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, features: ArrayLike) -> FeatureScaler:
+        """Fits on [N, 6] raw features."""
+        X = np.asarray(features, dtype=np.float64)
+        std = X.std(axis=0)
+        std[std < 1e-9] = 1.0
+        return cls(tuple(float(v) for v in X.mean(axis=0)), tuple(float(v) for v in std))
+
+    def transform(self, features: ArrayLike) -> NDArray[np.float32]:
+        """Scales [N, 6] raw features to [N, 6] float32 with zero mean and unit variance."""
+        X = np.asarray(features, dtype=np.float64)
+        return ((X - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
+
+
+def feature_vector(values: Mapping[str, Any], where: str) -> list[float]:
+    """[6] canonical-6 means from a mapping that has ``<f>_mean`` or bare feature names.
+
+    Args:
+        values: a corpus row, or {feature: value}.
+        where: what to call the mapping in an error.
+
+    Raises:
+        InputError: a feature is missing, null, NaN, infinite or no number.
+    """
+    vector = []
+    for feature in CANONICAL6:
+        value = values.get(mean_key(feature), values.get(feature))
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+            shown = "missing" if value is None else f"{value!r}, not a finite number"
+            raise InputError(f"{where}: feature {feature} is {shown}; all of {', '.join(CANONICAL6)} are needed")
+        vector.append(float(value))
+    return vector
+
+
+def pool(per_frame: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """``<f>_mean`` and ``<f>_std`` (population) of per-frame canonical-6 features."""
+    pooled: dict[str, float] = {}
+    for feature in CANONICAL6:
+        pooled[mean_key(feature)] = float(np.mean(per_frame[feature]))
+    for feature in CANONICAL6:
+        pooled[std_key(feature)] = float(np.std(per_frame[feature]))
+    return pooled

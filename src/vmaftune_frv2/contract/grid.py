@@ -1,0 +1,83 @@
+"""From ``--encoder --preset --crf`` to cells, everything checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vmaftune_frv2.contract.cells import Cell, parse_crfs
+from vmaftune_frv2.contract.encoders import ENCODERS, Encoder, EncoderTable
+from vmaftune_frv2.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One ``--preset`` or ``--crf`` value; ``ENCODER=VALUE`` binds it to one encoder."""
+
+    encoder: str | None
+    value: str
+
+
+def parse_choice(text: str, table: EncoderTable = ENCODERS) -> Choice:
+    """Splits ``ENCODER=VALUE``; a bare value belongs to every encoder."""
+    name, found, value = text.partition("=")
+    return Choice(table.get(name).name, value) if found else Choice(None, text)
+
+
+def build_grid(
+    encoders: Sequence[str], presets: Sequence[str], crfs: Sequence[str], table: EncoderTable = ENCODERS
+) -> tuple[Cell, ...]:
+    """Cells of every encoder, its presets and its crfs, in table order of presets and rising crf.
+
+    Args:
+        encoders: names or aliases.
+        presets: preset names, or ``ENCODER=PRESET``; empty takes each encoder's defaults. An unbound
+            preset goes to every encoder that knows it.
+        crfs: numbers or ranges, or ``ENCODER=RANGE``; empty takes each encoder's defaults.
+        table: known encoders.
+
+    Raises:
+        UsageError: an unknown encoder, a preset no encoder knows, an encoder left without presets, a
+            crf outside an encoder's range.
+    """
+    entries = list(dict.fromkeys(table.get(name) for name in encoders))
+    preset_choices = [parse_choice(text, table) for text in presets]
+    crf_choices = [parse_choice(text, table) for text in crfs]
+    names = {entry.name for entry in entries}
+    for choice in (*preset_choices, *crf_choices):
+        if choice.encoder is not None and choice.encoder not in names:
+            raise UsageError(f"{choice.encoder}={choice.value} is bound to an encoder that is not in --encoder")
+    _all_known(entries, preset_choices)
+    return tuple(
+        Cell(entry.name, preset, crf)
+        for entry in entries
+        for preset in _presets_of(entry, preset_choices)
+        for crf in _crfs_of(entry, crf_choices)
+    )
+
+
+def _all_known(entries: Sequence[Encoder], choices: Sequence[Choice]) -> None:
+    for choice in choices:
+        takers = [entry for entry in entries if choice.encoder in (None, entry.name)]
+        if not any(_knows(entry, choice.value) for entry in takers):
+            takers[0].resolve_preset(choice.value)
+
+
+def _knows(entry: Encoder, preset: str) -> bool:
+    return preset in entry.presets or preset in entry.preset_aliases
+
+
+def _presets_of(entry: Encoder, choices: Sequence[Choice]) -> list[str]:
+    bound = [c.value for c in choices if c.encoder == entry.name]
+    values = bound or [c.value for c in choices if c.encoder is None and _knows(entry, c.value)]
+    if choices and not values:
+        raise UsageError(f"no --preset is one of {entry.name}'s: {', '.join(entry.presets)} (fast to slow)")
+    return list(dict.fromkeys(entry.resolve_preset(value) for value in values or entry.default_presets))
+
+
+def _crfs_of(entry: Encoder, choices: Sequence[Choice]) -> tuple[int, ...]:
+    bound = [c.value for c in choices if c.encoder == entry.name]
+    values = bound or [c.value for c in choices if c.encoder is None]
+    if not values:
+        return entry.default_crfs
+    return tuple(entry.check_crf(crf) for crf in parse_crfs(values))

@@ -1,0 +1,77 @@
+"""Corpus rows: their keys, and reading and writing them as strict JSON.
+
+Version 3 is what is written; 1, 2 and 3 are read. Unknown is null, never 0.0 and never a bare NaN.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from vmaftune_frv2.contract.features import MEAN_KEYS, STD_KEYS
+
+Row = dict[str, Any]
+"""One measured cell, keyed as CORPUS_ROW_KEYS."""
+
+SCHEMA_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)
+
+_V1_KEYS = (
+    "schema_version", "run_id", "timestamp", "src", "src_sha256", "width", "height", "pix_fmt", "framerate",
+    "duration_s", "encoder", "encoder_version", "preset", "crf", "extra_params", "encode_path",
+    "encode_size_bytes", "bitrate_kbps", "encode_time_ms", "vmaf_score", "vmaf_model", "score_time_ms",
+    "ffmpeg_version", "vmaf_binary_version", "exit_status",
+)  # fmt: skip
+_V2_KEYS = ("clip_mode",)
+_V3_KEYS = (
+    "hdr_transfer", "hdr_primaries", "hdr_forced", "shot_count", "shot_avg_duration_sec",
+    "shot_duration_std_sec", *MEAN_KEYS, *STD_KEYS, "enc_internal_qp_mean", "enc_internal_qp_std",
+    "enc_internal_bits_mean", "enc_internal_bits_std", "enc_internal_mv_mean", "enc_internal_mv_std",
+    "enc_internal_itex_mean", "enc_internal_ptex_mean", "enc_internal_intra_ratio", "enc_internal_skip_ratio",
+)  # fmt: skip
+
+ROW_KEYS_BY_VERSION = {1: _V1_KEYS, 2: _V1_KEYS + _V2_KEYS, 3: _V1_KEYS + _V2_KEYS + _V3_KEYS}
+CORPUS_ROW_KEYS = ROW_KEYS_BY_VERSION[SCHEMA_VERSION]
+"""Keys of a row that we write, in order."""
+
+PER_FRAME_FEATURES = "per_frame_features"
+PER_FRAME_VMAF = "per_frame_vmaf"
+FAILURE_REASON = "failure_reason"
+OPTIONAL_KEYS = (PER_FRAME_FEATURES, PER_FRAME_VMAF, FAILURE_REASON)
+"""Keys that this plugin attaches beside the contract's."""
+
+
+def _constant(name: str) -> None:
+    if name != "NaN":
+        raise ValueError(f"{name} is not JSON")
+
+
+def loads(line: str | bytes) -> Row:
+    """One corpus line as a row. The bare ``NaN`` that upstream writes reads as null.
+
+    Raises:
+        ValueError: not JSON, not UTF-8, or not an object.
+    """
+    try:
+        row = json.loads(line, parse_constant=_constant)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"a row is an object, not {type(row).__name__}")
+    return row
+
+
+def dumps(row: Row) -> str:
+    """One row as one line of strict JSON, without the newline.
+
+    Raises:
+        ValueError: NaN or infinity somewhere in the row.
+    """
+    return json.dumps(row, allow_nan=False, ensure_ascii=False, separators=(", ", ": "))
+
+
+def empty_row() -> Row:
+    """A row of the written version with every key present and unknown."""
+    row: Row = dict.fromkeys(CORPUS_ROW_KEYS)
+    row["schema_version"] = SCHEMA_VERSION
+    return row

@@ -1,0 +1,1 @@
+"""Cells in, rows out: the plan, the measurement of one cell, the file of rows, the sweep over all."""

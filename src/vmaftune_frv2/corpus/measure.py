@@ -1,0 +1,126 @@
+"""One cell, measured: encode, score, and the row that says so."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmaftune_frv2.contract.encoders import Encoder
+from vmaftune_frv2.contract.features import pool
+from vmaftune_frv2.contract.rows import FAILURE_REASON, PER_FRAME_FEATURES, PER_FRAME_VMAF, Row
+from vmaftune_frv2.corpus.plan import CellRequest, identity
+from vmaftune_frv2.errors import ToolError
+from vmaftune_frv2.media.encode import Encoded, encode
+from vmaftune_frv2.media.ffmpeg import FFmpeg, scratch_dir
+from vmaftune_frv2.media.vmaf import Scored, score
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """How cells are measured; none of it changes what is measured.
+
+    Args:
+        scratch: folder for intermediate files, None for the system's.
+        keep_dir: folder that keeps the encodes, None to delete them.
+        container: file extension of the encodes, None for each encoder's own.
+        threads: threads of one encode and of one scoring.
+        attempts: times an encode is tried before the cell has failed.
+        timeout: seconds one ffmpeg run may take.
+    """
+
+    scratch: Path | None = None
+    keep_dir: Path | None = None
+    container: str | None = None
+    threads: int = 1
+    attempts: int = 5
+    timeout: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A measured cell: its row and libvmaf's log, None where the cell failed."""
+
+    row: Row
+    payload: Mapping[str, Any] | None
+
+
+def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: MeasureOptions) -> Outcome:
+    """Encodes and scores one cell. A tool that fails gives a row that says so, not an exception."""
+    row = request.base_row()
+    row["run_id"] = uuid.uuid4().hex
+    try:
+        with scratch_dir(options.scratch, "vmaftune-") as folder:
+            encoded = _encode(request, encoder, ffmpeg, options, Path(folder))
+            scored = score(
+                ffmpeg,
+                encoded.path,
+                request.source,
+                pix_fmt=encoded.pix_fmt,
+                model=request.vmaf_model,
+                threads=options.threads,
+                scratch=Path(folder),
+                timeout=options.timeout,
+            )
+            _fill(row, request, encoded, scored)
+            row["encode_path"] = _keep(request, encoded, options)
+    except ToolError as error:
+        row.update({"timestamp": _now(), "exit_status": error.status, FAILURE_REASON: str(error)})
+        return Outcome(row, None)
+    row.update(timestamp=_now(), exit_status=0)
+    return Outcome(row, scored.payload)
+
+
+def _encode(
+    request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: MeasureOptions, folder: Path
+) -> Encoded:
+    output = folder / f"encode.{options.container or encoder.container}"
+    for attempt in range(1, options.attempts + 1):
+        try:
+            return encode(
+                ffmpeg,
+                request.source,
+                encoder,
+                request.cell,
+                output,
+                threads=options.threads,
+                extra=request.extra_params,
+                timeout=options.timeout,
+            )
+        except ToolError as error:
+            if attempt == options.attempts:
+                raise ToolError(f"{error}\n  tried {attempt} times", error.status) from error
+    raise AssertionError("attempts is at least 1")
+
+
+def _fill(row: Row, request: CellRequest, encoded: Encoded, scored: Scored) -> None:
+    row.update(
+        encode_size_bytes=encoded.size_bytes,
+        bitrate_kbps=encoded.size_bytes * 8 / 1000 / request.source.encoded_seconds,
+        encode_time_ms=encoded.seconds * 1000,
+        score_time_ms=scored.seconds * 1000,
+        vmaf_score=sum(scored.vmaf) / len(scored.vmaf),
+        vmaf_binary_version=scored.version,
+        **pool(scored.features),
+    )
+    row[PER_FRAME_FEATURES] = dict(scored.features)
+    row[PER_FRAME_VMAF] = scored.vmaf
+
+
+def _keep(request: CellRequest, encoded: Encoded, options: MeasureOptions) -> str | None:
+    if options.keep_dir is None:
+        return None
+    cell = request.cell
+    digest = identity(request.base_row()).hex()[:8]
+    stem = f"{request.source.path.stem}__{cell.encoder}__{cell.preset}__crf{cell.crf}__{digest}"
+    kept = options.keep_dir / f"{stem}{encoded.path.suffix}"
+    os.replace(encoded.path, kept)
+    return str(kept)
+
+
+def _now() -> str:
+    return datetime.datetime.now(tz=datetime.timezone.utc).isoformat(timespec="seconds")

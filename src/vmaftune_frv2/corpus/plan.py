@@ -1,0 +1,145 @@
+"""What a sweep will measure, decided and checked before its first encode."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
+from vmaftune_frv2.contract.rows import Row, empty_row
+from vmaftune_frv2.media.encode import encode_pix_fmt
+from vmaftune_frv2.media.ffmpeg import FFmpeg, probe_encoder
+from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.vmaf import libvmaf_version
+
+_IDENTITY_KEYS = (
+    "width", "height", "pix_fmt", "framerate", "clip_mode", "encoder", "encoder_version", "preset", "crf",
+    "extra_params", "vmaf_model", "ffmpeg_version", "vmaf_binary_version",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """The versions a sweep runs with."""
+
+    ffmpeg_version: str
+    vmaf_version: str
+    encoder_versions: tuple[tuple[str, str | None], ...]
+
+    def encoder_version(self, encoder: str) -> str | None:
+        """Version of one encoder's library."""
+        return dict(self.encoder_versions).get(encoder)
+
+
+@dataclass(frozen=True)
+class CellRequest:
+    """Everything that determines the result of one cell of one source."""
+
+    source: Source
+    cell: Cell
+    vmaf_model: str
+    extra_params: tuple[str, ...]
+    tools: Toolchain
+
+    def base_row(self) -> Row:
+        """The row as far as it is known before the encode."""
+        source = self.source
+        row = empty_row()
+        row.update(
+            src=source.label,
+            src_sha256=source.sha256,
+            width=source.width,
+            height=source.height,
+            pix_fmt=source.pix_fmt,
+            framerate=float(source.framerate),
+            duration_s=source.duration_s,
+            encoder=self.cell.encoder,
+            encoder_version=self.tools.encoder_version(self.cell.encoder),
+            preset=self.cell.preset,
+            crf=self.cell.crf,
+            extra_params=list(self.extra_params),
+            vmaf_model=self.vmaf_model,
+            ffmpeg_version=self.tools.ffmpeg_version,
+            vmaf_binary_version=self.tools.vmaf_version,
+            clip_mode=source.clip_mode,
+            hdr_transfer=source.hdr_transfer,
+            hdr_primaries=source.hdr_primaries,
+            hdr_forced=False,
+        )
+        return row
+
+
+def identity(row: Row) -> bytes:
+    """Digest of the request that a row answers: source, window, cell, model and tool versions.
+
+    A source that was not hashed is identified by its path as given.
+    """
+    request = [row.get("src_sha256") or f"path:{row['src']}", *(row.get(key) for key in _IDENTITY_KEYS)]
+    return hashlib.sha256(json.dumps(request, default=str).encode()).digest()[:16]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sources x cells, lazily."""
+
+    sources: tuple[Source, ...]
+    cells: tuple[Cell, ...]
+    vmaf_model: str
+    extra_params: tuple[str, ...]
+    tools: Toolchain
+
+    def __len__(self) -> int:
+        return len(self.sources) * len(self.cells)
+
+    def __iter__(self) -> Iterator[CellRequest]:
+        for source in self.sources:
+            for cell in self.cells:
+                yield CellRequest(source, cell, self.vmaf_model, self.extra_params, self.tools)
+
+
+@dataclass(frozen=True)
+class Remap:
+    """A preset that this build of the encoder runs as another one."""
+
+    encoder: str
+    asked: str
+    runs_as: str
+
+
+def make_plan(
+    ffmpeg: FFmpeg,
+    sources: Sequence[Source],
+    cells: Sequence[Cell],
+    *,
+    vmaf_model: str,
+    extra_params: Sequence[str] = (),
+    table: EncoderTable = ENCODERS,
+) -> tuple[Plan, list[Remap]]:
+    """Tries every encoder, preset and the model once on a few frames, and pins their versions.
+
+    Returns:
+        The plan, in which every preset is the one that really runs, and the presets that changed.
+
+    Raises:
+        UsageError: ffmpeg lacks an encoder, or a source is too deep for one.
+        ToolError: an encoder or the VMAF model does not work.
+    """
+    versions: dict[str, str | None] = {}
+    runs_as: dict[tuple[str, str], str] = {}
+    for encoder_name, preset in dict.fromkeys((cell.encoder, cell.preset) for cell in cells):
+        encoder = table.get(encoder_name)
+        for source in sources:
+            encode_pix_fmt(encoder, source.pix_fmt)
+        probe = probe_encoder(ffmpeg, encoder, preset)
+        versions[encoder_name] = probe.version
+        runs_as[encoder_name, preset] = probe.preset
+    tools = Toolchain(ffmpeg.version, libvmaf_version(ffmpeg, vmaf_model), tuple(sorted(versions.items())))
+    real = tuple(
+        dict.fromkeys(dataclasses.replace(cell, preset=runs_as[cell.encoder, cell.preset]) for cell in cells)
+    )
+    remaps = [Remap(name, asked, ran) for (name, asked), ran in runs_as.items() if ran != asked]
+    return Plan(tuple(sources), real, vmaf_model, tuple(extra_params), tools), remaps

@@ -1,0 +1,149 @@
+"""The file of rows: one writer, append only, every row on disk before the next."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from vmaftune_frv2.contract.rows import Row, dumps, loads
+from vmaftune_frv2.corpus.plan import identity
+from vmaftune_frv2.errors import InputError, OutputError
+
+
+class CorpusStore:
+    """An open corpus file. Use as a context manager.
+
+    Attributes:
+        path: the corpus.
+        measured: identities of the cells that have a row with exit status 0.
+        quarantined: lines that were moved to ``<corpus>.quarantine`` on opening.
+        vetoed_path: rows that a plugin refused, each with its reasons.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.vetoed_path = path.with_name(path.name + ".vetoed")
+        self.quarantine_path = path.with_name(path.name + ".quarantine")
+        self.measured: set[bytes] = set()
+        self.quarantined = 0
+        self._fd = -1
+
+    def __enter__(self) -> CorpusStore:
+        """Opens, locks and repairs the file, and reads what it holds.
+
+        Raises:
+            OutputError: it cannot be written, or another sweep has it.
+            InputError: it exists and is no corpus.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._fd)
+            raise OutputError(f"{self.path}: another sweep is writing to it") from error
+        try:
+            self._mend_tail()
+            self._read_measured()
+            self._read_vetoed()
+        except BaseException:
+            os.close(self._fd)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+
+    def append(self, row: Row) -> None:
+        """Writes one row and waits until it is on disk.
+
+        Raises:
+            OutputError: it could not be written whole; what was written of it is taken back.
+        """
+        self._write(self._fd, self.path, dumps(row))
+
+    def append_vetoed(self, row: Row, reasons: list[str]) -> None:
+        """Keeps a refused row beside the corpus, so that its encode was not in vain."""
+        line = dumps({"reasons": reasons, "row": row})
+        fd = os.open(self.vetoed_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            self._write(fd, self.vetoed_path, line)
+        finally:
+            os.close(fd)
+
+    @staticmethod
+    def _write(fd: int, path: Path, line: str) -> None:
+        data = line.encode("utf-8") + b"\n"
+        end = os.fstat(fd).st_size
+        try:
+            written = os.write(fd, data)
+            if written != len(data):
+                raise OSError(28, "No space left on device")
+            os.fsync(fd)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(fd, end)
+            raise OutputError(f"{path}: a row could not be written ({error.strerror}); nothing before it is lost") from error
+
+    def _mend_tail(self) -> None:
+        """A last line without its newline was torn, unless it parses."""
+        size = os.fstat(self._fd).st_size
+        if size == 0 or os.pread(self._fd, 1, size - 1) == b"\n":
+            return
+        start, tail = size, b""
+        while start > 0 and b"\n" not in tail:
+            start = max(0, start - (1 << 16))
+            tail = os.pread(self._fd, size - start, start)
+        tail = tail.rpartition(b"\n")[2]
+        try:
+            loads(tail)
+        except ValueError:
+            if size == len(tail):
+                raise InputError(f"{self.path}: not a corpus; refusing to append to it") from None
+            self.quarantined += 1
+            with self.quarantine_path.open("ab") as stream:
+                stream.write(tail + b"\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.ftruncate(self._fd, size - len(tail))
+        else:
+            os.write(self._fd, b"\n")
+
+    def _read_measured(self) -> None:
+        readable = unreadable = 0
+        for line in _lines(self.path):
+            try:
+                row = loads(line)
+                digest = identity(row)
+            except (ValueError, KeyError):
+                unreadable += 1
+                continue
+            readable += 1
+            if row.get("exit_status") == 0:
+                self.measured.add(digest)
+        if unreadable and not readable:
+            raise InputError(f"{self.path}: not a corpus; refusing to append to it")
+
+    def _read_vetoed(self) -> None:
+        if not self.vetoed_path.exists():
+            return
+        for line in _lines(self.vetoed_path):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                self.measured.add(identity(json.loads(line)["row"]))
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        for line in stream:
+            if line.strip():
+                yield line

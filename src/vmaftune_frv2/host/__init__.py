@@ -1,0 +1,1 @@
+"""The embedded ``vmaf-tune``: hooks, plugin loading, the command group."""

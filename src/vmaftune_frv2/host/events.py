@@ -1,0 +1,65 @@
+"""Connects a sweep to the plugins: what the engine says, the hooks hear."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vmaftune_frv2.contract.rows import Row, dumps
+from vmaftune_frv2.corpus.plan import Plan
+from vmaftune_frv2.corpus.sweep import Summary
+from vmaftune_frv2.host.plugins import Plugins, warn
+
+
+class HookEvents:
+    """A sweep's events, passed on to hooks.
+
+    Args:
+        plugins: hear of everything.
+        on_start: called with the number of cells left.
+        on_cell: called with each finished row.
+    """
+
+    def __init__(
+        self, plugins: Plugins, on_start: Callable[[int], None], on_cell: Callable[[Row], None]
+    ) -> None:
+        self._plugins = plugins
+        self._on_start = on_start
+        self._on_cell = on_cell
+
+    def started(self, plan: Plan, todo: int) -> None:
+        """Passes on the start."""
+        self._plugins.tell("vmaftune_sweep_started", planned=len(plan), todo=todo)
+        self._on_start(todo)
+
+    def scored(self, row: Row, payload: Mapping[str, Any]) -> None:
+        """Passes on libvmaf's log."""
+        self._plugins.tell("vmaftune_scored", row=row, payload=payload)
+
+    def enrich(self, row: Row, payload: Mapping[str, Any] | None) -> None:
+        """Adds what plugins return; what was measured or requested stays as it is."""
+        for name, extra in self._plugins.each("vmaftune_enrich_row", row=row, payload=payload):
+            for key, value in (extra or {}).items():
+                if row.get(key) is not None:
+                    warn(f"plugin {name} would change {key} of a row; only unknown keys can be filled")
+                    continue
+                try:
+                    dumps({key: value})
+                except (ValueError, TypeError) as error:
+                    warn(f"plugin {name} would add {key}, which is not strict JSON: {error}")
+                    continue
+                row[key] = value
+
+    def veto(self, row: Row) -> list[str]:
+        """Collects the reasons of every plugin that refuses the row."""
+        answers = self._plugins.each("vmaftune_check_row", row=row)
+        return [f"{name}: {reason}" for name, reasons in answers for reason in (reasons or ())]
+
+    def cell_done(self, row: Row) -> None:
+        """Passes on a finished cell."""
+        self._on_cell(row)
+
+    def finished(self, summary: Summary) -> None:
+        """Passes on the counts."""
+        self._plugins.tell("vmaftune_sweep_finished", summary=dataclasses.asdict(summary))

@@ -1,0 +1,115 @@
+"""Loading plugins and calling them so that a broken one costs a warning, not the sweep."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any
+
+import click
+import pluggy
+
+from vmaftune_frv2.contract.encoders import ENCODERS
+from vmaftune_frv2.host import hookspecs
+
+ENTRY_POINT_GROUP = hookspecs.PROJECT
+PLUGINS_VARIABLE = "VMAFTUNE_PLUGINS"
+"""Names of the installed plugins to load, separated by commas; set but empty loads none."""
+
+BUILTIN_NAME = "frv2"
+BUILTIN_MODULE = "vmaftune_frv2.plugin"
+
+
+def warn(message: str) -> None:
+    """One line of warning on stderr."""
+    click.echo(f"Warning: {message}", err=True)
+
+
+@dataclass
+class Plugins:
+    """The loaded plugins.
+
+    Attributes:
+        manager: pluggy's manager.
+        origins: {plugin name: distribution and version, or "built in"}.
+        broken: {plugin name: why it was not loaded}.
+    """
+
+    manager: pluggy.PluginManager
+    origins: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    _warned: set[tuple[str, str]] = field(default_factory=set)
+
+    def each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """Calls every implementation of a hook; one that raises is named in one warning and passed over.
+
+        Yields:
+            Plugin name and what its implementation returned, last registered first.
+        """
+        for impl in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
+            try:
+                yield impl.plugin_name, impl.function(*(arguments[name] for name in impl.argnames))
+            except Exception as error:
+                if (impl.plugin_name, hook) not in self._warned:
+                    self._warned.add((impl.plugin_name, hook))
+                    warn(f"plugin {impl.plugin_name} failed in {hook}: {type(error).__name__}: {error}")
+
+    def tell(self, hook: str, **arguments: Any) -> None:
+        """Calls every implementation of a hook whose results do not matter."""
+        for _ in self.each(hook, **arguments):
+            pass
+
+
+def load_plugins() -> Plugins:
+    """A manager with our own plugin and every installed one that loads and fits the hooks."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    plugins = Plugins(manager)
+    manager.register(importlib.import_module(BUILTIN_MODULE), BUILTIN_NAME)
+    plugins.origins[BUILTIN_NAME] = "built in"
+    for name, origin, load in _installed():
+        _add(plugins, name, origin, load)
+    plugins.tell("vmaftune_register_encoders", register=ENCODERS.register)
+    return plugins
+
+
+def _installed() -> Iterator[tuple[str, str, Callable[[], object]]]:
+    wanted = os.environ.get(PLUGINS_VARIABLE)
+    names = None if wanted is None else {name.strip() for name in wanted.split(",") if name.strip()}
+    if names == set():
+        return
+    missing = set(names or ())
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        if point.value == BUILTIN_MODULE or (names is not None and point.name not in names):
+            continue
+        missing.discard(point.name)
+        origin = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
+        yield point.name, origin, point.load
+    for name in sorted(missing - {BUILTIN_NAME}):
+        warn(f"{PLUGINS_VARIABLE} names {name}, which is not installed")
+
+
+def _add(plugins: Plugins, name: str, origin: str, load: Callable[[], object]) -> None:
+    try:
+        plugin = load()
+        plugins.manager.register(plugin, name)
+        _reject_misfits(plugins.manager, plugin)
+    except Exception as error:
+        if plugins.manager.has_plugin(name):
+            plugins.manager.unregister(name=name)
+        plugins.broken[name] = f"{type(error).__name__}: {error}"
+        warn(f"plugin {name} ({origin}) was not loaded: {plugins.broken[name]}")
+    else:
+        plugins.origins[name] = origin
+
+
+def _reject_misfits(manager: pluggy.PluginManager, plugin: object) -> None:
+    """A mistyped hook name would never be called; pluggy only says so when asked."""
+    manager.check_pending()
+    for caller in manager.get_hookcallers(plugin) or []:
+        for impl in caller.get_hookimpls():
+            if impl.plugin is plugin and (impl.hookwrapper or impl.wrapper):
+                raise TypeError(f"{caller.name} cannot be a wrapper; each implementation is called on its own")

@@ -1,0 +1,89 @@
+"""One encode: pick the pixel format, build the argv, run it, count the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.encoders import Encoder
+from vmaftune_frv2.errors import ToolError, UsageError
+from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg, file_url
+from vmaftune_frv2.media.source import Source, muxed_frames, pix_fmt_depth
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A finished encode."""
+
+    path: Path
+    pix_fmt: str
+    size_bytes: int
+    seconds: float
+
+
+def encode_pix_fmt(encoder: Encoder, source_pix_fmt: str) -> str:
+    """The pixel format a source is encoded in: its own, else one at least as deep.
+
+    Depth is never narrowed. Chroma may be: libvmaf's features see luma only.
+
+    Raises:
+        UsageError: the encoder takes nothing that deep.
+    """
+    wanted = source_pix_fmt.replace("yuvj", "yuv")
+    if wanted in encoder.pix_fmts:
+        return wanted
+    depth = pix_fmt_depth(wanted)
+    fitting = [fmt for fmt in encoder.pix_fmts if pix_fmt_depth(fmt) >= depth]
+    if not fitting:
+        raise UsageError(f"{encoder.name} takes no {depth}-bit video; source is {source_pix_fmt}")
+    chroma = wanted.split("p", 1)[0]
+    return min(fitting, key=lambda fmt: (pix_fmt_depth(fmt), not fmt.startswith(f"{chroma}p")))
+
+
+def encode_argv(
+    source: Source, encoder: Encoder, cell: Cell, output: Path, *, threads: int = 1, extra: Sequence[str] = ()
+) -> list[str]:
+    """ffmpeg arguments that encode every frame of a source once, in order.
+
+    Timestamps are rewritten to the average frame rate, so that no frame is dropped or repeated and the
+    bitrate refers to frames / frame rate.
+    """
+    rate = f"{source.framerate.numerator}/{source.framerate.denominator}"
+    return [
+        *QUIET, "-progress", "pipe:1", *source.input_argv(),
+        "-map", "0:v:0", "-map_metadata", "-1", "-map_chapters", "-1",
+        "-vf", f"setpts=N/({rate}*TB)", "-fps_mode", "passthrough",
+        "-pix_fmt", encode_pix_fmt(encoder, source.pix_fmt),
+        *encoder.codec_argv(cell.preset, cell.crf, threads), *extra, file_url(output),
+    ]  # fmt: skip
+
+
+def encode(
+    ffmpeg: FFmpeg,
+    source: Source,
+    encoder: Encoder,
+    cell: Cell,
+    output: Path,
+    *,
+    threads: int = 1,
+    extra: Sequence[str] = (),
+    timeout: float | None = None,
+) -> Encoded:
+    """Encodes a source and checks that every frame came out.
+
+    Raises:
+        ToolError: ffmpeg failed, or exited with 0 and fewer or more frames than the source has.
+        UsageError: the encoder takes no video this deep.
+    """
+    argv = encode_argv(source, encoder, cell, output, threads=threads, extra=extra)
+    done = ffmpeg.run(argv, timeout=timeout)
+    if not done.ok:
+        raise ToolError(done.describe(f"{cell}: encoding {source.label} failed"), done.returncode)
+    frames = muxed_frames(done)
+    if frames != source.frames:
+        raise ToolError(
+            done.describe(f"{cell}: {encoder.name} wrote {frames} frames of {source.frames} of {source.label}")
+        )
+    return Encoded(output, encode_pix_fmt(encoder, source.pix_fmt), output.stat().st_size, done.seconds)

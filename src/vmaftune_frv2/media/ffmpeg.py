@@ -1,0 +1,156 @@
+"""Which ffmpeg is used, what it can do, and which versions of everything run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vmaftune_frv2.contract.encoders import Encoder
+from vmaftune_frv2.errors import ToolError, UsageError
+from vmaftune_frv2.media import process
+from vmaftune_frv2.media.process import Completed, Runner
+
+QUIET = ("-hide_banner", "-nostdin", "-y", "-v", "error")
+PROBE_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class FFmpeg:
+    """One ffmpeg binary and what it has.
+
+    Args:
+        path: the executable.
+        origin: how it was found: ``--ffmpeg-bin``, ``PATH`` or ``imageio-ffmpeg``.
+        version: as ``ffmpeg -version`` names it.
+        encoders: names of its video encoders.
+        has_libvmaf: whether the libvmaf filter is compiled in.
+        runner: runs its commands.
+    """
+
+    path: str
+    origin: str
+    version: str
+    encoders: frozenset[str]
+    has_libvmaf: bool
+    runner: Runner = field(default=process.run, compare=False, repr=False)
+
+    def run(
+        self, args: Iterable[str], *, cwd: Path | None = None, timeout: float | None = None
+    ) -> Completed:
+        """Runs ffmpeg with these arguments."""
+        return self.runner([self.path, *args], cwd=cwd, timeout=timeout)
+
+
+def inspect(path: str, origin: str, runner: Runner = process.run) -> FFmpeg:
+    """Asks a binary for its version, encoders and filters.
+
+    Raises:
+        ToolError: it does not start or is no ffmpeg.
+    """
+    banner = runner([path, "-version"], timeout=PROBE_TIMEOUT_S)
+    version = re.match(r"ffmpeg version (\S+)", banner.stdout)
+    if not banner.ok or version is None:
+        raise ToolError(banner.describe(f"{path} is not a working ffmpeg"))
+    encoders = runner([path, "-hide_banner", "-encoders"], timeout=PROBE_TIMEOUT_S).stdout
+    filters = runner([path, "-hide_banner", "-filters"], timeout=PROBE_TIMEOUT_S).stdout
+    return FFmpeg(
+        path=path,
+        origin=origin,
+        version=version.group(1),
+        encoders=frozenset(re.findall(r"^ V\S{5} (\S+)", encoders, re.MULTILINE)),
+        has_libvmaf=re.search(r"^ \S+ libvmaf ", filters, re.MULTILINE) is not None,
+        runner=runner,
+    )
+
+
+def bundled_path() -> str:
+    """The static binary that imageio-ffmpeg carries.
+
+    Raises:
+        ToolError: the package has none for this platform.
+    """
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    previous = os.environ.pop("IMAGEIO_FFMPEG_EXE", None)  # would turn "bundled" into something else
+    try:
+        return str(get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise ToolError(f"imageio-ffmpeg has no ffmpeg for this platform: {error}") from error
+    finally:
+        if previous is not None:
+            os.environ["IMAGEIO_FFMPEG_EXE"] = previous
+
+
+def locate(explicit: str | None = None, runner: Runner = process.run) -> FFmpeg:
+    """The ffmpeg to use: the named one, else PATH's if it has libvmaf, else imageio-ffmpeg's.
+
+    Raises:
+        ToolError: the named one does not work or lacks libvmaf, or there is none.
+    """
+    if explicit is not None:
+        path = shutil.which(explicit) or (explicit if os.path.sep in explicit else None)
+        if path is None:
+            raise ToolError(f"--ffmpeg-bin {explicit}: no such program on PATH")
+        found = inspect(os.path.abspath(path), "--ffmpeg-bin", runner)
+        if not found.has_libvmaf:
+            raise ToolError(
+                f"--ffmpeg-bin {explicit} has no libvmaf filter; build it with --enable-libvmaf,"
+                " or leave the option out to use the bundled ffmpeg"
+            )
+        return found
+    on_path = shutil.which("ffmpeg")
+    if on_path is not None:
+        try:
+            found = inspect(on_path, "PATH", runner)
+        except ToolError:
+            pass
+        else:
+            if found.has_libvmaf:
+                return found
+    return inspect(bundled_path(), "imageio-ffmpeg", runner)
+
+
+@dataclass(frozen=True)
+class EncoderProbe:
+    """What a tiny encode revealed: the library's version and the preset that really ran."""
+
+    version: str | None
+    preset: str
+
+
+def probe_encoder(ffmpeg: FFmpeg, encoder: Encoder, preset: str) -> EncoderProbe:
+    """Encodes three small frames with a preset.
+
+    Raises:
+        UsageError: this ffmpeg lacks the encoder.
+        ToolError: the encoder does not work.
+    """
+    if encoder.name not in ffmpeg.encoders:
+        raise UsageError(f"{ffmpeg.path} has no encoder {encoder.name}; `vmaf-tune doctor` lists what it has")
+    done = ffmpeg.run(
+        (
+            "-hide_banner", "-nostdin", "-v", "verbose",
+            "-f", "lavfi", "-i", "testsrc2=size=128x128:rate=25:duration=0.12",
+            "-pix_fmt", encoder.pix_fmts[0], *encoder.codec_argv(preset, encoder.crf_max, 1),
+            "-flags", "+global_header", "-f", "null", "-",
+        ),
+        timeout=PROBE_TIMEOUT_S,
+    )  # fmt: skip
+    if not done.ok:
+        raise ToolError(done.describe(f"{encoder.name} with preset {preset} does not work here"))
+    return EncoderProbe(encoder.find_version(done.stderr), encoder.find_remap(done.stderr) or preset)
+
+
+def scratch_dir(parent: Path | None, prefix: str) -> tempfile.TemporaryDirectory[str]:
+    """A folder for intermediate files that removes itself."""
+    return tempfile.TemporaryDirectory(prefix=prefix, dir=parent)
+
+
+def file_url(path: Path) -> str:
+    """A path as ffmpeg takes it literally, whatever characters it holds."""
+    return f"file:{path.absolute()}"

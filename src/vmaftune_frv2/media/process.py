@@ -1,0 +1,132 @@
+"""The one place that starts processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from vmaftune_frv2.errors import InterruptedRunError, ToolError
+
+STDERR_TAIL_LINES = 12
+
+_lock = threading.Lock()
+_live: set[subprocess.Popen[bytes]] = set()
+_stopping = False
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a finished process left behind."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether it exited with 0."""
+        return self.returncode == 0
+
+    def describe(self, what: str) -> str:
+        """One report of a failure: what failed, exit code, whole command, tail of stderr."""
+        tail = [line for line in self.stderr.splitlines() if line.strip()][-STDERR_TAIL_LINES:]
+        return "\n".join([f"{what} (exit code {self.returncode})", f"  command: {shlex.join(self.argv)}"] + [
+            f"  {line}" for line in tail
+        ])
+
+
+class Runner(Protocol):
+    """Runs a command to its end. The seam that tests replace."""
+
+    def __call__(
+        self, argv: Sequence[str], *, cwd: Path | None = None, timeout: float | None = None
+    ) -> Completed:
+        """Runs ``argv``; a non-zero exit is a result, not an exception."""
+        ...
+
+
+def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float | None = None) -> Completed:
+    """Runs a command in a process group of its own, with nothing on stdin.
+
+    Args:
+        argv: program and arguments; no shell sees them.
+        cwd: working directory.
+        timeout: seconds until the whole process group is killed.
+
+    Raises:
+        ToolError: the program cannot be started, or it ran past ``timeout``.
+        InterruptedRunError: ``stop_all`` was called.
+    """
+    started = time.perf_counter()
+    process = _start(argv, cwd)
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    except BaseException as error:
+        _end(process)
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise ToolError(
+                f"{Path(argv[0]).name} did not finish within {timeout:.0f} s\n  command: {shlex.join(argv)}"
+            ) from None
+        raise
+    finally:
+        with _lock:
+            _live.discard(process)
+    if _stopping:
+        raise InterruptedRunError(f"{Path(argv[0]).name} was stopped")
+    return Completed(
+        argv=tuple(argv),
+        returncode=process.returncode,
+        stdout=stdout.decode("utf-8", "replace"),
+        stderr=stderr.decode("utf-8", "replace"),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def stop_all() -> None:
+    """Ends every running command and lets no new one start. The last call of a process that is leaving."""
+    global _stopping
+    with _lock:
+        _stopping = True
+        running = list(_live)
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _start(argv: Sequence[str], cwd: Path | None) -> subprocess.Popen[bytes]:
+    with _lock:
+        if _stopping:
+            raise InterruptedRunError(f"{Path(argv[0]).name} was not started")
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ToolError(f"cannot start {argv[0]}: {error.strerror or error}") from error
+        _live.add(process)
+        return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()

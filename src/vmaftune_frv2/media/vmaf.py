@@ -1,0 +1,138 @@
+"""One score: libvmaf over two videos whose frames are paired by number, not by time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmaftune_frv2.contract.features import CANONICAL6, read_metric
+from vmaftune_frv2.errors import ToolError
+from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg, file_url, scratch_dir
+from vmaftune_frv2.media.source import Source
+
+DEFAULT_MODEL = "vmaf_v0.6.1"
+_LOG = "vmaf.json"
+_PAIR_BY_NUMBER = "settb=AVTB,setpts=N"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What libvmaf said of one encode.
+
+    Args:
+        features: {feature: [one float per frame]} for the canonical-6.
+        vmaf: VMAF of each frame.
+        version: libvmaf's version.
+        payload: the whole JSON log.
+        seconds: wall time of scoring.
+    """
+
+    features: Mapping[str, list[float]]
+    vmaf: list[float]
+    version: str
+    payload: Mapping[str, Any]
+    seconds: float
+
+
+def score_argv(distorted: Path, reference: list[str], pix_fmt: str, model: str, threads: int) -> list[str]:
+    """ffmpeg arguments that score ``distorted`` against the input that ``reference`` opens.
+
+    Both legs are renumbered frame by frame and brought to one pixel format. The plain features are
+    named, because NEG models compute variants of them only.
+    """
+    leg = f"{_PAIR_BY_NUMBER},format={pix_fmt}"
+    vmaf = (
+        f"libvmaf=model='version={model}':feature='name=adm|name=vif|name=motion'"
+        f":log_fmt=json:log_path={_LOG}:n_threads={threads}:shortest=1"
+    )
+    graph = f"[0:v:0]{leg}[distorted];[1:v:0]{leg}[reference];[distorted][reference]{vmaf}"
+    return [
+        "-hide_banner", "-nostdin", "-v", "error", "-i", file_url(distorted), *reference,
+        "-filter_complex", graph, "-f", "null", "-",
+    ]  # fmt: skip
+
+
+def parse_log(payload: Mapping[str, Any], seconds: float) -> Scored:
+    """Reads a libvmaf JSON log, whichever spelling of the features it uses.
+
+    Raises:
+        ToolError: no frames, or a frame without VMAF or one of the canonical-6.
+    """
+    frames = payload.get("frames") or []
+    if not frames:
+        raise ToolError("libvmaf scored no frames")
+    try:
+        metrics = [frame["metrics"] for frame in frames]
+        return Scored(
+            features={feature: [read_metric(m, feature) for m in metrics] for feature in CANONICAL6},
+            vmaf=[float(m["vmaf"]) for m in metrics],
+            version=str(payload.get("version", "")),
+            payload=payload,
+            seconds=seconds,
+        )
+    except KeyError as error:
+        raise ToolError(f"libvmaf's log has no {error.args[0]}") from error
+
+
+def score(
+    ffmpeg: FFmpeg,
+    distorted: Path,
+    source: Source,
+    *,
+    pix_fmt: str,
+    model: str = DEFAULT_MODEL,
+    threads: int = 1,
+    scratch: Path | None = None,
+    timeout: float | None = None,
+) -> Scored:
+    """Scores an encode against its source.
+
+    Args:
+        ffmpeg: has the libvmaf filter.
+        distorted: the encode.
+        source: what it was made from.
+        pix_fmt: format both are compared in; the encode's, which is never shallower than the source's.
+        model: libvmaf model version.
+        threads: libvmaf's threads.
+        scratch: folder for the log.
+        timeout: seconds until scoring is given up.
+
+    Raises:
+        ToolError: libvmaf failed, or did not pair every frame of the source.
+    """
+    with scratch_dir(scratch, "score-") as folder:
+        argv = score_argv(distorted, source.input_argv(), pix_fmt, model, threads)
+        done = ffmpeg.run(argv, cwd=Path(folder), timeout=timeout)
+        log = Path(folder) / _LOG
+        if not done.ok or not log.is_file():
+            raise ToolError(
+                done.describe(f"scoring {distorted.name} against {source.label} failed"), done.returncode
+            )
+        scored = parse_log(json.loads(log.read_text(encoding="utf-8")), done.seconds)
+    if len(scored.vmaf) != source.frames:
+        raise ToolError(
+            f"{distorted.name}: {len(scored.vmaf)} frames could be paired, {source.label} has {source.frames}"
+        )
+    return scored
+
+
+def libvmaf_version(ffmpeg: FFmpeg, model: str = DEFAULT_MODEL) -> str:
+    """The version of the libvmaf in an ffmpeg; also shows that it scores and knows the model.
+
+    Raises:
+        ToolError: it does not.
+    """
+    with scratch_dir(None, "vmaf-version-") as folder:
+        pattern = ["-f", "lavfi", "-i", "testsrc2=size=128x128:rate=25:duration=0.08"]
+        argv = ["-hide_banner", "-nostdin", "-v", "error", *pattern, *pattern]
+        graph = f"[0:v][1:v]libvmaf=model='version={model}':log_fmt=json:log_path={_LOG}"
+        done = ffmpeg.run(
+            [*argv, "-filter_complex", graph, "-f", "null", "-"], cwd=Path(folder), timeout=PROBE_TIMEOUT_S
+        )
+        log = Path(folder) / _LOG
+        if not done.ok or not log.is_file():
+            raise ToolError(done.describe(f"libvmaf cannot score with model {model!r}"))
+        return str(json.loads(log.read_text(encoding="utf-8")).get("version", ""))
