@@ -10,10 +10,12 @@ import click
 from vmaftune_frv2.commands.corpus import corpus
 from vmaftune_frv2.commands.doctor import doctor
 from vmaftune_frv2.commands.plugins import plugins
+from vmaftune_frv2.commands.predict import predict
+from vmaftune_frv2.commands.train_v2 import train_v2
 from vmaftune_frv2.commands.validate import validate
 from vmaftune_frv2.host.hookspecs import hookimpl
 
-COMMANDS = (corpus, validate, doctor, plugins)
+COMMANDS = (corpus, validate, train_v2, predict, doctor, plugins)
 
 
 @hookimpl

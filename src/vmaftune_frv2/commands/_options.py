@@ -52,7 +52,9 @@ def grid_options(command: Command) -> Command:
 def raw_options(command: Command) -> Command:
     """``--width --height --pix-fmt --framerate``, for headerless YUV."""
     for option in (
-        click.option("--framerate", type=str, default=None, help="Frame rate of raw YUV: 25, 23.976 or 24000/1001."),
+        click.option(
+            "--framerate", type=str, default=None, help="Frame rate of raw YUV: 25, 23.976 or 24000/1001."
+        ),
         click.option("--pix-fmt", default=None, help="Pixel format of raw YUV.  [default: yuv420p]"),
         click.option("--height", type=click.IntRange(min=1), default=None, help="Height of raw YUV."),
         click.option("--width", type=click.IntRange(min=1), default=None, help="Width of raw YUV."),

@@ -73,7 +73,10 @@ def run_sweep(host: Host, request: Request) -> int:
         ffmpeg, sources, cells, vmaf_model=request.vmaf_model, extra_params=request.extra_params
     )
     for remap in remaps:
-        click.echo(f"{remap.encoder} runs preset {remap.asked} as {remap.runs_as}; rows say {remap.runs_as}", err=True)
+        click.echo(
+            f"{remap.encoder} runs preset {remap.asked} as {remap.runs_as}; rows say {remap.runs_as}",
+            err=True,
+        )
     if request.dry_run:
         _print_plan(plan, request.output)
         return ExitCode.OK
@@ -138,7 +141,9 @@ def _print_plan(plan: Plan, output: Path) -> None:
             measured = store.measured
     for request in plan:
         if identity(request.base_row()) not in measured:
-            click.echo(f"{request.source.label}\t{request.cell.encoder}\t{request.cell.preset}\t{request.cell.crf}")
+            click.echo(
+                f"{request.source.label}\t{request.cell.encoder}\t{request.cell.preset}\t{request.cell.crf}"
+            )
     click.echo(
         f"{len(plan)} cells planned: {len(plan.sources)} sources x {len(plan.cells)}; encodes to do: "
         f"{sum(identity(r.base_row()) not in measured for r in plan)}",

@@ -18,9 +18,13 @@ from vmaftune_frv2.host.cli import Host, pass_host
 @raw_options
 @click.option("--duration", type=float, default=0.0, help="Duration in seconds; checked against the frames.")
 @grid_options
-@click.option("--extra-params", default="", metavar="ARGS", help="Further ffmpeg encoder arguments, quoted as one.")
 @click.option(
-    "--sample-clip-seconds", type=click.FloatRange(min=0), default=0.0,
+    "--extra-params", default="", metavar="ARGS", help="Further ffmpeg encoder arguments, quoted as one."
+)
+@click.option(
+    "--sample-clip-seconds",
+    type=click.FloatRange(min=0),
+    default=0.0,
     help="Use only this many seconds around the middle of each source.",
 )
 @click.option("--vmaf-model", default="vmaf_v0.6.1", show_default=True, help="libvmaf model version.")
@@ -30,14 +34,17 @@ from vmaftune_frv2.host.cli import Host, pass_host
 @click.option("--keep-encodes", is_flag=True, help="Keep the encodes in --encode-dir.")
 @click.option("--encode-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder for encodes.")
 @click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("corpus.jsonl"), show_default=True,
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("corpus.jsonl"),
+    show_default=True,
     help="Corpus to append to. Cells it already has are not measured again.",
 )
 @click.option("--no-source-hash", is_flag=True, help="Do not hash sources; they are told apart by path.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and the number of encodes, and stop.")
 @ffmpeg_option
 @pass_host
-def corpus(host: Host, **options: Any) -> int:
+def corpus(host: Host, /, **options: Any) -> int:
     """Encode and score every (source, encoder, preset, crf), one row each.
 
     The corpus is appended to, never truncated, and the same command goes on where it stopped.

@@ -36,7 +36,9 @@ def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
     else:
         click.echo(f"vmaf-tune {__version__}, Python {platform.python_version()}")
         click.echo(f"ffmpeg {ffmpeg.version} from {ffmpeg.origin}: {ffmpeg.path}")
-        click.echo(f"training: {'torch is installed' if find_spec('torch') else 'torch is missing (extra: train)'}")
+        click.echo(
+            f"training: {'torch is installed' if find_spec('torch') else 'torch is missing (extra: train)'}"
+        )
         for finding in findings:
             click.echo(f"  {'ok     ' if finding.ok else 'MISSING'} {finding.name}: {finding.detail}")
     return ExitCode.OK if all(f.ok for f in findings) else ExitCode.NEGATIVE

@@ -13,7 +13,9 @@ from vmaftune_frv2.errors import ExitCode
 @click.command(name="validate")
 @click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-@click.option("--max-messages", type=click.IntRange(min=0), default=100, show_default=True, help="Messages to print.")
+@click.option(
+    "--max-messages", type=click.IntRange(min=0), default=100, show_default=True, help="Messages to print."
+)
 def validate(corpora: tuple[Path, ...], as_json: bool, max_messages: int) -> int:
     """Check every line against its version's JSON Schema and the cross-field rules.
 

@@ -78,7 +78,8 @@ class FeatureScaler:
     def transform(self, features: ArrayLike) -> NDArray[np.float32]:
         """Scales [N, 6] raw features to [N, 6] float32 with zero mean and unit variance."""
         X = np.asarray(features, dtype=np.float64)
-        return ((X - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
+        scaled: NDArray[np.float32] = ((X - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
+        return scaled
 
 
 def feature_vector(values: Mapping[str, Any], where: str) -> list[float]:

@@ -89,9 +89,7 @@ def _cell_exists(row: Row) -> Iterator[Violation]:
     if encoder is None:
         return
     if not encoder.crf_min <= row["crf"] <= encoder.crf_max:
-        yield Violation(
-            "crf", row["crf"], f"outside {encoder.name}'s range {encoder.crf_min}..{encoder.crf_max}"
-        )
+        yield Violation("crf", row["crf"], f"outside {encoder.name}'s range {encoder.crf_min}..{encoder.crf_max}")
     try:
         encoder.resolve_preset(row["preset"])
     except UsageError as error:
@@ -105,7 +103,9 @@ def _failure_has_no_score(row: Row) -> Iterator[Violation]:
         return
     for key in ("vmaf_score", PER_FRAME_VMAF, PER_FRAME_FEATURES, *map(mean_key, CANONICAL6)):
         if row.get(key) is not None:
-            yield Violation(key, row[key], f"a row that failed (exit_status {row['exit_status']}) carries no score")
+            yield Violation(
+                key, row[key], f"a row that failed (exit_status {row['exit_status']}) carries no score"
+            )
 
 
 def _score_range(row: Row) -> Iterator[Violation]:

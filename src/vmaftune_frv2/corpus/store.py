@@ -93,7 +93,9 @@ class CorpusStore:
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.ftruncate(fd, end)
-            raise OutputError(f"{path}: a row could not be written ({error.strerror}); nothing before it is lost") from error
+            raise OutputError(
+                f"{path}: a row could not be written ({error.strerror}); nothing before it is lost"
+            ) from error
 
     def _mend_tail(self) -> None:
         """A last line without its newline was torn, unless it parses."""

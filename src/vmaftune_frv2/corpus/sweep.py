@@ -26,7 +26,7 @@ class SweepEvents(Protocol):
         """The sweep begins; ``todo`` cells are left of the plan."""
 
     def scored(self, row: Row, payload: Mapping[str, Any]) -> None:
-        """libvmaf's whole log of one cell."""
+        """Libvmaf's whole log of one cell."""
 
     def enrich(self, row: Row, payload: Mapping[str, Any] | None) -> None:
         """May add keys to a row and fill unknown ones."""

@@ -21,9 +21,7 @@ class HookEvents:
         on_cell: called with each finished row.
     """
 
-    def __init__(
-        self, plugins: Plugins, on_start: Callable[[int], None], on_cell: Callable[[Row], None]
-    ) -> None:
+    def __init__(self, plugins: Plugins, on_start: Callable[[int], None], on_cell: Callable[[Row], None]) -> None:
         self._plugins = plugins
         self._on_start = on_start
         self._on_cell = on_cell

@@ -45,7 +45,7 @@ def encode_pix_fmt(encoder: Encoder, source_pix_fmt: str) -> str:
 def encode_argv(
     source: Source, encoder: Encoder, cell: Cell, output: Path, *, threads: int = 1, extra: Sequence[str] = ()
 ) -> list[str]:
-    """ffmpeg arguments that encode every frame of a source once, in order.
+    """Ffmpeg arguments that encode every frame of a source once, in order.
 
     Timestamps are rewritten to the average frame rate, so that no frame is dropped or repeated and the
     bitrate refers to frames / frame rate.

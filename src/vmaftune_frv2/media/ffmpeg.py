@@ -39,9 +39,7 @@ class FFmpeg:
     has_libvmaf: bool
     runner: Runner = field(default=process.run, compare=False, repr=False)
 
-    def run(
-        self, args: Iterable[str], *, cwd: Path | None = None, timeout: float | None = None
-    ) -> Completed:
+    def run(self, args: Iterable[str], *, cwd: Path | None = None, timeout: float | None = None) -> Completed:
         """Runs ffmpeg with these arguments."""
         return self.runner([self.path, *args], cwd=cwd, timeout=timeout)
 

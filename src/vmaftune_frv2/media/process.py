@@ -41,17 +41,16 @@ class Completed:
     def describe(self, what: str) -> str:
         """One report of a failure: what failed, exit code, whole command, tail of stderr."""
         tail = [line for line in self.stderr.splitlines() if line.strip()][-STDERR_TAIL_LINES:]
-        return "\n".join([f"{what} (exit code {self.returncode})", f"  command: {shlex.join(self.argv)}"] + [
-            f"  {line}" for line in tail
-        ])
+        return "\n".join(
+            [f"{what} (exit code {self.returncode})", f"  command: {shlex.join(self.argv)}"]
+            + [f"  {line}" for line in tail]
+        )
 
 
 class Runner(Protocol):
     """Runs a command to its end. The seam that tests replace."""
 
-    def __call__(
-        self, argv: Sequence[str], *, cwd: Path | None = None, timeout: float | None = None
-    ) -> Completed:
+    def __call__(self, argv: Sequence[str], *, cwd: Path | None = None, timeout: float | None = None) -> Completed:
         """Runs ``argv``; a non-zero exit is a result, not an exception."""
         ...
 

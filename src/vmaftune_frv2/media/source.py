@@ -86,7 +86,7 @@ class Source:
         return pix_fmt_depth(self.pix_fmt)
 
     def input_argv(self) -> list[str]:
-        """ffmpeg arguments that open this source."""
+        """Ffmpeg arguments that open this source."""
         return input_argv(self.path, self.raw, self.window)
 
 
@@ -97,7 +97,7 @@ def pix_fmt_depth(pix_fmt: str) -> int:
 
 
 def input_argv(path: Path, raw: RawFormat | None = None, window: Window | None = None) -> list[str]:
-    """ffmpeg arguments that open a file, or a part of it."""
+    """Ffmpeg arguments that open a file, or a part of it."""
     argv: list[str] = []
     if window is not None:
         argv += ["-ss", f"{window.start:.6f}", "-t", f"{window.seconds:.6f}"]
@@ -211,7 +211,9 @@ def _probe(ffmpeg: FFmpeg, label: str, raw: RawFormat | None) -> _Probed:
     if interlacing in "TB":
         raise InputError(f"{label}: interlaced; deinterlace it first, VMAF compares progressive frames")
     if width % 2 or height % 2:
-        raise InputError(f"{label}: {width}x{height} has an odd side, which 4:2:0 encoders cannot keep; crop or pad it")
+        raise InputError(
+            f"{label}: {width}x{height} has an odd side, which 4:2:0 encoders cannot keep; crop or pad it"
+        )
     colour = dict(re.findall(r"(color_trc|color_primaries):(\S+)", log))
     transfer = _TRANSFERS.get(colour.get("color_trc", ""), "")
     return _Probed(

@@ -38,7 +38,7 @@ class Scored:
 
 
 def score_argv(distorted: Path, reference: list[str], pix_fmt: str, model: str, threads: int) -> list[str]:
-    """ffmpeg arguments that score ``distorted`` against the input that ``reference`` opens.
+    """Ffmpeg arguments that score ``distorted`` against the input that ``reference`` opens.
 
     Both legs are renumbered frame by frame and brought to one pixel format. The plain features are
     named, because NEG models compute variants of them only.

@@ -1,0 +1,65 @@
+"""``vmaf-tune train-v2``: corpus to a judged, exported, registered model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vmaftune_frv2.contract.sidecar import FEATURE_SOURCES, FROM_PROBE
+
+
+@click.command(name="train-v2")
+@click.option(
+    "--corpus",
+    "corpora",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Corpus file or folder; repeatable.",
+)
+@click.option("--smoke", is_flag=True, help="Train one epoch on 100 synthetic rows, to try the path.")
+@click.option(
+    "--features-from",
+    type=click.Choice(FEATURE_SOURCES),
+    default=FROM_PROBE,
+    show_default=True,
+    help="Features of one probe encode of the source, or of the encode that is scored.",
+)
+@click.option(
+    "--probe-cell", default=None, metavar="ENCODER:PRESET:CRF", help="The probe.  [default: most covered]"
+)
+@click.option(
+    "--vocab", type=click.IntRange(1, 3), default=1, show_default=True, help="Encoder vocabulary version."
+)
+@click.option("--vmaf-model", default=None, help="Keep only rows scored with this model.")
+@click.option("--epochs", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), default=256, show_default=True)
+@click.option("--lr", type=click.FloatRange(min=0, min_open=True), default=3e-3, show_default=True)
+@click.option("--weight-decay", type=click.FloatRange(min=0), default=1e-4, show_default=True)
+@click.option(
+    "--hidden", type=click.IntRange(min=1), default=64, show_default=True, help="Units of a hidden layer."
+)
+@click.option("--depth", type=click.IntRange(min=1), default=2, show_default=True, help="Hidden layers.")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="torch device: cpu, cuda, cuda:1.")
+@click.option("--model-id", default="fr_regressor_v2", show_default=True, help="Registry id.")
+@click.option(
+    "--out-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("model/tiny"),
+    show_default=True,
+    help="Folder of models, sidecars and registry.json.",
+)
+@click.option("--metrics-out", type=click.Path(path_type=Path, dir_okay=False), help="Write every figure as JSON.")
+@click.option("--no-export", is_flag=True, help="Train and judge only.")
+def train_v2(**options: Any) -> None:
+    """Fit the codec-aware regressor, judge it leave-one-source-out, export and register it."""
+    from vmaftune_frv2.commands._train import run_training
+
+    if not options["corpora"] and not options["smoke"]:
+        raise click.UsageError("give --corpus, or --smoke to try the path")
+    if options["smoke"] and options["corpora"]:
+        raise click.UsageError("--smoke trains on synthetic rows; leave --corpus out")
+    run_training(options)

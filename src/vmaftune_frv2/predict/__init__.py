@@ -1,0 +1,1 @@
+"""Predicting VMAF without encoding: onnxruntime and numpy, never torch."""

@@ -1,0 +1,146 @@
+"""A model, opened through its sidecar and its registry entry, ready to score cells."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.registry import FILE_NAME, RegisteredModel, Registry, read_model
+from vmaftune_frv2.contract.sidecar import Sidecar, read_sidecar
+from vmaftune_frv2.errors import ModelError
+from vmaftune_frv2.resources import shipped_models_dir
+
+DEFAULT_ID = "fr_regressor_v2"
+LOCAL_DIR = Path("model/tiny")
+
+
+class Model:
+    """An onnxruntime session that takes raw features and cells.
+
+    Attributes:
+        sidecar: what the model says of itself.
+        path: the ONNX file.
+    """
+
+    def __init__(self, registered: RegisteredModel) -> None:
+        self.sidecar: Sidecar = registered.sidecar
+        self.path = registered.path
+        self._session = _session(registered)
+        _check_inputs(self._session, self.sidecar, self.path)
+
+    def require_slots(self, encoders: Sequence[str]) -> None:
+        """Checks that every encoder can be told apart from the others.
+
+        Raises:
+            ModelError: the model has no slot of its own for one.
+        """
+        block = self.sidecar.block
+        if block is None:
+            return
+        for encoder in encoders:
+            if not block.knows(encoder):
+                raise ModelError(
+                    f"{self.sidecar.id} has no slot for {encoder} (vocabulary {block.version}: "
+                    f"{', '.join(block.vocab)}); leave it out, or train with a vocabulary that has it"
+                )
+
+    def score(self, features: ArrayLike, cells: Sequence[Cell]) -> NDArray[np.float64]:
+        """Predicted VMAF.
+
+        Args:
+            features: [N, 6] or [6] raw canonical-6 means; one vector serves every cell.
+            cells: N cells; a codec-blind model looks at their number only.
+
+        Returns:
+            [N] scores in 0..100.
+
+        Raises:
+            ModelError: the vocabulary has no place for an encoder.
+        """
+        raw = np.broadcast_to(np.atleast_2d(np.asarray(features, dtype=np.float64)), (len(cells), 6))
+        feed: dict[str, NDArray[np.float32]] = {"features": self.sidecar.scaler.transform(raw)}
+        if self.sidecar.block is not None:
+            feed["codec"] = self.sidecar.block.matrix(cells)
+        (out,) = self._session.run([self.sidecar.output_names[0]], feed)
+        scores = out[:, 0] if out.ndim == 2 else out
+        return np.clip(np.asarray(scores, dtype=np.float64), 0.0, 100.0)
+
+
+def open_model(reference: str | None = None) -> Model:
+    """Opens a model by registry id or by path.
+
+    Args:
+        reference: an id in ``./model/tiny`` or in the shipped registry, or the path of an ``.onnx`` file.
+            None takes the production ``fr_regressor_v2``; smoke models are passed over.
+
+    Raises:
+        ModelError: there is none, or its bytes are not those that were registered.
+    """
+    if reference is not None and (reference.endswith(".onnx") or "/" in reference):
+        return Model(_from_path(Path(reference)))
+    model_id = reference or DEFAULT_ID
+    passed_over = []
+    for folder in (LOCAL_DIR, shipped_models_dir()):
+        if not (folder / FILE_NAME).is_file():
+            continue
+        registry = Registry(folder)
+        entry = registry.find(model_id)
+        if entry is None:
+            continue
+        if reference is None and entry.get("smoke", False):
+            passed_over.append(folder)
+            continue
+        return Model(registry.load(model_id))
+    if passed_over:
+        where = ", ".join(str(folder / FILE_NAME) for folder in passed_over)
+        raise ModelError(
+            f"the only {model_id} ({where}) is a smoke model, which did not pass the ship gate;"
+            f" name it with --model {model_id} to use it all the same"
+        )
+    raise ModelError(f"no model {model_id!r} in {LOCAL_DIR} or among the shipped ones; train one with train-v2")
+
+
+def _from_path(path: Path) -> RegisteredModel:
+    """A model file with its sidecar beside it, held against the registry of its folder if it is in there."""
+    sidecar = read_sidecar(path.with_suffix(".json"))
+    entry = Registry(path.parent).find(sidecar.id)
+    if entry is not None:
+        read_model(path, entry["sha256"], str(path.parent / FILE_NAME))
+    return RegisteredModel(sidecar, path, read_model(path, sidecar.sha256, f"{path.with_suffix('.json')}"))
+
+
+def _session(registered: RegisteredModel) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # By path where weights may lie beside the file; the bytes were checked either way.
+            return onnxruntime.InferenceSession(
+                str(registered.path), sess_options=options, providers=["CPUExecutionProvider"]
+            )
+    except Exception as error:
+        raise ModelError(f"{registered.path}: onnxruntime cannot load it: {error}") from error
+
+
+def _check_inputs(session: Any, sidecar: Sidecar, path: Path) -> None:
+    wanted = {"features": len(sidecar.scaler.mean)}
+    if sidecar.block is not None:
+        wanted["codec"] = sidecar.block.width
+    found = {node.name: node.shape[1] if len(node.shape) == 2 else None for node in session.get_inputs()}
+    outputs = [node.name for node in session.get_outputs()]
+    if found != wanted or sidecar.output_names[0] not in outputs:
+        raise ModelError(
+            f"{path}: the graph takes {found} and gives {', '.join(outputs)}; its sidecar says {wanted} and "
+            f"{', '.join(sidecar.output_names)}"
+        )

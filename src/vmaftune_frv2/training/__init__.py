@@ -1,0 +1,1 @@
+"""Fitting, judging and exporting the regressors. The only room that imports torch."""
