@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ def predict(**options: Any) -> int:
 
     With --target-vmaf, picks per encoder and preset the highest crf that still reaches it.
     """
+    # numpy would start a pool of BLAS threads that one small net never uses.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from vmaftune_frv2.commands._predict import run_predict
 
     given = [options["source"] is not None, options["features"] is not None, bool(options["corpora"])]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from vmaftune_frv2.contract.sidecar import FEATURE_SOURCES, FROM_PROBE
+from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_PROBE
 
 
 @click.command(name="train-v2")

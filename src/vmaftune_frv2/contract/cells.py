@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.errors import UsageError
 
+FROM_PROBE = "probe"
+FROM_CELL = "cell"
+FEATURE_SOURCES = (FROM_PROBE, FROM_CELL)
+"""Which encode a model's features describe: a probe cell of the source, or the cell that is scored."""
+
 
 @dataclass(frozen=True, order=True)
 class Cell:

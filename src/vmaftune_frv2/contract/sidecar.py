@@ -8,16 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_CELL, FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import CodecBlock
 from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler
 from vmaftune_frv2.contract.files import read_json
 from vmaftune_frv2.errors import ModelError, UsageError
-
-FROM_PROBE = "probe"
-FROM_CELL = "cell"
-FEATURE_SOURCES = (FROM_PROBE, FROM_CELL)
-"""Whether the features describe a probe encode of the source, or the encode that is scored."""
 
 NOTES_LIMIT = 512
 

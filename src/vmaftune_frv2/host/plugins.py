@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import click
@@ -79,8 +80,10 @@ def load_plugins() -> Plugins:
 def _installed() -> Iterator[tuple[str, str, Callable[[], object]]]:
     wanted = os.environ.get(PLUGINS_VARIABLE)
     names = None if wanted is None else {name.strip() for name in wanted.split(",") if name.strip()}
-    if names == set():
+    if names == set() or (names is None and not _any_installed()):
         return
+    from importlib.metadata import entry_points
+
     missing = set(names or ())
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.value == BUILTIN_MODULE or (names is not None and point.name not in names):
@@ -90,6 +93,20 @@ def _installed() -> Iterator[tuple[str, str, Callable[[], object]]]:
         yield point.name, origin, point.load
     for name in sorted(missing - {BUILTIN_NAME}):
         warn(f"{PLUGINS_VARIABLE} names {name}, which is not installed")
+
+
+def _any_installed() -> bool:
+    """Whether any distribution but ours declares the group.
+
+    importlib.metadata takes longer to import than all else here; without plugins it is not needed.
+    """
+    header = f"[{ENTRY_POINT_GROUP}]".encode()
+    for folder in map(Path, dict.fromkeys(sys.path)):
+        for pattern in ("*.dist-info", "*.egg-info"):
+            for points in folder.glob(f"{pattern}/entry_points.txt"):
+                if not points.parent.name.startswith("vmaftune_frv2-") and header in points.read_bytes():
+                    return True
+    return False
 
 
 def _add(plugins: Plugins, name: str, origin: str, load: Callable[[], object]) -> None:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.cells import FROM_PROBE, Cell
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
 from vmaftune_frv2.contract.features import feature_vector
 from vmaftune_frv2.contract.rows import Row
-from vmaftune_frv2.contract.sidecar import FROM_PROBE
 from vmaftune_frv2.corpus.reader import corpus_files, read_lines
 from vmaftune_frv2.errors import InputError, UsageError
 from vmaftune_frv2.predict.session import Model

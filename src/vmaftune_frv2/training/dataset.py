@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.cells import FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import CodecBlock
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
 from vmaftune_frv2.contract.features import CANONICAL6, feature_vector
 from vmaftune_frv2.contract.rowcheck import check_row
 from vmaftune_frv2.contract.rows import Row
-from vmaftune_frv2.contract.sidecar import FROM_PROBE
 from vmaftune_frv2.corpus.reader import corpus_files, read_lines
 from vmaftune_frv2.errors import InputError
 

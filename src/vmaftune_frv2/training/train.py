@@ -10,12 +10,12 @@ from typing import Any
 import torch
 
 from vmaftune_frv2 import __version__
-from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.cells import FROM_CELL, FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import CodecBlock
 from vmaftune_frv2.contract.features import CANONICAL6
 from vmaftune_frv2.contract.files import sha256_bytes
 from vmaftune_frv2.contract.registry import Registry
-from vmaftune_frv2.contract.sidecar import FROM_CELL, FROM_PROBE, Sidecar
+from vmaftune_frv2.contract.sidecar import Sidecar
 from vmaftune_frv2.training.dataset import Corpus, Dataset, load_corpus, make_dataset
 from vmaftune_frv2.training.export import OPSET, input_names, output_name, to_onnx
 from vmaftune_frv2.training.fit import FitOptions, Fitted
