@@ -24,9 +24,13 @@ def default_jobs() -> int:
     return os.cpu_count() or 1
 
 
-def encoder_help() -> str:
-    """Names for the help of ``--encoder``."""
-    return ", ".join(ENCODERS.names())
+class EncoderOption(click.Option):
+    """``--encoder``; its help names the encoders of the table as it stands when help is asked for."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Option and help text."""
+        self.help = f"Encoder; repeatable. Known: {', '.join(ENCODERS.names())}."
+        return super().get_help_record(ctx)
 
 
 def grid_options(command: Command) -> Command:
@@ -40,10 +44,7 @@ def grid_options(command: Command) -> Command:
             "--preset", "presets", multiple=True, metavar="PRESET",
             help="An encoder's own preset or a shared name (medium); repeatable. ENCODER=PRESET binds one.",
         ),
-        click.option(
-            "--encoder", "encoders", multiple=True, metavar="NAME",
-            help=f"Encoder; repeatable. Known: {encoder_help()}.",
-        ),
+        click.option("--encoder", "encoders", multiple=True, metavar="NAME", cls=EncoderOption),
     ):  # fmt: skip
         command = option(command)
     return command

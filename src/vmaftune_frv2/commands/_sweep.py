@@ -135,18 +135,19 @@ def _folder(path: Path) -> Path:
 
 
 def _print_plan(plan: Plan, output: Path) -> None:
-    measured: set[bytes] = set()
+    known: set[bytes] = set()
     if output.exists():
         with CorpusStore(output) as store:
-            measured = store.measured
+            known = store.measured | store.refused
+    todo = 0
     for request in plan:
-        if identity(request.base_row()) not in measured:
+        if identity(request.base_row()) not in known:
+            todo += 1
             click.echo(
                 f"{request.source.label}\t{request.cell.encoder}\t{request.cell.preset}\t{request.cell.crf}"
             )
     click.echo(
-        f"{len(plan)} cells planned: {len(plan.sources)} sources x {len(plan.cells)}; encodes to do: "
-        f"{sum(identity(r.base_row()) not in measured for r in plan)}",
+        f"{len(plan)} cells planned: {len(plan.sources)} sources x {len(plan.cells)}; encodes to do: {todo}",
         err=True,
     )
 

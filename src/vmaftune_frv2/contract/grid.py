@@ -72,12 +72,16 @@ def _presets_of(entry: Encoder, choices: Sequence[Choice]) -> list[str]:
     values = bound or [c.value for c in choices if c.encoder is None and _knows(entry, c.value)]
     if choices and not values:
         raise UsageError(f"no --preset is one of {entry.name}'s: {', '.join(entry.presets)} (fast to slow)")
+    if not (values or entry.default_presets):
+        raise UsageError(f"{entry.name} has no default presets; give --preset: {', '.join(entry.presets)}")
     return list(dict.fromkeys(entry.resolve_preset(value) for value in values or entry.default_presets))
 
 
 def _crfs_of(entry: Encoder, choices: Sequence[Choice]) -> tuple[int, ...]:
     bound = [c.value for c in choices if c.encoder == entry.name]
     values = bound or [c.value for c in choices if c.encoder is None]
+    if not (values or entry.default_crfs):
+        raise UsageError(f"{entry.name} has no default crfs; give --crf {entry.crf_min}..{entry.crf_max}")
     if not values:
         return entry.default_crfs
     return tuple(entry.check_crf(crf) for crf in parse_crfs(values))

@@ -21,6 +21,7 @@ class CorpusStore:
     Attributes:
         path: the corpus.
         measured: identities of the cells that have a row with exit status 0.
+        refused: identities of the measured cells that a plugin kept out.
         quarantined: lines that were moved to ``<corpus>.quarantine`` on opening.
         vetoed_path: rows that a plugin refused, each with its reasons.
     """
@@ -30,6 +31,7 @@ class CorpusStore:
         self.vetoed_path = path.with_name(path.name + ".vetoed")
         self.quarantine_path = path.with_name(path.name + ".quarantine")
         self.measured: set[bytes] = set()
+        self.refused: set[bytes] = set()
         self.quarantined = 0
         self._fd = -1
 
@@ -64,6 +66,10 @@ class CorpusStore:
     ) -> None:
         os.close(self._fd)
 
+    def lacks(self, digest: bytes) -> bool:
+        """Whether a cell is still to be measured."""
+        return digest not in self.measured and digest not in self.refused
+
     def append(self, row: Row) -> None:
         """Writes one row and waits until it is on disk.
 
@@ -75,8 +81,14 @@ class CorpusStore:
     def append_vetoed(self, row: Row, reasons: list[str]) -> None:
         """Keeps a refused row beside the corpus, so that its encode was not in vain."""
         line = dumps({"reasons": reasons, "row": row})
-        fd = os.open(self.vetoed_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
+            fd = os.open(self.vetoed_path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise OutputError(f"{self.vetoed_path}: cannot be written ({error.strerror})") from error
+        try:
+            size = os.fstat(fd).st_size
+            if size and os.pread(fd, 1, size - 1) != b"\n":  # a torn line must not swallow the next
+                os.write(fd, b"\n")
             self._write(fd, self.vetoed_path, line)
         finally:
             os.close(fd)
@@ -141,7 +153,9 @@ class CorpusStore:
             return
         for line in _lines(self.vetoed_path):
             with contextlib.suppress(ValueError, KeyError, TypeError):
-                self.measured.add(identity(json.loads(line)["row"]))
+                row = json.loads(line)["row"]
+                if row["exit_status"] == 0:
+                    self.refused.add(identity(row))
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -84,9 +84,14 @@ def sweep(
         OutputError: a row could not be written; the cells before it are safe.
     """
     summary = Summary(planned=len(plan))
-    summary.skipped = sum(identity(request.base_row()) in store.measured for request in plan)
-    events.started(plan, summary.planned - summary.skipped)
-    todo = (request for request in plan if identity(request.base_row()) not in store.measured)
+    todo_count = 0
+    for request in plan:
+        digest = identity(request.base_row())
+        summary.skipped += digest in store.measured
+        summary.vetoed += digest in store.refused
+        todo_count += store.lacks(digest)
+    events.started(plan, todo_count)
+    todo = (request for request in plan if store.lacks(identity(request.base_row())))
 
     def submit(request: CellRequest) -> cf.Future[Outcome]:
         return executor.submit(measure, request, table.get(request.cell.encoder), ffmpeg, options)

@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from vmaftune_frv2.contract.rows import Row, dumps
+from vmaftune_frv2.contract.rows import CORPUS_ROW_KEYS, Row, dumps
 from vmaftune_frv2.corpus.plan import Plan
 from vmaftune_frv2.corpus.sweep import Summary
-from vmaftune_frv2.host.plugins import Plugins, warn
+from vmaftune_frv2.host.plugins import Plugins
+
+FILLABLE = {k for k in CORPUS_ROW_KEYS if k.startswith(("shot_", "hdr_", "enc_internal_"))}
 
 
 class HookEvents:
@@ -37,22 +39,26 @@ class HookEvents:
 
     def enrich(self, row: Row, payload: Mapping[str, Any] | None) -> None:
         """Adds what plugins return; what was measured or requested stays as it is."""
-        for name, extra in self._plugins.each("vmaftune_enrich_row", row=row, payload=payload):
-            for key, value in (extra or {}).items():
-                if row.get(key) is not None:
-                    warn(f"plugin {name} would change {key} of a row; only unknown keys can be filled")
+        for name, extra in self._plugins.each(
+            "vmaftune_enrich_row", lambda a: dict(a or {}), row=row, payload=payload
+        ):
+            for key, value in extra.items():
+                if row.get(key) is not None or (key in row and key not in FILLABLE):
+                    self._plugins.warn_once(
+                        name, key, f"would change {key} of a row; only unknown keys can be filled"
+                    )
                     continue
                 try:
                     dumps({key: value})
                 except (ValueError, TypeError) as error:
-                    warn(f"plugin {name} would add {key}, which is not strict JSON: {error}")
+                    self._plugins.warn_once(name, key, f"would add {key}, which is not strict JSON: {error}")
                     continue
                 row[key] = value
 
     def veto(self, row: Row) -> list[str]:
         """Collects the reasons of every plugin that refuses the row."""
-        answers = self._plugins.each("vmaftune_check_row", row=row)
-        return [f"{name}: {reason}" for name, reasons in answers for reason in (reasons or ())]
+        answers = self._plugins.each("vmaftune_check_row", _reasons, row=row)
+        return [f"{name}: {reason}" for name, reasons in answers for reason in reasons]
 
     def cell_done(self, row: Row) -> None:
         """Passes on a finished cell."""
@@ -61,3 +67,7 @@ class HookEvents:
     def finished(self, summary: Summary) -> None:
         """Passes on the counts."""
         self._plugins.tell("vmaftune_sweep_finished", summary=dataclasses.asdict(summary))
+
+
+def _reasons(answer: Any) -> list[str]:
+    return [answer] if isinstance(answer, str) else [str(reason) for reason in answer or ()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import os
 import sys
@@ -26,7 +27,7 @@ BUILTIN_MODULE = "vmaftune_frv2.plugin"
 
 def warn(message: str) -> None:
     """One line of warning on stderr."""
-    click.echo(f"Warning: {message}", err=True)
+    click.echo(f"Warning: {' '.join(message.split())}", err=True)
 
 
 @dataclass
@@ -44,19 +45,33 @@ class Plugins:
     broken: dict[str, str] = field(default_factory=dict)
     _warned: set[tuple[str, str]] = field(default_factory=set)
 
-    def each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
+    def each(
+        self, hook: str, read: Callable[[Any], Any] = lambda answer: answer, **arguments: Any
+    ) -> Iterator[tuple[str, Any]]:
         """Calls every implementation of a hook; one that raises is named in one warning and passed over.
+
+        Args:
+            hook: its name.
+            read: turns an answer into what is yielded; raises for one of the wrong kind.
+            arguments: of the hook.
 
         Yields:
             Plugin name and what its implementation returned, last registered first.
         """
         for impl in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
             try:
-                yield impl.plugin_name, impl.function(*(arguments[name] for name in impl.argnames))
-            except Exception as error:
-                if (impl.plugin_name, hook) not in self._warned:
-                    self._warned.add((impl.plugin_name, hook))
-                    warn(f"plugin {impl.plugin_name} failed in {hook}: {type(error).__name__}: {error}")
+                given = (copy.deepcopy(arguments[n]) if n == "row" else arguments[n] for n in impl.argnames)
+                answer = read(impl.function(*given))
+            except (Exception, SystemExit) as error:
+                self.warn_once(impl.plugin_name, hook, f"failed in {hook}: {type(error).__name__}: {error}")
+                continue
+            yield impl.plugin_name, answer
+
+    def warn_once(self, plugin: str, about: str, message: str) -> None:
+        """Warns of a plugin, once per plugin and subject."""
+        if (plugin, about) not in self._warned:
+            self._warned.add((plugin, about))
+            warn(f"plugin {plugin} {message}")
 
     def tell(self, hook: str, **arguments: Any) -> None:
         """Calls every implementation of a hook whose results do not matter."""
@@ -110,13 +125,19 @@ def _any_installed() -> bool:
 
 
 def _add(plugins: Plugins, name: str, origin: str, load: Callable[[], object]) -> None:
+    manager = plugins.manager
     try:
+        if manager.has_plugin(name):
+            raise ValueError(f"another plugin, from {plugins.origins[name]}, has this name")
         plugin = load()
-        plugins.manager.register(plugin, name)
-        _reject_misfits(plugins.manager, plugin)
-    except Exception as error:
-        if plugins.manager.has_plugin(name):
-            plugins.manager.unregister(name=name)
+        try:
+            manager.register(plugin, name)
+            _reject_misfits(manager, plugin)
+        except Exception:
+            if manager.has_plugin(name):
+                manager.unregister(name=name)
+            raise
+    except (Exception, SystemExit) as error:
         plugins.broken[name] = f"{type(error).__name__}: {error}"
         warn(f"plugin {name} ({origin}) was not loaded: {plugins.broken[name]}")
     else:

@@ -1,0 +1,142 @@
+"""The house keeps its order: a room imports only rooms below it, and its files stay readable."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import vmaftune_frv2
+
+PACKAGE = vmaftune_frv2.__name__
+ROOT = Path(vmaftune_frv2.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+
+LEVELS = (
+    {"errors", "resources", PACKAGE},
+    {"contract"},
+    {"media"},
+    {"corpus"},
+    {"training", "predict"},
+    {"host"},
+    {"commands"},
+    {"plugin", "__main__"},
+)
+"""Rooms, low to high. Rooms of one level do not import each other."""
+
+MAX_FILE_LINES = 320
+MAX_FUNCTION_LINES = 60
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports(tree: ast.AST, path: Path) -> Iterator[tuple[str, bool]]:
+    """Full names of everything imported, and whether the import runs when the module loads."""
+    lazy = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for inner in ast.walk(node)
+    }
+    package = [PACKAGE, *path.relative_to(ROOT).parent.parts]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) not in lazy
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield f"{module}.{alias.name}", id(node) not in lazy
+
+
+def room(parts: tuple[str, ...]) -> str:
+    """The room of a module path below the package; the package itself is a room too."""
+    known = set().union(*LEVELS)
+    return parts[0] if parts and parts[0] in known else PACKAGE
+
+
+def level(of: str) -> int:
+    return next(i for i, rooms in enumerate(LEVELS) if of in rooms)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_imports_go_down_only(path):
+    here = room(path.relative_to(ROOT).with_suffix("").parts)
+    for imported, _ in imports(parsed(path), path):
+        if imported.split(".")[0] != PACKAGE:
+            continue
+        there = room(tuple(imported.split(".")[1:]))
+        if there == here or (path.name == "__main__.py" and imported.startswith(f"{PACKAGE}.host.cli")):
+            continue
+        assert level(there) < level(here), f"{name_of(path)} imports {imported}: {here} may not import {there}"
+
+
+def test_every_room_has_its_place_in_the_order():
+    rooms = {path.relative_to(ROOT).with_suffix("").parts[0] for path in FILES} - {"__init__", "_data"}
+    assert rooms <= set().union(*LEVELS)
+
+
+def test_import_that_goes_up_is_seen():
+    path = ROOT / "media" / "x.py"
+    tree = ast.parse("def f():\n    from ..corpus.store import CorpusStore\nimport vmaftune_frv2.host.cli\n")
+    assert dict(imports(tree, path)) == {
+        "vmaftune_frv2.corpus.store.CorpusStore": False,
+        "vmaftune_frv2.host.cli": True,
+    }
+
+
+def importers(top_level: str) -> set[str]:
+    return {
+        name_of(path)
+        for path in FILES
+        if any(imported.split(".")[0] == top_level for imported, _ in imports(parsed(path), path))
+    }
+
+
+def test_one_module_starts_processes():
+    assert importers("subprocess") == {"media/process.py"}
+    assert importers("multiprocessing") == set()
+
+
+def test_torch_stays_in_the_training_room():
+    assert {Path(name).parts[0] for name in importers("torch")} <= {"training"}
+
+
+def test_contract_needs_numpy_at_most_and_jsonschema_when_asked():
+    for path in FILES:
+        if path.relative_to(ROOT).parts[0] != "contract":
+            continue
+        for imported, at_load in imports(parsed(path), path):
+            top = imported.split(".")[0]
+            allowed = {PACKAGE, "numpy", *sys.stdlib_module_names} | (set() if at_load else {"jsonschema"})
+            assert top in allowed, f"{name_of(path)} imports {imported}"
+
+
+def test_command_line_starts_without_the_heavy_libraries():
+    script = (
+        "import sys; from vmaftune_frv2.host.plugins import load_plugins; load_plugins(); "
+        "print(*(m for m in ('torch', 'onnx', 'onnxruntime', 'jsonschema', 'rich') if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_files_and_functions_stay_readable(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MAX_FILE_LINES
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert lines <= MAX_FUNCTION_LINES, f"{node.name} has {lines} lines"
