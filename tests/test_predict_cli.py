@@ -145,8 +145,8 @@ def test_a_source_is_probed_predicted_and_verified(
 ) -> None:
     source = clip("testsrc2", size="128x96", frames=12)
     result = vmaf_tune(
-        "predict", source, "--model", model, "--encoder", "x264", "--crf", "23:43:10", "--target-vmaf", 1, "--verify",
-        "--format", "json",
+        "predict", source, "--model", model, "--encoder", "x264", "--crf", "23:43:10", "--target-vmaf", 1,
+        "--verify", "--format", "json",
     )  # fmt: skip
     (pick,) = predicted(result)
     assert "probing" in result.err

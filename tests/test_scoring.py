@@ -182,7 +182,13 @@ def test_rotated_source_is_compared_upright(clip, ffmpeg, measured, truth, tmp_p
     agrees(row, truth(rotated, row["encode_path"], "yuv420p"))
 
 
-STARTS = {"at zero": {}, "late in matroska": {"offset": 5.3}, "late in ts": {"offset": 2.5, "container": "ts"}}
+SHORT_GOPS = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-g", "8")
+STARTS = {
+    "at zero": {},
+    "at zero, between key frames": {"container": "mp4", "codec": SHORT_GOPS},
+    "late in matroska": {"offset": 5.3},
+    "late in ts, between key frames": {"offset": 2.5, "container": "ts", "codec": SHORT_GOPS},
+}
 
 
 @pytest.mark.parametrize("starts", STARTS)

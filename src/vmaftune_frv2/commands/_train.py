@@ -25,7 +25,9 @@ def run_training(options: Mapping[str, Any]) -> None:
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        raise ToolError("training needs torch: pip install 'vmaftune-frv2[train]'") from error
+        raise ToolError(
+            "training needs torch: pip install torch==2.13.0 (the CPU build on a CPU machine)"
+        ) from error
 
     smoke = options["smoke"]
     fit = FitOptions(

@@ -1,0 +1,45 @@
+"""docs/cli.md shows the commands as they are."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from vmaftune_frv2.errors import ExitCode
+from vmaftune_frv2.plugin import COMMANDS
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+@pytest.fixture(scope="module")
+def update_cli() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("update_cli", DOCS / "update_cli.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_help_texts_are_the_programs_own(update_cli: ModuleType) -> None:
+    page = (DOCS / "cli.md").read_text("utf-8")
+    assert update_cli.render(page) == page, "run: python docs/update_cli.py"
+
+
+def test_every_command_has_a_section_with_every_option() -> None:
+    page = (DOCS / "cli.md").read_text("utf-8")
+    for command in COMMANDS:
+        section = page.split(f"\n## vmaf-tune {command.name}\n")[1].split("\n## ")[0]
+        options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+        missing = [option for option in options if option not in section]
+        assert not missing, f"{command.name}: {missing}"
+
+
+def test_every_exit_code_is_documented() -> None:
+    page = (DOCS / "cli.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| (\d+) \| ([A-Z]+) \|", page, re.MULTILINE))
+    assert rows == {str(code.value): code.name for code in ExitCode}

@@ -1,0 +1,76 @@
+"""The package as it is installed: what the wheel carries, and where it is found."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from vmaftune_frv2 import __version__, resources
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_the_wheel_carries_schemas_and_models(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for folder in ("schemas", "model/tiny"):
+        for file in (ROOT / folder).iterdir():
+            assert f"vmaftune_frv2/_data/{folder}/{file.name}" in names
+    assert "vmaftune_frv2/py.typed" in names
+
+
+def test_resources_are_found_in_an_unpacked_wheel(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    script = (
+        "import json; from vmaftune_frv2 import resources as r;"
+        " print(r.__file__, json.loads(r.schema_path('corpus_row.v3').read_text())['$id'],"
+        " (r.shipped_models_dir() / 'registry.json').is_file())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [
+        str(tmp_path / "vmaftune_frv2" / "resources.py"), "urn:vmaftune:corpus_row:v3", "True",
+    ]  # fmt: skip
+
+
+def test_resources_are_found_in_the_checkout() -> None:
+    assert (
+        json.loads(resources.schema_path("model_registry").read_text())["$id"] == "urn:vmaftune:model_registry:v1"
+    )
+    assert (resources.shipped_models_dir() / "registry.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "module", [[sys.executable, "-m", "vmaftune_frv2"], [str(Path(sys.executable).parent / "vmaf-tune-frv2")]]
+)
+def test_the_program_runs_under_its_other_names(module: list[str]) -> None:
+    done = subprocess.run([*module, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"vmaf-tune, version {__version__}"
+
+
+def test_torch_is_no_runtime_dependency(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (metadata,) = [name for name in archive.namelist() if name.endswith("METADATA")]
+    required = re.findall(r"^Requires-Dist: ([\w-]+)(.*)$", archive.read(metadata).decode(), re.MULTILINE)
+    runtime = {name for name, rest in required if "extra ==" not in rest}
+    assert runtime == {
+        "click", "imageio-ffmpeg", "jsonschema", "numpy", "onnx", "onnxruntime", "pluggy", "rich",
+    }  # fmt: skip
