@@ -10,7 +10,8 @@ import click
 from vmaftune_frv2.commands._options import RAW_SUFFIXES, is_raw, parse_framerate
 from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.ffmpeg import FFmpeg
-from vmaftune_frv2.media.source import RawFormat, Source, open_source
+from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.source import RawFormat, Source
 
 UPSTREAM_FRAMERATE = Fraction(24)
 """Frame rate of a raw source that names none, as in the upstream tool."""

@@ -80,23 +80,33 @@ def run_sweep(host: Host, request: Request) -> int:
     if request.dry_run:
         _print_plan(plan, request.output)
         return ExitCode.OK
+    options = _measure_options(request)
     with CorpusStore(request.output) as store:
         if store.quarantined:
             click.echo(f"a torn last line was moved to {store.quarantine_path}", err=True)
-        summary = _run(host, plan, ffmpeg, store, request)
+        summary = _run(host, plan, ffmpeg, store, options, request.jobs)
     _print_summary(summary, store, request)
     return ExitCode.OK if summary.clean else ExitCode.NEGATIVE
 
 
-def _run(host: Host, plan: Plan, ffmpeg: FFmpeg, store: CorpusStore, request: Request) -> Summary:
-    keep_dir = _folder(request.encode_dir or _default_encode_dir(request.output)) if request.keep_encodes else None
-    options = MeasureOptions(
-        scratch=_folder(request.encode_dir) if request.encode_dir else keep_dir,
-        keep_dir=keep_dir,
+def _measure_options(request: Request) -> MeasureOptions:
+    folder = request.encode_dir
+    if folder is None and request.keep_encodes:
+        folder = request.output.with_name(f"{request.output.stem}-encodes")
+    if folder is not None:
+        folder = _folder(folder)
+    return MeasureOptions(
+        scratch=folder,
+        keep_dir=folder if request.keep_encodes else None,
         container=request.container,
         threads=request.threads,
     )
-    with progress_bar("cells") as bar, _pool(request.jobs) as executor:
+
+
+def _run(
+    host: Host, plan: Plan, ffmpeg: FFmpeg, store: CorpusStore, options: MeasureOptions, jobs: int
+) -> Summary:
+    with progress_bar("cells") as bar, _pool(jobs) as executor:
 
         def done(row: Row) -> None:
             bar.advance()
@@ -105,7 +115,7 @@ def _run(host: Host, plan: Plan, ffmpeg: FFmpeg, store: CorpusStore, request: Re
                 bar.say(f"{cell}: {str(row[FAILURE_REASON]).splitlines()[0]}")
 
         events = HookEvents(host.plugins, bar.start, done)
-        queued = request.jobs * QUEUED_PER_JOB
+        queued = jobs * QUEUED_PER_JOB
         return sweep(plan, ffmpeg, store, options, events, executor=executor, queued=queued)
 
 
@@ -120,10 +130,7 @@ def _pool(jobs: int) -> Iterator[cf.Executor]:
         raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _default_encode_dir(output: Path) -> Path:
-    return output.with_name(f"{output.stem}-encodes")
+        process.allow_again()
 
 
 def _folder(path: Path) -> Path:

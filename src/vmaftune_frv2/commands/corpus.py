@@ -55,6 +55,9 @@ def corpus(host: Host, /, **options: Any) -> int:
     if not labels:
         raise click.UsageError("give at least one source")
     options["encoders"] = options["encoders"] or ("libx264",)
-    options["extra_params"] = tuple(shlex.split(options["extra_params"]))
+    try:
+        options["extra_params"] = tuple(shlex.split(options["extra_params"]))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--extra-params") from error
     options["jobs"] = options["jobs"] or default_jobs()
     return run_sweep(host, Request(labels=tuple(labels), **options))

@@ -25,7 +25,7 @@ def validate(corpora: tuple[Path, ...], as_json: bool, max_messages: int) -> int
 
     report = validate_files(corpora, max_messages)
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
+        click.echo(json.dumps(report.as_json(), indent=2, allow_nan=False))
     else:
         for problem in report.problems:
             click.echo(f"{problem.where}: {problem.message}")

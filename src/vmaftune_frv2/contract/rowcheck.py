@@ -17,6 +17,8 @@ from vmaftune_frv2.resources import schema_path
 
 BITRATE_TOLERANCE = 0.01
 """Relative difference allowed between bitrate_kbps and size / duration."""
+LARGEST = 1e15
+"""No number of a row comes near it."""
 POOL_TOLERANCE = 1e-4
 """Difference allowed between a pooled value and the pool of its per-frame array."""
 
@@ -53,7 +55,7 @@ def check_row(row: Row) -> list[Violation]:
     violations = [_from_schema(error, row) for error in _validator(int(version)).iter_errors(row)]
     if violations:
         return violations
-    return [violation for rule in RULES for violation in rule(row)]
+    return list(_finite(row)) or [violation for rule in RULES for violation in rule(row)]
 
 
 def _from_schema(error: Any, row: Row) -> Violation:
@@ -80,8 +82,16 @@ def _reason(error: Any) -> str:
 
 def _finite(row: Row) -> Iterator[Violation]:
     for key, value in row.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            yield Violation(key, str(value), "must be finite; unknown is null")
+        if not _is_finite(value):
+            yield Violation(key, value, f"numbers must be finite and below {LARGEST:g}; unknown is null")
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, (int, float)):
+        return -LARGEST < value < LARGEST
+    if isinstance(value, dict):
+        value = list(value.values())
+    return all(map(_is_finite, value)) if isinstance(value, list) else True
 
 
 def _cell_exists(row: Row) -> Iterator[Violation]:
@@ -164,7 +174,7 @@ def _pooled(row: Row, key: str, pooled: float) -> Iterator[Violation]:
     if key not in row:
         return
     value = row[key]
-    if value is None or not abs(value - pooled) <= POOL_TOLERANCE:
+    if not isinstance(value, (int, float)) or not abs(value - pooled) <= POOL_TOLERANCE:
         yield Violation(key, value, f"its per-frame values pool to {pooled:.6f}")
 
 
@@ -179,7 +189,6 @@ def _std(values: list[float]) -> float:
 
 Rule = Callable[[Row], Iterable[Violation]]
 RULES: tuple[Rule, ...] = (
-    _finite,
     _cell_exists,
     _failure_has_no_score,
     _score_range,

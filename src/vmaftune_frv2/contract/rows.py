@@ -67,7 +67,7 @@ def dumps(row: Row) -> str:
     Raises:
         ValueError: NaN or infinity somewhere in the row.
     """
-    return json.dumps(row, allow_nan=False, ensure_ascii=False, separators=(", ", ": "))
+    return json.dumps(row, allow_nan=False)
 
 
 def empty_row() -> Row:

@@ -133,7 +133,7 @@ def make_plan(
     for encoder_name, preset in dict.fromkeys((cell.encoder, cell.preset) for cell in cells):
         encoder = table.get(encoder_name)
         for source in sources:
-            encode_pix_fmt(encoder, source.pix_fmt)
+            encode_pix_fmt(encoder, source)
         probe = probe_encoder(ffmpeg, encoder, preset)
         versions[encoder_name] = probe.version
         runs_as[encoder_name, preset] = probe.preset

@@ -14,6 +14,9 @@ from vmaftune_frv2.contract.rows import Row, dumps, loads
 from vmaftune_frv2.corpus.plan import identity
 from vmaftune_frv2.errors import InputError, OutputError
 
+_FIRST_KEY = b'{"schema_version":'
+"""How each of our rows begins, even one that was torn."""
+
 
 class CorpusStore:
     """An open corpus file. Use as a context manager.
@@ -53,6 +56,7 @@ class CorpusStore:
             os.close(self._fd)
             raise OutputError(f"{self.path}: another sweep is writing to it") from error
         try:
+            self._refuse_foreign()
             self._mend_tail()
             self._read_measured()
             self._read_vetoed()
@@ -109,6 +113,18 @@ class CorpusStore:
                 f"{path}: a row could not be written ({error.strerror}); nothing before it is lost"
             ) from error
 
+    def _refuse_foreign(self) -> None:
+        """Nothing is ever appended to, or taken from, a file that does not begin with a row."""
+        first = next(_lines(self.path), b"")
+        if not first or first.lstrip().startswith(_FIRST_KEY):
+            return
+        try:
+            if "schema_version" in loads(first):
+                return
+        except ValueError:
+            pass
+        raise InputError(f"{self.path}: not a corpus; refusing to append to it")
+
     def _mend_tail(self) -> None:
         """A last line without its newline was torn, unless it parses."""
         size = os.fstat(self._fd).st_size
@@ -122,8 +138,6 @@ class CorpusStore:
         try:
             loads(tail)
         except ValueError:
-            if size == len(tail):
-                raise InputError(f"{self.path}: not a corpus; refusing to append to it") from None
             self.quarantined += 1
             with self.quarantine_path.open("ab") as stream:
                 stream.write(tail + b"\n")
@@ -134,19 +148,11 @@ class CorpusStore:
             os.write(self._fd, b"\n")
 
     def _read_measured(self) -> None:
-        readable = unreadable = 0
         for line in _lines(self.path):
-            try:
+            with contextlib.suppress(ValueError, KeyError):
                 row = loads(line)
-                digest = identity(row)
-            except (ValueError, KeyError):
-                unreadable += 1
-                continue
-            readable += 1
-            if row.get("exit_status") == 0:
-                self.measured.add(digest)
-        if unreadable and not readable:
-            raise InputError(f"{self.path}: not a corpus; refusing to append to it")
+                if row.get("exit_status") == 0:
+                    self.measured.add(identity(row))
 
     def _read_vetoed(self) -> None:
         if not self.vetoed_path.exists():

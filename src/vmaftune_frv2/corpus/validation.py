@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ class Report:
             "versions": {str(version): count for version, count in sorted(self.versions.items())},
             "problem_count": self.problem_count,
             "problems": [
-                {"file": p.path, "line": p.line, "key": p.key, "value": p.value, "message": p.message}
+                {"file": p.path, "line": p.line, "key": p.key, "value": _strict(p.value), "message": p.message}
                 for p in self.problems
             ],
         }
@@ -95,6 +96,11 @@ def validate_files(paths: Iterable[Path], max_problems: int) -> Report:
             report.duplicates += digest in seen
             seen.add(digest)
     return report
+
+
+def _strict(value: Any) -> Any:
+    """The value with text where JSON has no word for a number."""
+    return json.loads(json.dumps(value), parse_constant=str)
 
 
 def _problems(line: Line) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,10 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import Encoder
 from vmaftune_frv2.errors import ToolError, UsageError
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg, file_url
-from vmaftune_frv2.media.source import Source, muxed_frames, pix_fmt_depth
+from vmaftune_frv2.media.probe import muxed_frames
+from vmaftune_frv2.media.source import Source
+
+_DEPTH = re.compile(r"p(\d+)le$")
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Encoded:
     seconds: float
 
 
-def encode_pix_fmt(encoder: Encoder, source_pix_fmt: str) -> str:
+def encode_pix_fmt(encoder: Encoder, source: Source) -> str:
     """The pixel format a source is encoded in: its own, else one at least as deep.
 
     Depth is never narrowed. Chroma may be: libvmaf's features see luma only.
@@ -31,15 +35,20 @@ def encode_pix_fmt(encoder: Encoder, source_pix_fmt: str) -> str:
     Raises:
         UsageError: the encoder takes nothing that deep.
     """
-    wanted = source_pix_fmt.replace("yuvj", "yuv")
+    wanted = source.pix_fmt.replace("yuvj", "yuv")
     if wanted in encoder.pix_fmts:
         return wanted
-    depth = pix_fmt_depth(wanted)
-    fitting = [fmt for fmt in encoder.pix_fmts if pix_fmt_depth(fmt) >= depth]
+    fitting = [fmt for fmt in encoder.pix_fmts if _depth(fmt) >= source.depth]
     if not fitting:
-        raise UsageError(f"{encoder.name} takes no {depth}-bit video; source is {source_pix_fmt}")
+        raise UsageError(f"{encoder.name} takes no {source.depth}-bit video; {source.label} is {source.pix_fmt}")
     chroma = wanted.split("p", 1)[0]
-    return min(fitting, key=lambda fmt: (pix_fmt_depth(fmt), not fmt.startswith(f"{chroma}p")))
+    return min(fitting, key=lambda fmt: (_depth(fmt), not fmt.startswith(f"{chroma}p")))
+
+
+def _depth(pix_fmt: str) -> int:
+    """Bits per sample of a planar YUV format, by its name."""
+    found = _DEPTH.search(pix_fmt)
+    return int(found.group(1)) if found else 8
 
 
 def encode_argv(
@@ -54,8 +63,8 @@ def encode_argv(
     return [
         *QUIET, "-progress", "pipe:1", *source.input_argv(),
         "-map", "0:v:0", "-map_metadata", "-1", "-map_chapters", "-1",
-        "-vf", f"setpts=N/({rate}*TB)", "-fps_mode", "passthrough",
-        "-pix_fmt", encode_pix_fmt(encoder, source.pix_fmt),
+        "-vf", f"{source.filters}setpts=N/({rate}*TB)", "-fps_mode", "passthrough",
+        "-pix_fmt", encode_pix_fmt(encoder, source),
         *encoder.codec_argv(cell.preset, cell.crf, threads), *extra, file_url(output),
     ]  # fmt: skip
 
@@ -86,4 +95,4 @@ def encode(
         raise ToolError(
             done.describe(f"{cell}: {encoder.name} wrote {frames} frames of {source.frames} of {source.label}")
         )
-    return Encoded(output, encode_pix_fmt(encoder, source.pix_fmt), output.stat().st_size, done.seconds)
+    return Encoded(output, encode_pix_fmt(encoder, source), output.stat().st_size, done.seconds)

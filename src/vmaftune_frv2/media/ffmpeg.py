@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from vmaftune_frv2.contract.encoders import Encoder
@@ -111,6 +112,14 @@ def locate(explicit: str | None = None, runner: Runner = process.run) -> FFmpeg:
             if found.has_libvmaf:
                 return found
     return inspect(bundled_path(), "imageio-ffmpeg", runner)
+
+
+@cache
+def bit_depths(ffmpeg: FFmpeg) -> dict[str, int]:
+    """{pixel format: bits of its deepest component}, as this ffmpeg lists them."""
+    listing = ffmpeg.run(("-hide_banner", "-pix_fmts"), timeout=PROBE_TIMEOUT_S).stdout
+    formats = re.findall(r"^\S{5} (\S+) +\d+ +\d+ +(\d[\d-]*)$", listing, re.MULTILINE)
+    return {name: max(int(bits) for bits in depths.split("-")) for name, depths in formats}
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float | None =
 
 
 def stop_all() -> None:
-    """Ends every running command and lets no new one start. The last call of a process that is leaving."""
+    """Ends every running command and lets no new one start until ``allow_again``."""
     global _stopping
     with _lock:
         _stopping = True
@@ -101,6 +101,13 @@ def stop_all() -> None:
     for process in running:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def allow_again() -> None:
+    """Lets commands start again, once whoever was stopped has noticed."""
+    global _stopping
+    with _lock:
+        _stopping = False
 
 
 def _start(argv: Sequence[str], cwd: Path | None) -> subprocess.Popen[bytes]:

@@ -11,6 +11,7 @@ from typing import Any
 from vmaftune_frv2.contract.features import CANONICAL6, read_metric
 from vmaftune_frv2.errors import ToolError
 from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg, file_url, scratch_dir
+from vmaftune_frv2.media.probe import muxed_frames
 from vmaftune_frv2.media.source import Source
 
 DEFAULT_MODEL = "vmaf_v0.6.1"
@@ -37,21 +38,27 @@ class Scored:
     seconds: float
 
 
-def score_argv(distorted: Path, reference: list[str], pix_fmt: str, model: str, threads: int) -> list[str]:
-    """Ffmpeg arguments that score ``distorted`` against the input that ``reference`` opens.
+def score_argv(distorted: Path, source: Source, pix_fmt: str, model: str, threads: int) -> list[str]:
+    """Ffmpeg arguments that score ``distorted`` against a source.
 
-    Both legs are renumbered frame by frame and brought to one pixel format. The plain features are
-    named, because NEG models compute variants of them only.
+    Both legs are renumbered frame by frame and brought to one pixel format. The first output counts the
+    frames of the encode, the second holds the pairs. The plain features are named, because NEG models
+    compute variants of them only.
     """
     leg = f"{_PAIR_BY_NUMBER},format={pix_fmt}"
+    full_range = "setparams=range=pc," if source.full_range else ""
     vmaf = (
         f"libvmaf=model='version={model}':feature='name=adm|name=vif|name=motion'"
         f":log_fmt=json:log_path={_LOG}:n_threads={threads}:shortest=1"
     )
-    graph = f"[0:v:0]{leg}[distorted];[1:v:0]{leg}[reference];[distorted][reference]{vmaf}"
+    graph = (
+        f"[0:v:0]{full_range}{leg},split[counted][distorted];[1:v:0]{source.filters}{leg}[reference];"
+        f"[distorted][reference]{vmaf}[scored]"
+    )
     return [
-        "-hide_banner", "-nostdin", "-v", "error", "-i", file_url(distorted), *reference,
-        "-filter_complex", graph, "-f", "null", "-",
+        "-hide_banner", "-nostdin", "-v", "error", "-progress", "pipe:1",
+        "-i", file_url(distorted), *source.input_argv(), "-filter_complex", graph,
+        "-map", "[counted]", "-fps_mode", "passthrough", "-f", "null", "-", "-map", "[scored]", "-f", "null", "-",
     ]  # fmt: skip
 
 
@@ -104,7 +111,7 @@ def score(
         ToolError: libvmaf failed, or did not pair every frame of the source.
     """
     with scratch_dir(scratch, "score-") as folder:
-        argv = score_argv(distorted, source.input_argv(), pix_fmt, model, threads)
+        argv = score_argv(distorted, source, pix_fmt, model, threads)
         done = ffmpeg.run(argv, cwd=Path(folder), timeout=timeout)
         log = Path(folder) / _LOG
         if not done.ok or not log.is_file():
@@ -112,9 +119,10 @@ def score(
                 done.describe(f"scoring {distorted.name} against {source.label} failed"), done.returncode
             )
         scored = parse_log(json.loads(log.read_text(encoding="utf-8")), done.seconds)
-    if len(scored.vmaf) != source.frames:
+    if not source.frames == len(scored.vmaf) == muxed_frames(done):
         raise ToolError(
-            f"{distorted.name}: {len(scored.vmaf)} frames could be paired, {source.label} has {source.frames}"
+            f"{distorted.name} has {muxed_frames(done)} frames, {source.label} {source.frames};"
+            f" {len(scored.vmaf)} could be paired"
         )
     return scored
 

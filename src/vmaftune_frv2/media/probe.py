@@ -1,0 +1,194 @@
+"""Opening a source: what it is, how many frames are in use, its hash, and why it cannot be used."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from vmaftune_frv2.errors import InputError, UsageError
+from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg, bit_depths
+from vmaftune_frv2.media.process import Completed
+from vmaftune_frv2.media.source import RawFormat, Source, Window, input_argv, window_filter
+
+_HASH_CHUNK = 1 << 20
+_TEXT_DEMUXERS = ("tty", "srt", "ass", "webvtt")
+_INEXACT_SEEK = ("mpegts", "mpeg", "h264", "hevc", "m4v", "mpegvideo", "obu")
+"""Demuxers in which a seek lands on another frame than the one asked for."""
+_TRANSFERS = {"smpte2084": "pq", "arib-std-b67": "hlg"}
+
+
+def open_source(
+    ffmpeg: FFmpeg,
+    label: str,
+    *,
+    raw: RawFormat | None = None,
+    sample_seconds: float = 0.0,
+    hash_file: bool = True,
+) -> Source:
+    """Probes a file, counts the frames in use and hashes it.
+
+    Args:
+        ffmpeg: does the decoding.
+        label: path of the file, as given.
+        raw: format of a headerless file.
+        sample_seconds: use only this many seconds around the middle; 0 uses everything.
+        hash_file: whether to compute the sha256.
+
+    Raises:
+        InputError: missing, unreadable, not video, interlaced, or of odd dimensions.
+        UsageError: the raw format does not fit the file.
+    """
+    path = Path(label)
+    if not path.is_file():
+        raise InputError(f"{label}: no such file")
+    if path.stat().st_size == 0:
+        raise InputError(f"{label}: the file is empty")
+    probed = _probe(ffmpeg, label, raw)
+    window, duration = None, None
+    if sample_seconds > 0:
+        duration = float(_count_packets(ffmpeg, label, raw) / probed.framerate)
+        if sample_seconds < duration:
+            window = Window((duration - sample_seconds) / 2, sample_seconds, probed.seekable)
+    frames = _count_frames(ffmpeg, label, raw, window, probed.framerate)
+    return Source(
+        path=path,
+        label=label,
+        sha256=sha256_file(path) if hash_file else None,
+        width=probed.width,
+        height=probed.height,
+        pix_fmt=probed.pix_fmt,
+        depth=probed.depth,
+        full_range=probed.full_range,
+        framerate=probed.framerate,
+        frames=frames,
+        duration_s=float(frames / probed.framerate) if window is None else duration,
+        hdr_transfer=probed.hdr_transfer,
+        hdr_primaries=probed.hdr_primaries,
+        raw=raw,
+        window=window,
+    )
+
+
+def sha256_file(path: Path) -> str:
+    """Hex sha256 of a file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_HASH_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Probed:
+    width: int
+    height: int
+    pix_fmt: str
+    depth: int
+    full_range: bool
+    framerate: Fraction
+    seekable: bool
+    hdr_transfer: str
+    hdr_primaries: str
+
+
+def _probe(ffmpeg: FFmpeg, label: str, raw: RawFormat | None) -> _Probed:
+    """Decodes one frame; what showinfo says of it is what the filters see, rotation included."""
+    done = ffmpeg.run(
+        [
+            "-hide_banner", "-nostdin", "-v", "info", *input_argv(Path(label), raw),
+            "-map", "0:v:0", "-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-",
+        ],
+        timeout=PROBE_TIMEOUT_S,
+    )  # fmt: skip
+    log = done.stderr
+    demuxer = re.search(r"^Input #0, (\S+), from", log, re.MULTILINE)
+    names = demuxer.group(1).split(",") if demuxer else []
+    if set(names) & set(_TEXT_DEMUXERS):
+        raise InputError(f"{label}: this is text, not video")
+    frame = re.search(r" n: *0 .*? fmt:(\S+) .*? s:(\d+)x(\d+) i:(\S)", log)
+    rate = re.search(r"config in time_base: \S+ frame_rate: (\d+)/(\d+)", log)
+    if not done.ok or frame is None or rate is None:
+        if raw is not None:
+            raise UsageError(
+                f"{label}: shorter than one {raw.width}x{raw.height} {raw.pix_fmt} frame,"
+                " or there is no such pixel format"
+            )
+        raise InputError(f"{label}: ffmpeg finds no video in it ({_last_line(log)})")
+    if int(rate.group(1)) == 0:
+        raise InputError(f"{label}: the file does not say its frame rate")
+    pix_fmt, width, height = frame[1], int(frame[2]), int(frame[3])
+    _refuse_unusable(label, width, height, interlacing=frame[4])
+    colour = dict(re.findall(r"(color_range|color_trc|color_primaries):(\S+)", log))
+    transfer = _TRANSFERS.get(colour.get("color_trc", ""), "")
+    return _Probed(
+        width=width,
+        height=height,
+        pix_fmt=pix_fmt,
+        depth=bit_depths(ffmpeg)[pix_fmt],
+        full_range=pix_fmt.startswith("yuvj") or (colour.get("color_range") == "pc" and "yuv" in pix_fmt),
+        framerate=Fraction(int(rate[1]), int(rate[2])),
+        seekable=not set(names) & set(_INEXACT_SEEK),
+        hdr_transfer=transfer,
+        hdr_primaries=colour.get("color_primaries", "") if transfer else "",
+    )
+
+
+def _refuse_unusable(label: str, width: int, height: int, interlacing: str) -> None:
+    if interlacing in "TB":
+        raise InputError(f"{label}: interlaced; deinterlace it first, VMAF compares progressive frames")
+    if width % 2 or height % 2:
+        raise InputError(
+            f"{label}: {width}x{height} has an odd side, which 4:2:0 encoders cannot keep; crop or pad it"
+        )
+
+
+def _last_line(log: str) -> str:
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return re.sub(r"^\[[^\]]+\] *", "", lines[-1]) if lines else "no message"
+
+
+def _count_packets(ffmpeg: FFmpeg, label: str, raw: RawFormat | None) -> int:
+    """Frames of the whole file, without decoding; headers that state a duration disagree on what it counts."""
+    return _counted(
+        ffmpeg, label, raw, [*input_argv(Path(label), raw), "-map", "0:v:0", "-c", "copy", "-f", "null", "-"]
+    )
+
+
+def _count_frames(
+    ffmpeg: FFmpeg, label: str, raw: RawFormat | None, window: Window | None, framerate: Fraction
+) -> int:
+    chain = f"{window_filter(window, framerate)}settb=AVTB,setpts=N"
+    argv = [*input_argv(Path(label), raw, window), "-map", "0:v:0", "-vf", chain]
+    return _counted(ffmpeg, label, raw, [*argv, "-fps_mode", "passthrough", "-f", "null", "-"])
+
+
+def _counted(ffmpeg: FFmpeg, label: str, raw: RawFormat | None, argv: list[str]) -> int:
+    done = ffmpeg.run(["-hide_banner", "-nostdin", "-v", "error", "-xerror", "-progress", "pipe:1", *argv])
+    if not done.ok and raw is not None:
+        size = Path(label).stat().st_size
+        raise UsageError(
+            f"{label}: {size} bytes are no whole number of {raw.width}x{raw.height} {raw.pix_fmt} frames;"
+            " check --width, --height and --pix-fmt"
+        )
+    if not done.ok:
+        raise InputError(f"{label}: cannot be decoded to its end ({_last_line(done.stderr)})")
+    frames = muxed_frames(done)
+    if frames == 0:
+        raise InputError(f"{label}: no frames to encode")
+    return frames
+
+
+def muxed_frames(done: Completed) -> int:
+    """Frames that the first output of an ffmpeg run with ``-progress pipe:1`` got."""
+    counts = re.findall(r"^frame=(\d+)$", done.stdout, re.MULTILINE)
+    return int(counts[-1]) if counts else 0
