@@ -17,6 +17,7 @@ from vmaftune_frv2.media.source import Source
 DEFAULT_MODEL = "vmaf_v0.6.1"
 _LOG = "vmaf.json"
 _PAIR_BY_NUMBER = "settb=AVTB,setpts=N"
+_FEATURES = "name=adm|name=vif|name=motion"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def score_argv(distorted: Path, source: Source, pix_fmt: str, model: str, thread
     leg = f"{_PAIR_BY_NUMBER},format={pix_fmt}"
     full_range = "setparams=range=pc," if source.full_range else ""
     vmaf = (
-        f"libvmaf=model='version={model}':feature='name=adm|name=vif|name=motion'"
+        f"libvmaf=model='version={model}':feature='{_FEATURES}'"
         f":log_fmt=json:log_path={_LOG}:n_threads={threads}:shortest=1"
     )
     graph = (
@@ -128,7 +129,7 @@ def score(
 
 
 def libvmaf_version(ffmpeg: FFmpeg, model: str = DEFAULT_MODEL) -> str:
-    """The version of the libvmaf in an ffmpeg; also shows that it scores and knows the model.
+    """The version of the libvmaf in an ffmpeg; also shows that it knows the model and gives the canonical-6.
 
     Raises:
         ToolError: it does not.
@@ -136,11 +137,11 @@ def libvmaf_version(ffmpeg: FFmpeg, model: str = DEFAULT_MODEL) -> str:
     with scratch_dir(None, "vmaf-version-") as folder:
         pattern = ["-f", "lavfi", "-i", "testsrc2=size=128x128:rate=25:duration=0.08"]
         argv = ["-hide_banner", "-nostdin", "-v", "error", *pattern, *pattern]
-        graph = f"[0:v][1:v]libvmaf=model='version={model}':log_fmt=json:log_path={_LOG}"
+        graph = f"[0:v][1:v]libvmaf=model='version={model}':feature='{_FEATURES}':log_fmt=json:log_path={_LOG}"
         done = ffmpeg.run(
             [*argv, "-filter_complex", graph, "-f", "null", "-"], cwd=Path(folder), timeout=PROBE_TIMEOUT_S
         )
         log = Path(folder) / _LOG
         if not done.ok or not log.is_file():
             raise ToolError(done.describe(f"libvmaf cannot score with model {model!r}"))
-        return str(json.loads(log.read_text(encoding="utf-8")).get("version", ""))
+        return parse_log(json.loads(log.read_text(encoding="utf-8")), done.seconds).version
