@@ -15,6 +15,7 @@ import pluggy
 import pytest
 
 from vmaftune_frv2.contract.grid import build_grid
+from vmaftune_frv2.corpus.executors import Workers
 from vmaftune_frv2.corpus.measure import MeasureOptions, Outcome
 from vmaftune_frv2.corpus.plan import Plan, Toolchain
 from vmaftune_frv2.corpus.store import CorpusStore
@@ -104,7 +105,13 @@ def test_locked_output_is_refused_and_unchanged(clip, vmaf_tune, tmp_path):
     assert corpus.read_bytes() == before
 
 
-def test_interrupted_sweep_keeps_its_rows_and_goes_on(clip, vmaf_tune, rows_of, tmp_path):
+def restore_sigint():
+    """A test run in the background inherits SIGINT ignored, and would pass that on."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_sweep_keeps_its_rows_and_goes_on(ending, clip, vmaf_tune, rows_of, tmp_path):
     corpus, scratch = tmp_path / "corpus.jsonl", tmp_path / "scratch"
     scratch.mkdir()
     command = ["corpus", str(clip()), "--preset", "slow", "--crf", "10:33", "--jobs", "1"]
@@ -113,11 +120,12 @@ def test_interrupted_sweep_keeps_its_rows_and_goes_on(clip, vmaf_tune, rows_of, 
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(scratch)},
+        preexec_fn=restore_sigint,
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (corpus.exists() and corpus.stat().st_size):
         time.sleep(0.02)
-    sweep.send_signal(signal.SIGINT)
+    sweep.send_signal(ending)
     _, err = sweep.communicate(timeout=60)
     assert sweep.returncode == ExitCode.INTERRUPTED
     assert [line for line in err.splitlines() if line] == [
@@ -161,6 +169,6 @@ def test_sweep_hands_out_no_more_requests_than_it_may_queue(clip, ffmpeg, tmp_pa
     manager.add_hookspecs(hookspecs)
     quiet = HookEvents(Plugins(manager), lambda todo: None, lambda row: None)
     with CorpusStore(tmp_path / "corpus.jsonl") as store, CountingExecutor() as executor:
-        summary = run_sweep(plan, ffmpeg, store, MeasureOptions(), quiet, executor=executor, queued=6)
+        summary = run_sweep(plan, ffmpeg, store, MeasureOptions(), quiet, workers=Workers(executor, 6))
     assert (summary.planned, summary.measured) == (208, 208)
     assert 3 <= executor.most <= 6

@@ -68,6 +68,10 @@ class ToolError(TuneError):
         self.status = status or 1
 
 
+class TimeoutToolError(ToolError):
+    """An external program ran past its time limit and was killed; trying again would hang again."""
+
+
 class OutputError(TuneError):
     """A result cannot be written."""
 

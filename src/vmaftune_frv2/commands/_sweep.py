@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import concurrent.futures as cf
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +12,15 @@ from vmaftune_frv2.commands._progress import progress_bar
 from vmaftune_frv2.commands._sources import open_sources, raw_format
 from vmaftune_frv2.contract.grid import build_grid
 from vmaftune_frv2.contract.rows import FAILURE_REASON, Row
+from vmaftune_frv2.corpus.cache import ResultCache
+from vmaftune_frv2.corpus.executors import Workers, dask_workers, local_workers
 from vmaftune_frv2.corpus.measure import MeasureOptions
-from vmaftune_frv2.corpus.plan import Plan, identity, make_plan
+from vmaftune_frv2.corpus.plan import Plan, make_plan
 from vmaftune_frv2.corpus.store import CorpusStore
-from vmaftune_frv2.corpus.sweep import QUEUED_PER_JOB, Summary, sweep
+from vmaftune_frv2.corpus.sweep import Summary, sweep
 from vmaftune_frv2.errors import ExitCode, OutputError
 from vmaftune_frv2.host.cli import Host
 from vmaftune_frv2.host.events import HookEvents
-from vmaftune_frv2.media import process
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
 
 
@@ -50,6 +49,10 @@ class Request:
     no_source_hash: bool
     dry_run: bool
     ffmpeg_bin: str | None
+    timeout: float | None
+    cache_dir: Path | None
+    executor: str
+    scheduler: str | None
 
 
 def run_sweep(host: Host, request: Request) -> int:
@@ -84,7 +87,7 @@ def run_sweep(host: Host, request: Request) -> int:
     with CorpusStore(request.output) as store:
         if store.quarantined:
             click.echo(f"a torn last line was moved to {store.quarantine_path}", err=True)
-        summary = _run(host, plan, ffmpeg, store, options, request.jobs)
+        summary = _run(host, plan, ffmpeg, store, options, request)
     _print_summary(summary, store, request)
     return ExitCode.OK if summary.clean else ExitCode.NEGATIVE
 
@@ -100,13 +103,14 @@ def _measure_options(request: Request) -> MeasureOptions:
         keep_dir=folder if request.keep_encodes else None,
         container=request.container,
         threads=request.threads,
+        timeout=request.timeout,
     )
 
 
 def _run(
-    host: Host, plan: Plan, ffmpeg: FFmpeg, store: CorpusStore, options: MeasureOptions, jobs: int
+    host: Host, plan: Plan, ffmpeg: FFmpeg, store: CorpusStore, options: MeasureOptions, request: Request
 ) -> Summary:
-    with progress_bar("cells") as bar, _pool(jobs) as executor:
+    with progress_bar("cells") as bar, _workers(request, plan, ffmpeg) as workers:
 
         def done(row: Row) -> None:
             bar.advance()
@@ -115,22 +119,15 @@ def _run(
                 bar.say(f"{cell}: {str(row[FAILURE_REASON]).splitlines()[0]}")
 
         events = HookEvents(host.plugins, bar.start, done)
-        queued = jobs * QUEUED_PER_JOB
-        return sweep(plan, ffmpeg, store, options, events, executor=executor, queued=queued)
+        cache = ResultCache(_folder(request.cache_dir)) if request.cache_dir else None
+        return sweep(plan, ffmpeg, store, options, events, workers=workers, cache=cache)
 
 
-@contextmanager
-def _pool(jobs: int) -> Iterator[cf.Executor]:
-    """Worker threads whose ffmpegs end with the sweep."""
-    executor = cf.ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="cell")
-    try:
-        yield executor
-    except BaseException:
-        process.stop_all()
-        raise
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-        process.allow_again()
+def _workers(request: Request, plan: Plan, ffmpeg: FFmpeg) -> AbstractContextManager[Workers]:
+    if request.executor == "dask":
+        assert request.scheduler is not None
+        return dask_workers(request.scheduler, plan, ffmpeg)
+    return local_workers(request.jobs)
 
 
 def _folder(path: Path) -> Path:
@@ -148,7 +145,7 @@ def _print_plan(plan: Plan, output: Path) -> None:
             known = store.measured | store.refused
     todo = 0
     for request in plan:
-        if identity(request.base_row()) not in known:
+        if request.identity not in known:
             todo += 1
             click.echo(
                 f"{request.source.label}\t{request.cell.encoder}\t{request.cell.preset}\t{request.cell.crf}"
@@ -161,6 +158,8 @@ def _print_plan(plan: Plan, output: Path) -> None:
 
 def _print_summary(summary: Summary, store: CorpusStore, request: Request) -> None:
     parts = [f"{summary.measured} measured"]
+    if summary.cached:
+        parts[0] += f" ({summary.cached} from {request.cache_dir})"
     if summary.skipped:
         parts.append(f"{summary.skipped} already there")
     if summary.failed:

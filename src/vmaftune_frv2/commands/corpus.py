@@ -30,6 +30,20 @@ from vmaftune_frv2.host.cli import Host, pass_host
 @click.option("--vmaf-model", default="vmaf_v0.6.1", show_default=True, help="libvmaf model version.")
 @click.option("--jobs", type=click.IntRange(min=1), default=None, help="Cells measured at once.  [default: CPUs]")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of each job.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    metavar="SECONDS",
+    help="Time limit of one encode or score.  [default: from its duration and encoder]",
+)
+@click.option(
+    "--cache-dir", type=click.Path(path_type=Path, file_okay=False), help="Share results with other corpora here."
+)
+@click.option(
+    "--executor", type=click.Choice(["local", "dask"]), default="local", show_default=True, help="Where cells run."
+)
+@click.option("--scheduler", default=None, metavar="ADDRESS", help="Scheduler of the dask cluster.")
 @click.option("--container", type=click.Choice(["mp4", "mkv", "webm"]), help="Container.  [default: per encoder]")
 @click.option("--keep-encodes", is_flag=True, help="Keep the encodes in --encode-dir.")
 @click.option("--encode-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder for encodes.")
@@ -51,6 +65,8 @@ def corpus(host: Host, /, **options: Any) -> int:
     """
     from vmaftune_frv2.commands._sweep import Request, run_sweep
 
+    if (options["executor"] == "dask") != (options["scheduler"] is not None):
+        raise click.UsageError("--executor dask and --scheduler ADDRESS go together")
     labels = [*options.pop("sources"), *options.pop("more_sources")]
     if not labels:
         raise click.UsageError("give at least one source")

@@ -19,7 +19,7 @@ from vmaftune_frv2.errors import ExitCode
 def validate(corpora: tuple[Path, ...], as_json: bool, max_messages: int) -> int:
     """Check every line against its version's JSON Schema and the cross-field rules.
 
-    CORPUS is a file, or a folder of .jsonl files.
+    CORPUS is a .jsonl, .jsonl.gz or .jsonl.zst file, or a folder of such files.
     """
     from vmaftune_frv2.corpus.validation import validate_files
 
@@ -37,4 +37,6 @@ def validate(corpora: tuple[Path, ...], as_json: bool, max_messages: int) -> int
             f"{report.invalid} invalid, {report.failed} failed cells, {report.duplicates} duplicates",
             err=True,
         )
+    if report.damage:
+        raise report.damage
     return ExitCode.NEGATIVE if report.invalid or report.rows == 0 else ExitCode.OK

@@ -36,6 +36,8 @@ class Encoder:
         container: default file extension of an encode.
         version_pattern: finds the library's version in ffmpeg's verbose stderr.
         preset_aliases: other spellings of a preset, resolved to the native one.
+        cost: CPU seconds per megapixel of the fastest preset, and the factor from one ordinal to the next;
+            rough, for ordering work and for time limits.
         default_presets: presets of a sweep that names none, fast to slow.
         default_crfs: crfs of a sweep that names none.
         remap_pattern: finds, in stderr, the preset that the library ran instead of the one asked for.
@@ -49,6 +51,7 @@ class Encoder:
     pix_fmts: tuple[str, ...]
     container: str
     version_pattern: str
+    cost: tuple[float, float] = (0.5, 1.3)
     preset_aliases: Mapping[str, str] = field(default_factory=dict)
     default_presets: tuple[str, ...] = ()
     default_crfs: tuple[int, ...] = ()
@@ -74,6 +77,11 @@ class Encoder:
         """Ordinal of a preset, 0 (fastest) to 9 (slowest), equal steps between native presets."""
         steps = len(self.presets) - 1
         return SLOWEST_ORDINAL * self.presets.index(self.resolve_preset(preset)) / max(steps, 1)
+
+    def seconds_per_megapixel(self, preset: str) -> float:
+        """Rough CPU seconds of encoding a million pixels with a preset."""
+        fastest, factor = self.cost
+        return float(fastest * factor ** self.preset_ordinal(preset))
 
     def check_crf(self, crf: int) -> int:
         """``crf`` if the encoder takes it.
@@ -120,6 +128,7 @@ BUILTIN = (
         argv=("-c:v", "libx264", "-preset", "{preset}", "-crf", "{crf}", "-threads", "{threads}"),
         pix_fmts=_YUV_8_10,
         container="mp4",
+        cost=(0.022, 1.29),
         version_pattern=r"264 - core (\S+(?: r\d+)?(?: [0-9a-f]{7})?)",
         default_presets=("veryfast", "medium"),
         default_crfs=(18, 23, 28, 33, 38, 43),
@@ -136,6 +145,7 @@ BUILTIN = (
         ),
         pix_fmts=_YUV_8_10 + _YUV_12,
         container="mp4",
+        cost=(0.053, 1.24),
         version_pattern=r"HEVC encoder version (\S+)",
         default_presets=("ultrafast", "medium"),
         default_crfs=(18, 23, 28, 33, 38, 43),
@@ -152,6 +162,7 @@ BUILTIN = (
         ),
         pix_fmts=("yuv420p", "yuv420p10le"),
         container="mp4",
+        cost=(0.02, 1.76),
         version_pattern=r"SVT-AV1 Encoder Lib (\S+)",
         default_presets=("10", "7"),
         default_crfs=(23, 30, 37, 44, 51, 58),
@@ -168,6 +179,7 @@ BUILTIN = (
         argv=("-c:v", "libvvenc", "-preset", "{preset}", "-qp", "{crf}", "-threads", "{threads}"),
         pix_fmts=("yuv420p10le",),
         container="mp4",
+        cost=(0.36, 1.41),
         version_pattern=r"libvvenc version: (\S+)",
         default_presets=("faster", "fast"),
         default_crfs=(18, 24, 30, 36, 42, 48),
@@ -186,6 +198,7 @@ BUILTIN = (
         ),
         pix_fmts=_YUV_8_10 + _YUV_12,
         container="webm",
+        cost=(0.23, 1.2),
         version_pattern=r"\[libvpx-vp9 @ [^\]]+\] (v\d\S*)",
         default_presets=("5", "3"),
         default_crfs=(20, 28, 36, 44, 52, 60),
@@ -204,6 +217,7 @@ BUILTIN = (
         ),
         pix_fmts=_YUV_8_10 + _YUV_12,
         container="mkv",
+        cost=(0.54, 1.35),
         version_pattern=r"\[libaom-av1 @ [^\]]+\] (v?\d\S*)",
         default_presets=("6", "4"),
         default_crfs=(20, 28, 36, 44, 52, 60),

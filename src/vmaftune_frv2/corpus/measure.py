@@ -13,11 +13,17 @@ from typing import Any
 from vmaftune_frv2.contract.encoders import Encoder
 from vmaftune_frv2.contract.features import pool
 from vmaftune_frv2.contract.rows import FAILURE_REASON, PER_FRAME_FEATURES, PER_FRAME_VMAF, Row
-from vmaftune_frv2.corpus.plan import CellRequest, identity
-from vmaftune_frv2.errors import ToolError
+from vmaftune_frv2.corpus.plan import CellRequest
+from vmaftune_frv2.errors import TimeoutToolError, ToolError
 from vmaftune_frv2.media.encode import Encoded, encode
-from vmaftune_frv2.media.ffmpeg import FFmpeg, scratch_dir
+from vmaftune_frv2.media.ffmpeg import FFmpeg
+from vmaftune_frv2.media.probe import check_unchanged
+from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.vmaf import Scored, score
+
+LEAST_TIME_LIMIT_S = 60.0
+TIME_LIMIT_FACTOR = 20.0
+"""How much slower than expected a run may be before it counts as hung."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class MeasureOptions:
         container: file extension of the encodes, None for each encoder's own.
         threads: threads of one encode and of one scoring.
         attempts: times an encode is tried before the cell has failed.
-        timeout: seconds one ffmpeg run may take.
+        timeout: seconds one ffmpeg run may take; None derives it from the cell.
     """
 
     scratch: Path | None = None
@@ -39,6 +45,12 @@ class MeasureOptions:
     threads: int = 1
     attempts: int = 5
     timeout: float | None = None
+
+    def time_limit(self, request: CellRequest, encoder: Encoder) -> float:
+        """Seconds one ffmpeg run of a cell may take."""
+        if self.timeout is not None:
+            return self.timeout
+        return LEAST_TIME_LIMIT_S + TIME_LIMIT_FACTOR * (request.cpu_seconds(encoder) + request.source.megapixels)
 
 
 @dataclass(frozen=True)
@@ -50,12 +62,17 @@ class Outcome:
 
 
 def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: MeasureOptions) -> Outcome:
-    """Encodes and scores one cell. A tool that fails gives a row that says so, not an exception."""
+    """Encodes and scores one cell. A tool that fails gives a row that says so, not an exception.
+
+    Raises:
+        InputError: the source is not the file any more that was planned with; nothing may go on.
+    """
+    check_unchanged(request.source)
     row = request.base_row()
     row["run_id"] = uuid.uuid4().hex
     try:
         with scratch_dir(options.scratch, "vmaftune-") as folder:
-            encoded = _encode(request, encoder, ffmpeg, options, Path(folder))
+            encoded = _encode(request, encoder, ffmpeg, options, folder)
             scored = score(
                 ffmpeg,
                 encoded.path,
@@ -63,9 +80,10 @@ def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: Mea
                 pix_fmt=encoded.pix_fmt,
                 model=request.vmaf_model,
                 threads=options.threads,
-                scratch=Path(folder),
-                timeout=options.timeout,
+                scratch=folder,
+                timeout=options.time_limit(request, encoder),
             )
+            check_unchanged(request.source)
             _fill(row, request, encoded, scored)
             row["encode_path"] = _keep(request, encoded, options)
     except ToolError as error:
@@ -89,8 +107,10 @@ def _encode(
                 output,
                 threads=options.threads,
                 extra=request.extra_params,
-                timeout=options.timeout,
+                timeout=options.time_limit(request, encoder),
             )
+        except TimeoutToolError:
+            raise
         except ToolError as error:
             if attempt == options.attempts:
                 raise ToolError(f"{error}\n  tried {attempt} times", error.status) from error
@@ -115,7 +135,7 @@ def _keep(request: CellRequest, encoded: Encoded, options: MeasureOptions) -> st
     if options.keep_dir is None:
         return None
     cell = request.cell
-    digest = identity(request.base_row()).hex()[:8]
+    digest = request.identity.hex()[:8]
     stem = f"{request.source.path.stem}__{cell.encoder}__{cell.preset}__crf{cell.crf}__{digest}"
     kept = options.keep_dir / f"{stem}{encoded.path.suffix}"
     os.replace(encoded.path, kept)

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
+import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
+from vmaftune_frv2.contract.encoders import ENCODERS, Encoder, EncoderTable
 from vmaftune_frv2.contract.rows import Row, empty_row
 from vmaftune_frv2.media.encode import encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import FFmpeg, probe_encoder
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.vmaf import libvmaf_version
-
-_IDENTITY_KEYS = (
-    "width", "height", "pix_fmt", "framerate", "clip_mode", "encoder", "encoder_version", "preset", "crf",
-    "extra_params", "vmaf_model", "ffmpeg_version", "vmaf_binary_version",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,7 +27,7 @@ class Toolchain:
 
     def encoder_version(self, encoder: str) -> str | None:
         """Version of one encoder's library."""
-        return dict(self.encoder_versions).get(encoder)
+        return next((version for name, version in self.encoder_versions if name == encoder), None)
 
 
 @dataclass(frozen=True)
@@ -72,14 +67,41 @@ class CellRequest:
         )
         return row
 
+    @property
+    def identity(self) -> bytes:
+        """The ``identity`` of the row that this request will give."""
+        source, cell, tools = self.source, self.cell, self.tools
+        return _digest(
+            source.sha256 or f"path:{source.label}", source.width, source.height, source.pix_fmt,
+            float(source.framerate), source.clip_mode,
+            cell.encoder, tools.encoder_version(cell.encoder), cell.preset, cell.crf, self.extra_params,
+            self.vmaf_model, tools.ffmpeg_version, tools.vmaf_version,
+        )  # fmt: skip
+
+    def cpu_seconds(self, encoder: Encoder) -> float:
+        """Rough CPU time of the encode, for ordering and time limits."""
+        return self.source.megapixels * encoder.seconds_per_megapixel(self.cell.preset)
+
 
 def identity(row: Row) -> bytes:
     """Digest of the request that a row answers: source, window, cell, model and tool versions.
 
     A source that was not hashed is identified by its path as given.
+
+    Raises:
+        KeyError: the row lacks a key of the contract.
     """
-    request = [row.get("src_sha256") or f"path:{row['src']}", *(row.get(key) for key in _IDENTITY_KEYS)]
-    return hashlib.sha256(json.dumps(request, default=str).encode()).digest()[:16]
+    rate = row["framerate"]
+    return _digest(
+        row["src_sha256"] or f"path:{row['src']}", row["width"], row["height"], row["pix_fmt"],
+        None if rate is None else float(rate), row.get("clip_mode", "full"),
+        row["encoder"], row["encoder_version"], row["preset"], row["crf"], tuple(row["extra_params"]),
+        row["vmaf_model"], row["ffmpeg_version"], row["vmaf_binary_version"],
+    )  # fmt: skip
+
+
+def _digest(*request: object) -> bytes:
+    return hashlib.blake2b(repr(request).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 @dataclass(frozen=True)
@@ -98,7 +120,24 @@ class Plan:
     def __iter__(self) -> Iterator[CellRequest]:
         for source in self.sources:
             for cell in self.cells:
-                yield CellRequest(source, cell, self.vmaf_model, self.extra_params, self.tools)
+                yield self._request(source, cell)
+
+    def longest_first(self, table: EncoderTable = ENCODERS) -> Iterator[CellRequest]:
+        """Every request, expensive ones first, so that no core idles while a last long cell ends.
+
+        Merges one sorted run per source; memory does not grow with sources x cells.
+        """
+        pace = {cell: table.get(cell.encoder).seconds_per_megapixel(cell.preset) for cell in self.cells}
+        cells = sorted(self.cells, key=lambda cell: -pace[cell])
+
+        def run(source: Source) -> Iterator[tuple[float, CellRequest]]:
+            return ((-source.megapixels * pace[cell], self._request(source, cell)) for cell in cells)
+
+        merged = heapq.merge(*(run(source) for source in self.sources), key=lambda pair: pair[0])
+        return (request for _, request in merged)
+
+    def _request(self, source: Source, cell: Cell) -> CellRequest:
+        return CellRequest(source, cell, self.vmaf_model, self.extra_params, self.tools)
 
 
 @dataclass(frozen=True)

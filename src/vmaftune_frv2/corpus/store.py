@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from vmaftune_frv2.contract.files import write_atomic
 from vmaftune_frv2.contract.rows import Row, dumps, loads
 from vmaftune_frv2.corpus.plan import identity
 from vmaftune_frv2.errors import InputError, OutputError
@@ -78,9 +79,32 @@ class CorpusStore:
         """Writes one row and waits until it is on disk.
 
         Raises:
-            OutputError: it could not be written whole; what was written of it is taken back.
+            OutputError: it could not be written whole, and what was written of it was taken back; or the
+                file was deleted or replaced by somebody, and what it held was saved.
         """
         self._write(self._fd, self.path, dumps(row))
+        self._rescue_if_deleted()
+
+    def _rescue_if_deleted(self) -> None:
+        """Rows that go to a file without a name are lost when it is closed; give them one again."""
+        mine = os.fstat(self._fd)
+        try:
+            named = os.stat(self.path)
+            if (named.st_dev, named.st_ino) == (mine.st_dev, mine.st_ino):
+                return
+            rescue = self.path.with_name(f"{self.path.name}.rescued")
+        except FileNotFoundError:
+            rescue = self.path
+        position, data = 0, b""
+        while chunk := os.pread(self._fd, 1 << 20, position):
+            position += len(chunk)
+            data += chunk
+        write_atomic(rescue, data)
+        raise OutputError(
+            f"{self.path} was deleted or replaced during the sweep; its rows are in {rescue}."
+            " The same command goes on from there"
+            + ("" if rescue == self.path else " once that file stands in its place")
+        )
 
     def append_vetoed(self, row: Row, reasons: list[str]) -> None:
         """Keeps a refused row beside the corpus, so that its encode was not in vain."""

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import concurrent.futures as cf
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.contract.rows import FAILURE_REASON, Row
+from vmaftune_frv2.corpus.cache import ResultCache
+from vmaftune_frv2.corpus.executors import Workers
 from vmaftune_frv2.corpus.measure import MeasureOptions, Outcome, measure
-from vmaftune_frv2.corpus.plan import CellRequest, Plan, identity
+from vmaftune_frv2.corpus.plan import CellRequest, Plan
 from vmaftune_frv2.corpus.store import CorpusStore
 from vmaftune_frv2.media.ffmpeg import FFmpeg
-
-QUEUED_PER_JOB = 2
-"""Cells handed to the executor per job: enough to keep it busy, few enough to keep memory flat."""
 
 
 class SweepEvents(Protocol):
@@ -43,11 +42,12 @@ class SweepEvents(Protocol):
 
 @dataclass
 class Summary:
-    """Counts of a sweep."""
+    """Counts of a sweep; cells from a cache count as measured, too."""
 
     planned: int = 0
     skipped: int = 0
     measured: int = 0
+    cached: int = 0
     failed: int = 0
     vetoed: int = 0
 
@@ -64,8 +64,8 @@ def sweep(
     options: MeasureOptions,
     events: SweepEvents,
     *,
-    executor: cf.Executor,
-    queued: int,
+    workers: Workers,
+    cache: ResultCache | None = None,
     table: EncoderTable = ENCODERS,
 ) -> Summary:
     """Measures every cell of a plan that the store has no score for.
@@ -76,8 +76,8 @@ def sweep(
         store: takes the rows; this call is its only writer.
         options: how cells are measured.
         events: hears of everything.
-        executor: runs the cells.
-        queued: cells that may be handed to the executor at once.
+        workers: run the cells.
+        cache: answers requests that were measured for another corpus, and keeps what is measured now.
         table: known encoders.
 
     Raises:
@@ -86,31 +86,45 @@ def sweep(
     summary = Summary(planned=len(plan))
     todo_count = 0
     for request in plan:
-        digest = identity(request.base_row())
+        digest = request.identity
         summary.skipped += digest in store.measured
         summary.vetoed += digest in store.refused
         todo_count += store.lacks(digest)
     events.started(plan, todo_count)
-    todo = (request for request in plan if store.lacks(identity(request.base_row())))
+    todo = (request for request in plan.longest_first(table) if store.lacks(request.identity))
 
     def submit(request: CellRequest) -> cf.Future[Outcome]:
-        return executor.submit(measure, request, table.get(request.cell.encoder), ffmpeg, options)
+        return workers.executor.submit(measure, request, table.get(request.cell.encoder), ffmpeg, options)
 
-    for outcome in _drain(todo, submit, queued):
+    def uncached() -> Iterator[CellRequest]:
+        for request in todo:
+            row = cache.get(request) if cache else None
+            if row is None:
+                yield request
+            else:
+                summary.cached += 1
+                _take(Outcome(row, None), store, events, summary)
+
+    for request, outcome in _drain(uncached(), submit, workers.queued):
+        if cache is not None:
+            cache.put(request, outcome.row)
         _take(outcome, store, events, summary)
     events.finished(summary)
     return summary
 
 
-def _drain(todo: Iterator[CellRequest], submit: Any, queued: int) -> Iterator[Outcome]:
+def _drain(
+    todo: Iterator[CellRequest], submit: Callable[[CellRequest], cf.Future[Outcome]], queued: int
+) -> Iterator[tuple[CellRequest, Outcome]]:
     """Outcomes as they arrive, with at most ``queued`` requests under way."""
-    running: set[cf.Future[Outcome]] = {submit(request) for request in itertools.islice(todo, queued)}
+    running = {submit(request): request for request in itertools.islice(todo, queued)}
     try:
         while running:
-            done, running = cf.wait(running, return_when=cf.FIRST_COMPLETED)
-            running |= {submit(request) for request in itertools.islice(todo, len(done))}
-            for future in done:
-                yield future.result()
+            done, _ = cf.wait(running, return_when=cf.FIRST_COMPLETED)
+            finished = [(running.pop(future), future) for future in done]
+            running |= {submit(request): request for request in itertools.islice(todo, len(done))}
+            for request, future in finished:
+                yield request, future.result()
     finally:
         for future in running:
             future.cancel()

@@ -44,7 +44,7 @@ def build_cli(plugins: Plugins) -> click.Group:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Runs ``vmaf-tune`` and exits with an ``ExitCode``."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = sys.argv[1:] if argv is None else argv
     sys.exit(run(arguments))
 

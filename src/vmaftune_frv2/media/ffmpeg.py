@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -151,11 +150,6 @@ def probe_encoder(ffmpeg: FFmpeg, encoder: Encoder, preset: str) -> EncoderProbe
     if not done.ok:
         raise ToolError(done.describe(f"{encoder.name} with preset {preset} does not work here"))
     return EncoderProbe(encoder.find_version(done.stderr), encoder.find_remap(done.stderr) or preset)
-
-
-def scratch_dir(parent: Path | None, prefix: str) -> tempfile.TemporaryDirectory[str]:
-    """A folder for intermediate files that removes itself."""
-    return tempfile.TemporaryDirectory(prefix=prefix, dir=parent)
 
 
 def file_url(path: Path) -> str:

@@ -44,7 +44,8 @@ def open_source(
     path = Path(label)
     if not path.is_file():
         raise InputError(f"{label}: no such file")
-    if path.stat().st_size == 0:
+    stat = path.stat()
+    if stat.st_size == 0:
         raise InputError(f"{label}: the file is empty")
     probed = _probe(ffmpeg, label, raw)
     window, duration = None, None
@@ -54,7 +55,7 @@ def open_source(
             window = Window((duration - sample_seconds) / 2, sample_seconds, probed.seekable)
     frames = _count_frames(ffmpeg, label, raw, window, probed.framerate)
     return Source(
-        path=path,
+        path=path.absolute(),
         label=label,
         sha256=sha256_file(path) if hash_file else None,
         width=probed.width,
@@ -69,7 +70,27 @@ def open_source(
         hdr_primaries=probed.hdr_primaries,
         raw=raw,
         window=window,
+        size_bytes=stat.st_size,
+        mtime_ns=stat.st_mtime_ns,
     )
+
+
+def check_unchanged(source: Source) -> None:
+    """Checks that a source is still the file that was opened.
+
+    Raises:
+        InputError: it is gone or holds something else; scores against it would be wrong.
+    """
+    try:
+        stat = source.path.stat()
+    except OSError as error:
+        raise InputError(f"{source.label}: the source has gone during the sweep ({error.strerror})") from error
+    if (stat.st_size, stat.st_mtime_ns) == (source.size_bytes, source.mtime_ns):
+        return
+    if source.sha256 is None or sha256_file(source.path) != source.sha256:
+        raise InputError(
+            f"{source.label}: the source changed during the sweep; start again with the file as it is"
+        )
 
 
 def sha256_file(path: Path) -> str:

@@ -1,20 +1,23 @@
-"""The one place that starts processes."""
+"""The one place that runs commands."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from vmaftune_frv2.errors import InterruptedRunError, ToolError
+from vmaftune_frv2.errors import InterruptedRunError, TimeoutToolError, ToolError
+from vmaftune_frv2.media.guard import GUARD
 
 STDERR_TAIL_LINES = 12
 
@@ -64,7 +67,8 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float | None =
         timeout: seconds until the whole process group is killed.
 
     Raises:
-        ToolError: the program cannot be started, or it ran past ``timeout``.
+        ToolError: the program cannot be started.
+        TimeoutToolError: it ran past ``timeout``.
         InterruptedRunError: ``stop_all`` was called.
     """
     started = time.perf_counter()
@@ -74,13 +78,14 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float | None =
     except BaseException as error:
         _end(process)
         if isinstance(error, subprocess.TimeoutExpired):
-            raise ToolError(
+            raise TimeoutToolError(
                 f"{Path(argv[0]).name} did not finish within {timeout:.0f} s\n  command: {shlex.join(argv)}"
             ) from None
         raise
     finally:
         with _lock:
             _live.discard(process)
+        GUARD.remove_group(process.pid)
     if _stopping:
         raise InterruptedRunError(f"{Path(argv[0]).name} was stopped")
     return Completed(
@@ -126,7 +131,8 @@ def _start(argv: Sequence[str], cwd: Path | None) -> subprocess.Popen[bytes]:
         except OSError as error:
             raise ToolError(f"cannot start {argv[0]}: {error.strerror or error}") from error
         _live.add(process)
-        return process
+    GUARD.add_group(process.pid)
+    return process
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -136,3 +142,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     for stream in (process.stdout, process.stderr):
         if stream is not None:
             stream.close()
+
+
+@contextlib.contextmanager
+def scratch_dir(parent: Path | None, prefix: str) -> Iterator[Path]:
+    """A folder for intermediate files, removed at the end, also when this process is killed."""
+    folder = tempfile.mkdtemp(prefix=prefix, dir=parent)
+    GUARD.add_folder(folder)
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        GUARD.remove_folder(folder)

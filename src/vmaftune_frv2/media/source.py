@@ -53,6 +53,8 @@ class Source:
         hdr_transfer: ``pq``, ``hlg`` or ``""`` (SDR).
         hdr_primaries: colour primaries of an HDR source, else ``""``.
         raw: how to read it, for a headerless file.
+        size_bytes: size of the file when it was opened.
+        mtime_ns: its modification time then.
         window: the part that is used, None for all of it.
     """
 
@@ -71,6 +73,13 @@ class Source:
     hdr_primaries: str = ""
     raw: RawFormat | None = None
     window: Window | None = None
+    size_bytes: int = 0
+    mtime_ns: int = 0
+
+    @property
+    def megapixels(self) -> float:
+        """Luma pixels of all frames in use, in millions."""
+        return self.width * self.height * self.frames / 1e6
 
     @property
     def encoded_seconds(self) -> float:

@@ -10,8 +10,9 @@ from typing import Any
 
 from vmaftune_frv2.contract.features import CANONICAL6, read_metric
 from vmaftune_frv2.errors import ToolError
-from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg, file_url, scratch_dir
+from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg, file_url
 from vmaftune_frv2.media.probe import muxed_frames
+from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.source import Source
 
 DEFAULT_MODEL = "vmaf_v0.6.1"
@@ -113,8 +114,8 @@ def score(
     """
     with scratch_dir(scratch, "score-") as folder:
         argv = score_argv(distorted, source, pix_fmt, model, threads)
-        done = ffmpeg.run(argv, cwd=Path(folder), timeout=timeout)
-        log = Path(folder) / _LOG
+        done = ffmpeg.run(argv, cwd=folder, timeout=timeout)
+        log = folder / _LOG
         if not done.ok or not log.is_file():
             raise ToolError(
                 done.describe(f"scoring {distorted.name} against {source.label} failed"), done.returncode
@@ -139,9 +140,9 @@ def libvmaf_version(ffmpeg: FFmpeg, model: str = DEFAULT_MODEL) -> str:
         argv = ["-hide_banner", "-nostdin", "-v", "error", *pattern, *pattern]
         graph = f"[0:v][1:v]libvmaf=model='version={model}':feature='{_FEATURES}':log_fmt=json:log_path={_LOG}"
         done = ffmpeg.run(
-            [*argv, "-filter_complex", graph, "-f", "null", "-"], cwd=Path(folder), timeout=PROBE_TIMEOUT_S
+            [*argv, "-filter_complex", graph, "-f", "null", "-"], cwd=folder, timeout=PROBE_TIMEOUT_S
         )
-        log = Path(folder) / _LOG
+        log = folder / _LOG
         if not done.ok or not log.is_file():
             raise ToolError(done.describe(f"libvmaf cannot score with model {model!r}"))
         return parse_log(json.loads(log.read_text(encoding="utf-8")), done.seconds).version

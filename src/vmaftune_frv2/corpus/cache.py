@@ -1,0 +1,43 @@
+"""Results that several corpora share: one file per request, found by its identity."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from vmaftune_frv2.contract.files import write_atomic
+from vmaftune_frv2.contract.rows import Row, dumps, loads
+from vmaftune_frv2.corpus.plan import CellRequest
+
+
+class ResultCache:
+    """A folder of measured rows.
+
+    Only sources that were hashed are cached: a path says nothing about another corpus.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, request: CellRequest) -> Row | None:
+        """The row of an equal request, under this source's name and a run of its own; None if there is none."""
+        if request.source.sha256 is None:
+            return None
+        try:
+            row = loads(self._path(request).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return {**row, "src": request.source.label, "run_id": uuid.uuid4().hex, "encode_path": None}
+
+    def put(self, request: CellRequest, row: Row) -> None:
+        """Keeps a measured row.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        if request.source.sha256 is not None and row["exit_status"] == 0:
+            write_atomic(self._path(request), dumps(row).encode())
+
+    def _path(self, request: CellRequest) -> Path:
+        name = request.identity.hex()
+        return self._folder / name[:2] / f"{name}.json"

@@ -1,0 +1,95 @@
+"""The shots of a source: where its pictures change at once and for good."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from vmaftune_frv2.errors import ToolError
+from vmaftune_frv2.media.ffmpeg import FFmpeg
+from vmaftune_frv2.media.source import Source
+
+MIN_SHOT_FRAMES = 4
+"""A shorter shot is a flash, or what the window cut off."""
+CUT_THRESHOLD = 5.0
+"""Percent of the luma range by which a cut's change exceeds every change around it."""
+
+# Small pictures, averaged: grain cancels out, what the picture shows does not.
+_MEASURE = "scale=64:36:flags=area,format=yuv420p,scdet=threshold=100,metadata=print:key=lavfi.scd.mafd:file=-"
+_CHANGE = re.compile(r"^lavfi\.scd\.mafd=(\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Shots:
+    """The shots of the frames in use.
+
+    Args:
+        count: how many, at least 1.
+        durations_s: seconds of each, in order; frames divided by the frame rate.
+    """
+
+    count: int
+    durations_s: tuple[float, ...]
+
+    def row_values(self) -> dict[str, float]:
+        """The row's shot keys: count, mean seconds, and the population's standard deviation in seconds."""
+        return {
+            "shot_count": self.count,
+            "shot_avg_duration_sec": statistics.fmean(self.durations_s),
+            "shot_duration_std_sec": statistics.pstdev(self.durations_s),
+        }
+
+
+def detect_shots(ffmpeg: FFmpeg, source: Source, *, timeout: float | None = None) -> Shots:
+    """Finds the hard cuts of the frames in use.
+
+    A cut is a frame that differs from the one before by ``CUT_THRESHOLD`` more than any of the
+    ``MIN_SHOT_FRAMES - 1`` frames to either side does. So steady motion, noise, repeated frames and flashes
+    are no cuts; neither are fades, dissolves, and cuts between pictures of the same luma.
+
+    Args:
+        ffmpeg: has the scdet filter.
+        source: whose frames are looked at, by number; their timestamps play no part.
+        timeout: seconds until it is given up.
+
+    Raises:
+        ToolError: ffmpeg failed, or did not measure every frame of the source.
+    """
+    argv = ["-hide_banner", "-nostdin", "-v", "error", *source.input_argv(), "-map", "0:v:0"]
+    argv += ["-vf", f"{source.filters}{_MEASURE}", "-fps_mode", "passthrough", "-f", "null", "-"]
+    done = ffmpeg.run(argv, timeout=timeout)
+    if not done.ok:
+        raise ToolError(done.describe(f"finding the shots of {source.label} failed"), done.returncode)
+    changes = [float(change) for change in _CHANGE.findall(done.stdout)]
+    if len(changes) != source.frames:
+        raise ToolError(
+            done.describe(f"shots: {len(changes)} frames of {source.frames} of {source.label} were measured")
+        )
+    return between_cuts(find_cuts(changes), source.frames, source.framerate)
+
+
+def find_cuts(changes: Sequence[float]) -> list[int]:
+    """Numbers of the frames that begin a shot, without the first frame.
+
+    Args:
+        changes: for each frame, the mean absolute luma difference to the one before, in percent of the
+            range (ffmpeg's ``lavfi.scd.mafd``). The first frame's is not looked at.
+    """
+    reach = MIN_SHOT_FRAMES - 1
+    cuts = []
+    for n in range(MIN_SHOT_FRAMES, len(changes) - reach):
+        around = [*changes[n - reach : n], *changes[n + 1 : n + 1 + reach]]
+        if changes[n] - max(around) >= CUT_THRESHOLD:
+            cuts.append(n)
+    return cuts
+
+
+def between_cuts(cuts: Sequence[int], frames: int, framerate: Fraction) -> Shots:
+    """The shots that ``cuts`` divide ``frames`` frames into."""
+    edges = [0, *cuts, frames]
+    durations = tuple(float((end - start) / framerate) for start, end in itertools.pairwise(edges))
+    return Shots(len(durations), durations)
