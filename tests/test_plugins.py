@@ -97,7 +97,7 @@ def test_events_reach_the_plugin_in_order(swept) -> None:
     assert [event["event"] for event in events] == ["started", "scored", "scored", "finished"]
     assert events[0] == {"event": "started", "planned": 2, "todo": 2}
     assert {event["crf"]: event["frames"] for event in events[1:3]} == {23: FRAMES, 40: FRAMES}
-    counts = {"planned": 2, "skipped": 0, "measured": 1, "failed": 0, "vetoed": 1}
+    counts = {"planned": 2, "skipped": 0, "measured": 1, "cached": 0, "failed": 0, "vetoed": 1}
     assert events[3] == {"event": "finished", **counts}
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import click
 
 from vmaftune_frv2.commands._options import RAW_SUFFIXES, is_raw, parse_framerate
 from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.ffmpeg import FFmpeg
+from vmaftune_frv2.media.hdr import resolve, signalling_filters
 from vmaftune_frv2.media.probe import open_source
 from vmaftune_frv2.media.source import RawFormat, Source
+from vmaftune_frv2.media.shots import detect_shots
 
 UPSTREAM_FRAMERATE = Fraction(24)
 """Frame rate of a raw source that names none, as in the upstream tool."""
@@ -41,8 +45,20 @@ def open_sources(
     sample_seconds: float = 0.0,
     hash_files: bool = True,
     duration: float = 0.0,
+    hdr_mode: str = "auto",
+    shots: bool = False,
 ) -> list[Source]:
     """Opens every source, each once.
+
+    Args:
+        ffmpeg: opens them.
+        labels: paths as given.
+        raw: format of headerless files.
+        sample_seconds: use only the middle.
+        hash_files: whether to hash them.
+        duration: what the user says they last, 0 for nothing.
+        hdr_mode: what encodes are labelled as.
+        shots: whether to count shots.
 
     Raises:
         UsageError: a raw file without its dimensions, or dimensions or a duration that a file contradicts.
@@ -60,7 +76,13 @@ def open_sources(
             hash_file=hash_files,
         )
         _check_claims(source, raw, duration)
-        sources.append(source)
+        hdr = resolve(source, hdr_mode)
+        known: dict[str, Any] = dict(hdr.row_values())
+        if shots:
+            known |= detect_shots(ffmpeg, source).row_values()
+        sources.append(
+            dataclasses.replace(source, label_filters=signalling_filters(source, hdr), row_values=known)
+        )
     return sources
 
 

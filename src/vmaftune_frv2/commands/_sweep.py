@@ -22,6 +22,7 @@ from vmaftune_frv2.errors import ExitCode, OutputError
 from vmaftune_frv2.host.cli import Host
 from vmaftune_frv2.host.events import HookEvents
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
+from vmaftune_frv2.media.models import model_warning
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,10 @@ class Request:
     framerate: str | None
     duration: float
     sample_clip_seconds: float
-    vmaf_model: str
+    vmaf_model: str | None
+    hdr_mode: str
+    shots: bool
+    encoder_stats: bool
     jobs: int
     threads: int
     container: str | None
@@ -71,10 +75,15 @@ def run_sweep(host: Host, request: Request) -> int:
         sample_seconds=request.sample_clip_seconds,
         hash_files=not request.no_source_hash,
         duration=request.duration,
+        hdr_mode=request.hdr_mode,
+        shots=request.shots,
     )
     plan, remaps = make_plan(
         ffmpeg, sources, cells, vmaf_model=request.vmaf_model, extra_params=request.extra_params
     )
+    warnings = (model_warning(source.row_values["hdr_transfer"], plan.model_for(source)) for source in sources)
+    for warning in filter(None, dict.fromkeys(warnings)):
+        click.echo(f"Warning: {warning}", err=True)
     for remap in remaps:
         click.echo(
             f"{remap.encoder} runs preset {remap.asked} as {remap.runs_as}; rows say {remap.runs_as}",
@@ -104,6 +113,7 @@ def _measure_options(request: Request) -> MeasureOptions:
         container=request.container,
         threads=request.threads,
         timeout=request.timeout,
+        encoder_stats=request.encoder_stats,
     )
 
 

@@ -27,7 +27,17 @@ from vmaftune_frv2.host.cli import Host, pass_host
     default=0.0,
     help="Use only this many seconds around the middle of each source.",
 )
-@click.option("--vmaf-model", default="vmaf_v0.6.1", show_default=True, help="libvmaf model version.")
+@click.option(
+    "--vmaf-model",
+    default=None,
+    help="libvmaf model version.  [default: vmaf_v0.6.1, from 2160 rows on vmaf_4k_v0.6.1]",
+)
+@click.option("--auto-hdr", "hdr_mode", flag_value="auto", default="auto", help="Label encodes as the source is.")
+@click.option("--force-sdr", "hdr_mode", flag_value="force-sdr", help="Label encodes as SDR.")
+@click.option("--force-hdr-pq", "hdr_mode", flag_value="force-hdr-pq", help="Label encodes as HDR, PQ.")
+@click.option("--force-hdr-hlg", "hdr_mode", flag_value="force-hdr-hlg", help="Label encodes as HDR, HLG.")
+@click.option("--shots", is_flag=True, help="Count each source's shots.")
+@click.option("--encoder-stats", is_flag=True, help="Read the encoder's own statistics (libx264).")
 @click.option("--jobs", type=click.IntRange(min=1), default=None, help="Cells measured at once.  [default: CPUs]")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of each job.")
 @click.option(
@@ -67,6 +77,8 @@ def corpus(host: Host, /, **options: Any) -> int:
 
     if (options["executor"] == "dask") != (options["scheduler"] is not None):
         raise click.UsageError("--executor dask and --scheduler ADDRESS go together")
+    if options["output"].suffix in (".gz", ".zst"):
+        raise click.BadParameter("append to a .jsonl file and compress it afterwards", param_hint="--output")
     labels = [*options.pop("sources"), *options.pop("more_sources")]
     if not labels:
         raise click.UsageError("give at least one source")

@@ -16,11 +16,13 @@ from vmaftune_frv2.contract.rows import FAILURE_REASON, PER_FRAME_FEATURES, PER_
 from vmaftune_frv2.corpus.plan import CellRequest
 from vmaftune_frv2.errors import TimeoutToolError, ToolError
 from vmaftune_frv2.media.encode import Encoded, encode
+from vmaftune_frv2.media.encoder_stats import read_stats, stats_argv, stats_file
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.probe import check_unchanged
 from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.vmaf import Scored, score
 
+_STATS = "stats"
 LEAST_TIME_LIMIT_S = 60.0
 TIME_LIMIT_FACTOR = 20.0
 """How much slower than expected a run may be before it counts as hung."""
@@ -36,6 +38,7 @@ class MeasureOptions:
         container: file extension of the encodes, None for each encoder's own.
         threads: threads of one encode and of one scoring.
         attempts: times an encode is tried before the cell has failed.
+        encoder_stats: whether to read the encoder's own statistics, where it has any.
         timeout: seconds one ffmpeg run may take; None derives it from the cell.
     """
 
@@ -44,6 +47,7 @@ class MeasureOptions:
     container: str | None = None
     threads: int = 1
     attempts: int = 5
+    encoder_stats: bool = False
     timeout: float | None = None
 
     def time_limit(self, request: CellRequest, encoder: Encoder) -> float:
@@ -85,6 +89,8 @@ def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: Mea
             )
             check_unchanged(request.source)
             _fill(row, request, encoded, scored)
+            if options.encoder_stats and stats_argv(encoder.name, folder / _STATS):
+                row.update(read_stats(stats_file(folder / _STATS), request.source.frames))
             row["encode_path"] = _keep(request, encoded, options)
     except ToolError as error:
         row.update({"timestamp": _now(), "exit_status": error.status, FAILURE_REASON: str(error)})
@@ -97,6 +103,7 @@ def _encode(
     request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: MeasureOptions, folder: Path
 ) -> Encoded:
     output = folder / f"encode.{options.container or encoder.container}"
+    stats = stats_argv(encoder.name, folder / _STATS) if options.encoder_stats else None
     for attempt in range(1, options.attempts + 1):
         try:
             return encode(
@@ -106,7 +113,7 @@ def _encode(
                 request.cell,
                 output,
                 threads=options.threads,
-                extra=request.extra_params,
+                extra=(*(stats or ()), *request.extra_params),
                 timeout=options.time_limit(request, encoder),
             )
         except TimeoutToolError:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS, Encoder, EncoderTable
 from vmaftune_frv2.contract.rows import Row, empty_row
 from vmaftune_frv2.media.encode import encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import FFmpeg, probe_encoder
+from vmaftune_frv2.media.models import default_vmaf_model
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.vmaf import libvmaf_version
 
@@ -65,6 +67,7 @@ class CellRequest:
             hdr_primaries=source.hdr_primaries,
             hdr_forced=False,
         )
+        row.update(source.row_values)
         return row
 
     @property
@@ -76,6 +79,7 @@ class CellRequest:
             float(source.framerate), source.clip_mode,
             cell.encoder, tools.encoder_version(cell.encoder), cell.preset, cell.crf, self.extra_params,
             self.vmaf_model, tools.ffmpeg_version, tools.vmaf_version,
+            _forced_hdr(source.row_values),
         )  # fmt: skip
 
     def cpu_seconds(self, encoder: Encoder) -> float:
@@ -96,8 +100,13 @@ def identity(row: Row) -> bytes:
         row["src_sha256"] or f"path:{row['src']}", row["width"], row["height"], row["pix_fmt"],
         None if rate is None else float(rate), row.get("clip_mode", "full"),
         row["encoder"], row["encoder_version"], row["preset"], row["crf"], tuple(row["extra_params"]),
-        row["vmaf_model"], row["ffmpeg_version"], row["vmaf_binary_version"],
+        row["vmaf_model"], row["ffmpeg_version"], row["vmaf_binary_version"], _forced_hdr(row),
     )  # fmt: skip
+
+
+def _forced_hdr(row: Mapping[str, Any]) -> str | None:
+    """The HDR label that was forced on an encode, None where the source's own was kept."""
+    return str(row.get("hdr_transfer") or "sdr") if row.get("hdr_forced") else None
 
 
 def _digest(*request: object) -> bytes:
@@ -106,11 +115,11 @@ def _digest(*request: object) -> bytes:
 
 @dataclass(frozen=True)
 class Plan:
-    """Sources x cells, lazily."""
+    """Sources x cells, lazily. Without a ``vmaf_model``, each source is scored with the one for its height."""
 
     sources: tuple[Source, ...]
     cells: tuple[Cell, ...]
-    vmaf_model: str
+    vmaf_model: str | None
     extra_params: tuple[str, ...]
     tools: Toolchain
 
@@ -137,7 +146,11 @@ class Plan:
         return (request for _, request in merged)
 
     def _request(self, source: Source, cell: Cell) -> CellRequest:
-        return CellRequest(source, cell, self.vmaf_model, self.extra_params, self.tools)
+        return CellRequest(source, cell, self.model_for(source), self.extra_params, self.tools)
+
+    def model_for(self, source: Source) -> str:
+        """The VMAF model that a source is scored with."""
+        return self.vmaf_model or default_vmaf_model(source.height)
 
 
 @dataclass(frozen=True)
@@ -154,7 +167,7 @@ def make_plan(
     sources: Sequence[Source],
     cells: Sequence[Cell],
     *,
-    vmaf_model: str,
+    vmaf_model: str | None,
     extra_params: Sequence[str] = (),
     table: EncoderTable = ENCODERS,
 ) -> tuple[Plan, list[Remap]]:
@@ -176,7 +189,9 @@ def make_plan(
         probe = probe_encoder(ffmpeg, encoder, preset)
         versions[encoder_name] = probe.version
         runs_as[encoder_name, preset] = probe.preset
-    tools = Toolchain(ffmpeg.version, libvmaf_version(ffmpeg, vmaf_model), tuple(sorted(versions.items())))
+    models = {vmaf_model or default_vmaf_model(source.height) for source in sources}
+    (vmaf_version,) = {libvmaf_version(ffmpeg, model) for model in models}
+    tools = Toolchain(ffmpeg.version, vmaf_version, tuple(sorted(versions.items())))
     real = tuple(
         dict.fromkeys(dataclasses.replace(cell, preset=runs_as[cell.encoder, cell.preset]) for cell in cells)
     )

@@ -47,4 +47,4 @@ def vmaftune_check_row(row: Mapping[str, Any]) -> Sequence[str] | None:
 
 @hookspec
 def vmaftune_sweep_finished(summary: Mapping[str, int]) -> None:
-    """A sweep is over: counts of planned, skipped, measured, failed and vetoed cells."""
+    """A sweep is over: counts of planned, skipped, measured, cached, failed and vetoed cells."""

@@ -54,7 +54,7 @@ def _depth(pix_fmt: str) -> int:
 def encode_argv(
     source: Source, encoder: Encoder, cell: Cell, output: Path, *, threads: int = 1, extra: Sequence[str] = ()
 ) -> list[str]:
-    """Ffmpeg arguments that encode every frame of a source once, in order.
+    """ffmpeg arguments that encode every frame of a source once, in order.
 
     Timestamps are rewritten to the average frame rate, so that no frame is dropped or repeated and the
     bitrate refers to frames / frame rate.
@@ -62,8 +62,8 @@ def encode_argv(
     rate = f"{source.framerate.numerator}/{source.framerate.denominator}"
     return [
         *QUIET, "-progress", "pipe:1", *source.input_argv(),
-        "-map", "0:v:0", "-map_metadata", "-1", "-map_chapters", "-1",
-        "-vf", f"{source.filters}setpts=N/({rate}*TB)", "-fps_mode", "passthrough",
+        "-map", "0:V:0", "-map_metadata", "-1", "-map_chapters", "-1",
+        "-vf", f"{source.filters}{source.label_filters}setpts=N/({rate}*TB)", "-fps_mode", "passthrough",
         "-pix_fmt", encode_pix_fmt(encoder, source),
         *encoder.codec_argv(cell.preset, cell.crf, threads), *extra, file_url(output),
     ]  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from vmaftune_frv2.media.hdr import Hdr
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
 
 UHD_MODEL = "vmaf_4k_v0.6.1"
@@ -18,8 +17,8 @@ def default_vmaf_model(height: int) -> str:
     return UHD_MODEL if height >= UHD_HEIGHT else DEFAULT_MODEL
 
 
-def model_warning(hdr: Hdr, model: str) -> str | None:
+def model_warning(transfer: str, model: str) -> str | None:
     """What to tell, once per run, of an HDR source that is scored with a model of libvmaf; None for SDR."""
-    if not hdr.transfer:
+    if not transfer:
         return None
-    return f"HDR source ({hdr.transfer.upper()}): libvmaf has no HDR model, {model} judges it as if it were SDR"
+    return f"HDR source ({transfer.upper()}): libvmaf has no HDR model, {model} judges it as if it were SDR"

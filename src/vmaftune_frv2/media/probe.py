@@ -127,7 +127,7 @@ def _probe(ffmpeg: FFmpeg, label: str, raw: RawFormat | None) -> _Probed:
     done = ffmpeg.run(
         [
             "-hide_banner", "-nostdin", "-v", "info", *input_argv(Path(label), raw),
-            "-map", "0:v:0", "-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-",
+            "-map", "0:V:0", "-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-",
         ],
         timeout=PROBE_TIMEOUT_S,
     )  # fmt: skip
@@ -181,7 +181,7 @@ def _last_line(log: str) -> str:
 def _count_packets(ffmpeg: FFmpeg, label: str, raw: RawFormat | None) -> int:
     """Frames of the whole file, without decoding; headers that state a duration disagree on what it counts."""
     return _counted(
-        ffmpeg, label, raw, [*input_argv(Path(label), raw), "-map", "0:v:0", "-c", "copy", "-f", "null", "-"]
+        ffmpeg, label, raw, [*input_argv(Path(label), raw), "-map", "0:V:0", "-c", "copy", "-f", "null", "-"]
     )
 
 
@@ -189,7 +189,7 @@ def _count_frames(
     ffmpeg: FFmpeg, label: str, raw: RawFormat | None, window: Window | None, framerate: Fraction
 ) -> int:
     chain = f"{window_filter(window, framerate)}settb=AVTB,setpts=N"
-    argv = [*input_argv(Path(label), raw, window), "-map", "0:v:0", "-vf", chain]
+    argv = [*input_argv(Path(label), raw, window), "-map", "0:V:0", "-vf", chain]
     return _counted(ffmpeg, label, raw, [*argv, "-fps_mode", "passthrough", "-f", "null", "-"])
 
 

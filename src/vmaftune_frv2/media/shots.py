@@ -59,7 +59,7 @@ def detect_shots(ffmpeg: FFmpeg, source: Source, *, timeout: float | None = None
     Raises:
         ToolError: ffmpeg failed, or did not measure every frame of the source.
     """
-    argv = ["-hide_banner", "-nostdin", "-v", "error", *source.input_argv(), "-map", "0:v:0"]
+    argv = ["-hide_banner", "-nostdin", "-v", "error", *source.input_argv(), "-map", "0:V:0"]
     argv += ["-vf", f"{source.filters}{_MEASURE}", "-fps_mode", "passthrough", "-f", "null", "-"]
     done = ffmpeg.run(argv, timeout=timeout)
     if not done.ok:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from vmaftune_frv2.media.ffmpeg import file_url
 
@@ -55,6 +57,8 @@ class Source:
         raw: how to read it, for a headerless file.
         size_bytes: size of the file when it was opened.
         mtime_ns: its modification time then.
+        label_filters: filters that relabel the frames before they are encoded, each ending in a comma.
+        row_values: further row keys that are known of the source.
         window: the part that is used, None for all of it.
     """
 
@@ -75,6 +79,8 @@ class Source:
     window: Window | None = None
     size_bytes: int = 0
     mtime_ns: int = 0
+    label_filters: str = ""
+    row_values: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def megapixels(self) -> float:
@@ -92,7 +98,7 @@ class Source:
         return "full" if self.window is None else f"sample_{self.window.seconds:g}s"
 
     def input_argv(self) -> list[str]:
-        """Ffmpeg arguments that open this source."""
+        """ffmpeg arguments that open this source."""
         return input_argv(self.path, self.raw, self.window)
 
     @property
@@ -104,7 +110,7 @@ class Source:
 
 
 def input_argv(path: Path, raw: RawFormat | None = None, window: Window | None = None) -> list[str]:
-    """Ffmpeg arguments that open a file, or a part of it."""
+    """ffmpeg arguments that open a file, or a part of it."""
     argv: list[str] = []
     if window is not None and window.seekable:
         argv += ["-ss", f"{window.start:.6f}", "-t", f"{window.seconds:.6f}"]

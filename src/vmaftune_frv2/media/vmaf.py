@@ -41,20 +41,21 @@ class Scored:
 
 
 def score_argv(distorted: Path, source: Source, pix_fmt: str, model: str, threads: int) -> list[str]:
-    """Ffmpeg arguments that score ``distorted`` against a source.
+    """ffmpeg arguments that score ``distorted`` against a source.
 
-    Both legs are renumbered frame by frame and brought to one pixel format. The first output counts the
-    frames of the encode, the second holds the pairs. The plain features are named, because NEG models
-    compute variants of them only.
+    Both legs are renumbered frame by frame, brought to one pixel format and labelled alike. The first
+    output counts the frames of the encode, the second holds the pairs. The plain features are named,
+    because NEG models compute variants of them only.
     """
-    leg = f"{_PAIR_BY_NUMBER},format={pix_fmt}"
+    # Labels that differ would make ffmpeg convert one side on the way into libvmaf.
+    leg = f"{_PAIR_BY_NUMBER},format={pix_fmt},setparams=range=tv:colorspace=bt709"
     full_range = "setparams=range=pc," if source.full_range else ""
     vmaf = (
         f"libvmaf=model='version={model}':feature='{_FEATURES}'"
         f":log_fmt=json:log_path={_LOG}:n_threads={threads}:shortest=1"
     )
     graph = (
-        f"[0:v:0]{full_range}{leg},split[counted][distorted];[1:v:0]{source.filters}{leg}[reference];"
+        f"[0:v:0]{full_range}{leg},split[counted][distorted];[1:V:0]{source.filters}{leg}[reference];"
         f"[distorted][reference]{vmaf}[scored]"
     )
     return [
