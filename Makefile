@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TORCH := torch==2.13.0
 
-.PHONY: install demo test test-all check clean
+.PHONY: install demo test test-all check retrain bench clean
 
 install: $(STAMP)
 
@@ -28,6 +28,15 @@ test: check
 
 test-all: check
 	$(BIN)/python -m pytest -n 2
+
+# The shipped model, from the committed corpus.
+retrain: $(STAMP)
+	$(BIN)/vmaf-tune train-v2 --corpus bench/corpus/clips.jsonl.gz --out-dir model/tiny
+
+bench: $(STAMP)
+	$(BIN)/python bench/sweep.py
+	$(BIN)/python bench/store.py
+	$(BIN)/python bench/read_corpus.py
 
 clean:
 	rm -rf $(VENV) demo-out build dist

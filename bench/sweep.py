@@ -30,12 +30,12 @@ from vmaftune_frv2.media.probe import open_source
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, score_argv
 
 SOURCES = {
-    "testsrc2": "testsrc2=size=640x360:rate=30",
-    "zoom": "mandelbrot=size=640x360:rate=30:start_scale=0.3:end_scale=0.05:end_pts=60",
-    "gradients": "gradients=size=640x360:rate=30:speed=0.05:nb_colors=5:seed=3,format=yuv420p,noise=alls=8:allf=t",
-    "life": "life=size=640x360:rate=30:mold=10:ratio=0.1:death_color=#402010:life_color=#80ffd0,gblur=2",
+    "testsrc2": "testsrc2=size=480x270:rate=30",
+    "zoom": "mandelbrot=size=480x270:rate=30:start_scale=0.3:end_scale=0.05:end_pts=60",
+    "gradients": "gradients=size=480x270:rate=30:speed=0.05:nb_colors=5:seed=3,format=yuv420p,noise=alls=8:allf=t",
+    "life": "life=size=480x270:rate=30:mold=10:ratio=0.1:death_color=#402010:life_color=#80ffd0,gblur=2",
 }
-FRAMES = 48
+FRAMES = 30
 ENCODER_PRESETS = ["libx264=medium", "libx265=ultrafast", "libsvtav1=10", "libvpx-vp9=5", "libx264=veryfast"]
 
 
@@ -78,7 +78,9 @@ def make(ffmpeg: FFmpeg, path: Path, pattern: str) -> Path:
 def timed(argv: list[str], folder: Path) -> tuple[float, float]:
     """(CPU seconds, wall seconds) of one command."""
     started = time.perf_counter()
-    child = subprocess.Popen(argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(child.pid, 0)
     assert status == 0, argv
     return usage.ru_utime + usage.ru_stime, time.perf_counter() - started

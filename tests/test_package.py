@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from vmaftune_frv2 import __version__, resources
+from vmaftune_frv2.contract.files import sha256_bytes
 
 ROOT = Path(__file__).parent.parent
 
@@ -72,5 +73,30 @@ def test_torch_is_no_runtime_dependency(wheel: Path) -> None:
     required = re.findall(r"^Requires-Dist: ([\w-]+)(.*)$", archive.read(metadata).decode(), re.MULTILINE)
     runtime = {name for name, rest in required if "extra ==" not in rest}
     assert runtime == {
-        "click", "imageio-ffmpeg", "jsonschema", "numpy", "onnx", "onnxruntime", "pluggy", "rich",
+        "backports-zstd", "click", "imageio-ffmpeg", "jsonschema", "jsonschema-rs", "numpy", "onnx", "onnxruntime",
+        "orjson", "pluggy", "rich",
     }  # fmt: skip
+
+
+def test_the_shipped_model_is_production_and_predicts(vmaf_tune, tmp_path: Path) -> None:
+    features = tmp_path / "features.json"
+    means = {
+        "adm2": 0.95,
+        "vif_scale0": 0.5,
+        "vif_scale1": 0.85,
+        "vif_scale2": 0.9,
+        "vif_scale3": 0.94,
+        "motion2": 3.0,
+    }
+    features.write_text(json.dumps(means))
+    result = vmaf_tune(
+        "predict", "--features", features, "--encoder", "x264", "--crf", "18:48:30", "--format", "json"
+    )
+    assert result.code == 0, result.err
+    assert "smoke" not in result.err
+    good, bad = (r["vmaf_predicted"] for r in json.loads(result.out) if r["preset"] == "medium")
+    assert good > 85 > 60 > bad
+    sidecar = json.loads((resources.shipped_models_dir() / "fr_regressor_v2.json").read_text())
+    assert sidecar["training"]["corpus_sha256"] == sha256_bytes(
+        (ROOT / "bench/corpus/clips.jsonl.gz").read_bytes()
+    )

@@ -21,6 +21,7 @@ from vmaftune_frv2.contract.files import sha256_bytes
 from vmaftune_frv2.contract.registry import Registry
 from vmaftune_frv2.contract.sidecar import Sidecar
 from vmaftune_frv2.errors import ExitCode
+from vmaftune_frv2.predict import session
 from vmaftune_frv2.predict.session import open_model
 from vmaftune_frv2.training.export import to_onnx
 from vmaftune_frv2.training.net import FRRegressor, NetConfig
@@ -191,17 +192,18 @@ def write(path: Path, content: dict[str, Any]) -> Path:
 
 
 def test_a_smoke_model_is_passed_over_unless_it_is_named(
-    vmaf_tune: VmafTune, model_dir: Path, features: Path, tmp_path: Path
+    vmaf_tune: VmafTune, model_dir: Path, features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     local = tmp_path / "model"
     local.mkdir()
     (local / "tiny").symlink_to(model_dir)
-    (local.parent / "features.json").exists()
     named = vmaf_tune("predict", "--features", features, "--model", "fr_regressor_v2", "--format", "json")
     assert predicted(named)
     assert "is a smoke model" in named.err
+    monkeypatch.setattr(session, "shipped_models_dir", lambda: model_dir)
     unnamed = vmaf_tune("predict", "--features", features, "--format", "json")
-    assert "smoke model" not in unnamed.err or unnamed.code == ExitCode.MODEL
+    assert unnamed.code == ExitCode.MODEL
+    assert "did not pass the ship gate" in unnamed.err
 
 
 def test_an_altered_model_is_refused(vmaf_tune: VmafTune, model_dir: Path, features: Path, tmp_path: Path) -> None:
@@ -266,7 +268,8 @@ def test_a_missing_model_says_what_to_do(vmaf_tune: VmafTune, features: Path) ->
 def test_prediction_never_imports_torch(model: Path, features: Path) -> None:
     script = (
         "import sys; from vmaftune_frv2.host.cli import run; code = run(sys.argv[1:]);"
-        " print(code, sorted({'torch', 'jsonschema', 'rich', 'onnx'} & set(sys.modules)))"
+        " heavy = {'torch', 'jsonschema', 'jsonschema_rs', 'orjson', 'backports', 'rich', 'onnx'};"
+        " print(code, sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, "predict", "--features", features, "--model", model, "--encoder", "x264"],

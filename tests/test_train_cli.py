@@ -95,7 +95,7 @@ def test_the_report_shows_folds_gate_and_why_a_model_is_smoke(
     assert result.code == 0, result.err
     assert "references: 3 (needs >= 50): NOT met, short by 47" in result.out
     figures = document(metrics)
-    assert [fold["aware"]["n"] for fold in figures["loso"]["folds"]] == [6, 6, 6]
+    assert [fold["aware"]["n"] for fold in figures["folds"]] == [6, 6, 6]
     assert (figures["rows"], figures["sources"], figures["gate"]["met"]) == (18, 3, False)
     assert not (tmp_path / "model").exists()
 

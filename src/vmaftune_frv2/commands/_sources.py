@@ -14,8 +14,8 @@ from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.hdr import resolve, signalling_filters
 from vmaftune_frv2.media.probe import open_source
-from vmaftune_frv2.media.source import RawFormat, Source
 from vmaftune_frv2.media.shots import detect_shots
+from vmaftune_frv2.media.source import RawFormat, Source
 
 UPSTREAM_FRAMERATE = Fraction(24)
 """Frame rate of a raw source that names none, as in the upstream tool."""

@@ -5,6 +5,7 @@ Training and prediction both scale here and nowhere else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,7 +96,7 @@ def feature_vector(values: Mapping[str, Any], where: str) -> list[float]:
     vector = []
     for feature in CANONICAL6:
         value = values.get(mean_key(feature), values.get(feature))
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             shown = "missing" if value is None else f"{value!r}, not a finite number"
             raise InputError(f"{where}: feature {feature} is {shown}; all of {', '.join(CANONICAL6)} are needed")
         vector.append(float(value))

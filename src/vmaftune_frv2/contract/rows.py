@@ -61,6 +61,21 @@ def loads(line: str | bytes) -> Row:
     return row
 
 
+def quick_loads(line: bytes) -> Row | None:
+    """As ``loads``, several times faster; None where only ``loads`` can tell.
+
+    That is a bare ``NaN``, a byte order mark, half a surrogate pair, a number too large for a float, and what
+    is no row. An integer beyond 64 bits comes back as a float.
+    """
+    import orjson
+
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
 def dumps(row: Row) -> str:
     """One row as one line of strict JSON, without the newline.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from vmaftune_frv2.contract.files import write_atomic
-from vmaftune_frv2.contract.rows import Row, dumps, loads
+from vmaftune_frv2.contract.rows import Row, dumps, loads, quick_loads
 from vmaftune_frv2.corpus.plan import identity
 from vmaftune_frv2.errors import InputError, OutputError
 
@@ -174,7 +174,7 @@ class CorpusStore:
     def _read_measured(self) -> None:
         for line in _lines(self.path):
             with contextlib.suppress(ValueError, KeyError):
-                row = loads(line)
+                row = quick_loads(line) or loads(line)
                 if row.get("exit_status") == 0:
                     self.measured.add(identity(row))
 

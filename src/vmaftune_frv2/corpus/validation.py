@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmaftune_frv2.contract.rowcheck import check_row
+from vmaftune_frv2.contract.rows import Row
 from vmaftune_frv2.corpus.plan import identity
-from vmaftune_frv2.corpus.reader import Line, corpus_files, read_lines
+from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
+from vmaftune_frv2.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Report:
         failed: valid rows of cells that failed.
         duplicates: rows whose request an earlier row with a score already answers.
         problems: the first messages, ``problem_count`` of them in all.
+        damage: why reading ended before the last line, if it did.
     """
 
     files: int = 0
@@ -50,6 +52,7 @@ class Report:
     versions: Counter[int] = field(default_factory=Counter)
     problems: list[Problem] = field(default_factory=list)
     problem_count: int = 0
+    damage: InputError | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The report as the object that ``validate --json`` prints."""
@@ -70,32 +73,43 @@ class Report:
 
 
 def validate_files(paths: Iterable[Path], max_problems: int) -> Report:
-    """Checks every line of the corpora.
+    """Checks every line of the corpora, up to the first that cannot be read.
 
     Raises:
-        InputError: a path does not exist or cannot be read.
+        InputError: a path does not exist.
     """
-    report = Report()
+    files = corpus_files(paths)
+    report = Report(files=len(files))
     seen: set[bytes] = set()
-    for path in corpus_files(paths):
-        report.files += 1
-        for line in read_lines(path):
-            report.rows += 1
-            problems = _problems(line)
+    rows = read_rows(files, _summary)
+    while True:
+        try:
+            found = next(rows, None)
+        except InputError as error:
+            report.damage = error
+            return report
+        if found is None:
+            return report
+        report.rows += 1
+        if isinstance(found, Fault):
+            report.invalid += 1
+            problems = _problems(found)
             report.problem_count += len(problems)
             report.problems += problems[: max(0, max_problems - len(report.problems))]
-            if line.row is None or problems:
-                report.invalid += 1
-                continue
-            report.valid += 1
-            report.versions[line.row["schema_version"]] += 1
-            if line.row["exit_status"] != 0:
-                report.failed += 1
-                continue
-            digest = identity(line.row)
-            report.duplicates += digest in seen
-            seen.add(digest)
-    return report
+            continue
+        version, request = found
+        report.valid += 1
+        report.versions[version] += 1
+        if request is None:
+            report.failed += 1
+        else:
+            report.duplicates += request in seen
+            seen.add(request)
+
+
+def _summary(row: Row) -> tuple[int, bytes | None]:
+    """What the report needs of a valid row: its version, and the request that it answers unless it failed."""
+    return int(row["schema_version"]), identity(row) if row["exit_status"] == 0 else None
 
 
 def _strict(value: Any) -> Any:
@@ -103,8 +117,8 @@ def _strict(value: Any) -> Any:
     return json.loads(json.dumps(value), parse_constant=str)
 
 
-def _problems(line: Line) -> list[Problem]:
-    path = str(line.path)
-    if line.row is None:
-        return [Problem(path, line.number, None, None, line.error)]
-    return [Problem(path, line.number, v.key, v.value, str(v)) for v in check_row(line.row)]
+def _problems(fault: Fault) -> list[Problem]:
+    path = str(fault.path)
+    if fault.error:
+        return [Problem(path, fault.line, None, None, fault.error)]
+    return [Problem(path, fault.line, v.key, v.value, str(v)) for v in fault.violations]

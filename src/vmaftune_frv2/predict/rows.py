@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from vmaftune_frv2.contract.cells import FROM_PROBE, Cell
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
 from vmaftune_frv2.contract.features import feature_vector
-from vmaftune_frv2.contract.rows import Row
-from vmaftune_frv2.corpus.reader import corpus_files, read_lines
-from vmaftune_frv2.errors import InputError, UsageError
+from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, Row
+from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
+from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.predict.session import Model
 
 BATCH = 1024
+
+Clip = tuple[str, str]
+"""Source and window; rows of one clip share their probe."""
+T = TypeVar("T")
 
 
 @dataclass
@@ -36,10 +42,11 @@ class RowPredictions:
     unknown: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[tuple[Row, float]]:
-        """Rows with their predicted VMAF, in file order.
+        """Rows, without their per-frame values, with their predicted VMAF, in file order.
 
         Raises:
-            InputError: a path does not exist, or no row is the probe of its source.
+            InputError: a path does not exist or cannot be read to its end, a line is no row, or no row is the
+                probe of its source.
         """
         probes = self._probe_features() if self.model.sidecar.features_from == FROM_PROBE else None
         if probes is not None and not probes:
@@ -52,37 +59,24 @@ class RowPredictions:
             scores = self.model.score(np.asarray([f for _, f, _ in batch]), [cell for _, _, cell in batch])
             yield from zip((row for row, _, _ in batch), map(float, scores), strict=True)
 
-    def _rows(self) -> Iterator[Row]:
-        for path in corpus_files(self.paths):
-            for line in read_lines(path):
-                if line.row is None:
-                    raise InputError(f"{line.where}: {line.error}")
-                yield line.row
+    def _read(self, take: Callable[[Row], T]) -> Iterator[T | Fault]:
+        for found in read_rows(corpus_files(self.paths), take):
+            if isinstance(found, Fault) and found.error:
+                raise InputError(f"{found.where}: {found.error}")
+            yield found
 
-    def _probe_features(self) -> dict[tuple[str, str], list[float]]:
-        probes: dict[tuple[str, str], list[float]] = {}
-        for row in self._rows():
-            try:
-                if _cell(row) == self.model.sidecar.probe:
-                    probes[_clip(row)] = feature_vector(row, "probe row")
-            except (InputError, UsageError, KeyError):
-                continue
-        return probes
+    def _probe_features(self) -> dict[Clip, list[float]]:
+        found = self._read(partial(_probe, self.model.sidecar.probe))
+        return dict(probe for probe in found if isinstance(probe, tuple))
 
-    def _usable(
-        self, probes: dict[tuple[str, str], list[float]] | None
-    ) -> Iterable[tuple[Row, list[float], Cell]]:
+    def _usable(self, probes: dict[Clip, list[float]] | None) -> Iterator[tuple[Row, list[float], Cell]]:
         block = self.model.sidecar.block
-        for row in self._rows():
-            try:
-                cell = _cell(row)
-                features = feature_vector(row, "row") if probes is None else probes.get(_clip(row))
-            except KeyError as error:
-                self.skipped[f"key {error.args[0]} is missing"] += 1
+        for found in self._read(partial(_to_score, probes is None)):
+            if isinstance(found, (Fault, str)):
+                self.skipped[found if isinstance(found, str) else found.summary] += 1
                 continue
-            except (InputError, UsageError) as error:
-                self.skipped[str(error)] += 1
-                continue
+            row, cell, own = found
+            features = own if probes is None else probes.get(_clip(row))
             if features is None:
                 self.skipped[f"its source has no row of the probe cell {self.model.sidecar.probe}"] += 1
             elif block is not None and block.slot(cell.encoder) is None:
@@ -93,11 +87,31 @@ class RowPredictions:
                 yield row, features, cell
 
 
+def _probe(cell: Cell | None, row: Row) -> tuple[Clip, list[float]] | None:
+    """The features of a row that is the probe of its clip."""
+    if _cell(row) != cell:
+        return None
+    try:
+        return _clip(row), feature_vector(row, "probe row")
+    except InputError:
+        return None
+
+
+def _to_score(by_own_features: bool, row: Row) -> tuple[Row, Cell, list[float] | None] | str:
+    """What scoring needs of a row, or why it cannot be scored."""
+    try:
+        features = feature_vector(row, "row") if by_own_features else None
+    except InputError as error:
+        return str(error)
+    slim = {key: value for key, value in row.items() if key not in (PER_FRAME_FEATURES, PER_FRAME_VMAF)}
+    return slim, _cell(row), features
+
+
 def _cell(row: Row) -> Cell:
     name = canonical_name(row["encoder"])
     entry = ENCODERS.find(name)
     return Cell(name, entry.resolve_preset(row["preset"]) if entry else row["preset"], row["crf"])
 
 
-def _clip(row: Row) -> tuple[str, str]:
+def _clip(row: Row) -> Clip:
     return row["src_sha256"] or row["src"], row.get("clip_mode", "full")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,8 @@ from vmaftune_frv2.contract.cells import FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import CodecBlock
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
 from vmaftune_frv2.contract.features import CANONICAL6, feature_vector
-from vmaftune_frv2.contract.rowcheck import check_row
 from vmaftune_frv2.contract.rows import Row
-from vmaftune_frv2.corpus.reader import corpus_files, read_lines
+from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
 from vmaftune_frv2.errors import InputError
 
 
@@ -120,16 +121,16 @@ def load_corpus(paths: Iterable[Path], block: CodecBlock, vmaf_model: str | None
     """
     corpus = Corpus(files=tuple(corpus_files(paths)))
     seen: set[tuple[Any, ...]] = set()
-    for row in _valid_rows(corpus):
-        reason = _unusable(row, block, vmaf_model)
-        measured = None if reason else _measured(row)
-        if measured is not None:
-            key = (measured.clip, measured.cell, measured.vmaf_model, tuple(row["extra_params"]))
-            reason = "a cell that was measured before" if key in seen else None
-            seen.add(key)
-        if reason or measured is None:
-            corpus.dropped[reason or "unusable"] += 1
+    for found in read_rows(corpus.files, partial(_learnable, block, vmaf_model)):
+        if isinstance(found, (Fault, str)):
+            corpus.dropped[found if isinstance(found, str) else found.summary] += 1
             continue
+        measured, extra_params = found
+        key = (measured.clip, measured.cell, measured.vmaf_model, extra_params)
+        if key in seen:
+            corpus.dropped["a cell that was measured before"] += 1
+            continue
+        seen.add(key)
         if not block.knows(measured.cell.encoder):
             corpus.unknown_encoders[measured.cell.encoder] += 1
         corpus.rows.append(measured)
@@ -138,15 +139,15 @@ def load_corpus(paths: Iterable[Path], block: CodecBlock, vmaf_model: str | None
     return corpus
 
 
-def _valid_rows(corpus: Corpus) -> Iterator[Row]:
-    for path in corpus.files:
-        for line in read_lines(path):
-            if line.row is None:
-                corpus.dropped["not JSON"] += 1
-            elif check_row(line.row):
-                corpus.dropped["breaks the row contract (vmaf-tune validate says how)"] += 1
-            else:
-                yield line.row
+def _learnable(block: CodecBlock, vmaf_model: str | None, row: Row) -> tuple[Measured, tuple[str, ...]] | str:
+    """What can be learnt from a valid row, with its extra parameters; else why nothing can."""
+    reason = _unusable(row, block, vmaf_model)
+    if reason:
+        return reason
+    try:
+        return _measured(row), tuple(row["extra_params"])
+    except InputError:  # before version 3 the contract says nothing of features
+        return "features are no numbers"
 
 
 def _unusable(row: Row, block: CodecBlock, vmaf_model: str | None) -> str | None:
@@ -168,7 +169,7 @@ def _measured(row: Row) -> Measured:
     preset = entry.resolve_preset(row["preset"]) if entry else row["preset"]
     return Measured(
         source=source,
-        label=Path(row["src"]).name,
+        label=os.path.basename(row["src"]),
         clip=(source, row.get("clip_mode", "full")),
         cell=Cell(name, preset, row["crf"]),
         features=tuple(feature_vector(row, "row")),

@@ -47,17 +47,17 @@ class Evaluation:
     by_encoder: dict[str, Agreement]
     gate: Gate
 
+    def folds_as_json(self) -> list[dict[str, Any]]:
+        """Figures per left-out source, for ``--metrics-out``."""
+        return [
+            {"source": f.source, "aware": dataclasses.asdict(f.aware), "blind": dataclasses.asdict(f.blind)}
+            for f in self.folds
+        ]
+
     def as_json(self) -> dict[str, Any]:
-        """Plain figures, for the sidecar and ``--metrics-out``."""
+        """Figures over all folds, for the sidecar and ``--metrics-out``."""
         return {
-            "folds": [
-                {
-                    "source": f.source,
-                    "aware": dataclasses.asdict(f.aware),
-                    "blind": dataclasses.asdict(f.blind),
-                }
-                for f in self.folds
-            ],
+            "folds": len(self.folds),
             "pooled": dataclasses.asdict(self.aware),
             "pooled_codec_blind": dataclasses.asdict(self.blind),
             "by_encoder": {name: dataclasses.asdict(a) for name, a in self.by_encoder.items()},

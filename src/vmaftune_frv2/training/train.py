@@ -85,6 +85,7 @@ class Trained:
             "features_from": self.request.features_from,
             "probe": str(self.dataset.probe) if self.dataset.probe else None,
             "loso": self.evaluation.as_json(),
+            "folds": self.evaluation.folds_as_json(),
             "gate": self.evaluation.gate.as_json(),
         }
 
