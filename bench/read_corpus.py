@@ -2,8 +2,8 @@
 
 Generates its corpora (always the same rows) into a folder, then reads each in fresh processes, by the functions
 that `validate`, `train-v2` and `predict` use. Wall time includes starting helper processes; peak memory is the sum
-of the peaks of all processes. On a machine that others use, the last column is the one to trust: CPU time per row over
-that of `json.loads` alone on the same rows, just before.
+of the peaks of all processes. On a machine that others use, the last column is the one to trust: CPU time per row
+over that of `json.loads` alone on the same rows, just before.
 """
 
 from __future__ import annotations
