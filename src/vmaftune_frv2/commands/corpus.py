@@ -39,7 +39,9 @@ from vmaftune_frv2.host.cli import Host, pass_host
 @click.option("--shots", is_flag=True, help="Count each source's shots.")
 @click.option("--encoder-stats", is_flag=True, help="Read the encoder's own statistics (libx264).")
 @click.option("--jobs", type=click.IntRange(min=1), default=None, help="Cells measured at once.  [default: CPUs]")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of each job.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=None, help="Threads of each job.  [default: CPUs / jobs]"
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -88,4 +90,5 @@ def corpus(host: Host, /, **options: Any) -> int:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--extra-params") from error
     options["jobs"] = options["jobs"] or default_jobs()
+    options["threads"] = options["threads"] or max(1, default_jobs() // options["jobs"])
     return run_sweep(host, Request(labels=tuple(labels), **options))
