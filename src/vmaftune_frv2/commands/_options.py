@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from vmaftune_frv2.contract.encoders import ENCODERS
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -78,6 +80,8 @@ def parse_framerate(text: str) -> Fraction:
     Raises:
         click.BadParameter: not a positive number.
     """
+    from fractions import Fraction
+
     try:
         rate = Fraction(text)
     except (ValueError, ZeroDivisionError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 
 import click
 
@@ -17,6 +16,7 @@ from vmaftune_frv2.errors import ExitCode
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
     """Say which ffmpeg is used, and try its encoders, its libvmaf and the canonical-6 features."""
+    import platform
     from importlib.util import find_spec
 
     from vmaftune_frv2.media.checkup import check_up

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import traceback
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -79,6 +78,8 @@ def run(arguments: list[str]) -> int:
 
 def _report(message: str, code: ExitCode, debug: bool) -> int:
     if debug:
+        import traceback
+
         traceback.print_exc()
     click.echo(f"Error: {message}", err=True)
     return code
