@@ -68,7 +68,7 @@ def main() -> int:
     parser.add_argument("--passes", type=int, nargs="+", default=list(range(len(PASSES))))
     parser.add_argument("--jobs", type=int, default=0)
     arguments = parser.parse_args()
-    clips = sorted(path.name for path in arguments.clips.glob("*.mp4"))
+    clips = sorted(path.name for path in arguments.clips.iterdir() if path.suffix in (".mp4", ".mkv"))
     output = arguments.output.absolute()
     status = 0
     for number in arguments.passes:
