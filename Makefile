@@ -37,6 +37,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/sweep.py
 	$(BIN)/python bench/store.py
 	$(BIN)/python bench/read_corpus.py
+	$(BIN)/python bench/cold_start.py
 
 clean:
 	rm -rf $(VENV) demo-out build dist

@@ -98,18 +98,20 @@ def packer(path: Path, suffix: str) -> Any:
 
 def read(job: str, path: Path) -> int:
     """One reading of a corpus; the number of rows that came out of it."""
-    from vmaftune_frv2.contract.codec import CodecBlock
-    from vmaftune_frv2.corpus.reader import read_rows
-    from vmaftune_frv2.corpus.validation import validate_files
-    from vmaftune_frv2.predict.rows import _to_score
-    from vmaftune_frv2.training.dataset import load_corpus
-
     if job == "validate":
+        from vmaftune_frv2.corpus.validation import validate_files
+
         report = validate_files([path], 100)
         return report.valid - report.duplicates
     if job == "train-v2":
+        from vmaftune_frv2.contract.codec import CodecBlock
+        from vmaftune_frv2.training.dataset import load_corpus
+
         return len(load_corpus([path], CodecBlock.of_version(1)).rows)
     from functools import partial
+
+    from vmaftune_frv2.corpus.reader import read_rows
+    from vmaftune_frv2.predict.rows import _to_score
 
     return sum(isinstance(found, tuple) for found in read_rows([path], partial(_to_score, False)))
 

@@ -26,7 +26,10 @@ def help_text(command: str) -> str:
     width = {"terminal_width": WIDTH, "max_content_width": WIDTH}
     context = click.Context(cli, info_name="vmaf-tune", **width, **cli.context_settings)
     if command != "vmaf-tune":
-        context = click.Context(cli.commands[command], context, info_name=command, **width)
+        found = cli.get_command(context, command)
+        if found is None:
+            raise SystemExit(f"{PAGE}: no command {command}")
+        context = click.Context(found, context, info_name=command, **width)
     return context.command.get_help(context) + "\n"
 
 

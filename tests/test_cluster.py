@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from vmaftune_frv2.corpus.executors import missing_on_this_machine
 from vmaftune_frv2.errors import ExitCode
@@ -18,31 +20,37 @@ from vmaftune_frv2.errors import ExitCode
 GRID = ("--encoder", "libx264", "--preset", "medium", "--crf", "20:42:2")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster(tmp_path_factory):
-    """A scheduler and two workers of one thread each, as processes; yields the address and worker processes."""
-    folder = tmp_path_factory.mktemp("cluster")
+    """Starts a scheduler and so many workers of one thread each; returns the address and the worker processes."""
+    processes = []
+    yield partial(start_cluster, tmp_path_factory.mktemp("cluster"), processes)
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def start_cluster(folder, processes, count):
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
     dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
     address_file = folder / "scheduler.json"
-    processes = [
-        subprocess.Popen([*dask, "--port", "0", "--no-dashboard", "--scheduler-file", str(address_file)], **quiet)
-    ]
+    scheduler = [*dask, "--port", "0", "--no-dashboard", "--scheduler-file", str(address_file)]
+    processes.append(subprocess.Popen(scheduler, **quiet))
     for _ in range(600):
         if address_file.exists() and address_file.stat().st_size:
             break
         time.sleep(0.05)
     address = json.loads(address_file.read_text())["address"]
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
-    workers = [subprocess.Popen([*worker, "--no-nanny", "--name", f"w{n}"], **quiet) for n in range(2)]
-    yield address, workers
-    for process in (*workers, *processes):
-        process.kill()
-        process.wait()
+    workers = [subprocess.Popen([*worker, "--no-nanny", "--name", f"w{n}"], **quiet) for n in range(count)]
+    processes += workers
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(count, timeout=60)
+    return address, workers
 
 
 def test_a_killed_worker_loses_no_cell(cluster, clip, vmaf_tune, rows_of, tmp_path):
-    address, workers = cluster
+    address, workers = cluster(2)
     local, remote = tmp_path / "local.jsonl", tmp_path / "remote.jsonl"
     source = clip("mandelbrot", size="320x180", frames=48)
     assert vmaf_tune("corpus", source, *GRID, "--output", local).code == ExitCode.OK
@@ -62,6 +70,35 @@ def test_a_killed_worker_loses_no_cell(cluster, clip, vmaf_tune, rows_of, tmp_pa
     assert scores[0] == scores[1]
     assert len(rows_of(remote)) == 12
     assert "already there" in vmaf_tune(*command).err
+
+
+LETHAL = """#!/bin/sh
+case "$*" in *"-crf 37 "*) test -e {truce} || kill -9 $PPID ;; esac
+exec {ffmpeg} "$@"
+"""
+"""An ffmpeg that kills the process which encodes at crf 37, until there is a truce."""
+
+
+def test_a_cell_under_which_three_workers_die_stops_the_sweep(cluster, ffmpeg, clip, vmaf_tune, rows_of, tmp_path):
+    program, truce, corpus = tmp_path / "ffmpeg", tmp_path / "truce", tmp_path / "corpus.jsonl"
+    program.write_text(LETHAL.format(truce=truce, ffmpeg=ffmpeg.path))
+    program.chmod(0o755)
+    source = clip()
+    grid = ("--encoder", "libx264", "--preset", "medium", "--ffmpeg-bin", program, "--output", corpus)
+    assert vmaf_tune("corpus", source, *grid, "--crf", 28).code == ExitCode.OK
+    address, workers = cluster(4)
+    there = ("--executor", "dask", "--scheduler", address)
+    stopped = vmaf_tune("corpus", source, *grid, *there, "--crf", 28, "--crf", 37)
+    assert stopped.code == ExitCode.TOOL, stopped.err
+    (error,) = [line for line in stopped.err.splitlines() if line.startswith("Error:")]
+    assert f"{source} libx264:medium:37: 3 workers died that had this cell" in error
+    assert sum(worker.poll() == -signal.SIGKILL for worker in workers) == 3
+    assert vmaf_tune("validate", corpus).code == ExitCode.OK
+    assert [row["crf"] for row in rows_of(corpus)] == [28]
+    truce.touch()
+    assert vmaf_tune("corpus", source, *grid, *there, "--crf", 28, "--crf", 37).code == ExitCode.OK
+    assert sorted(row["crf"] for row in rows_of(corpus)) == [28, 37]
+    assert vmaf_tune("validate", corpus).code == ExitCode.OK
 
 
 def test_an_unreachable_scheduler_is_one_clear_line(clip, vmaf_tune):

@@ -7,9 +7,12 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
 
 from vmaftune_frv2.errors import ExitCode
+from vmaftune_frv2.host.cli import build_cli
+from vmaftune_frv2.host.plugins import load_plugins
 from vmaftune_frv2.plugin import COMMANDS
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -32,7 +35,10 @@ def test_help_texts_are_the_programs_own(update_cli: ModuleType) -> None:
 
 def test_every_command_has_a_section_with_every_option() -> None:
     page = (DOCS / "cli.md").read_text("utf-8")
-    for command in COMMANDS:
+    cli = build_cli(load_plugins())
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
         section = page.split(f"\n## vmaf-tune {command.name}\n")[1].split("\n## ")[0]
         options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
         missing = [option for option in options if option not in section]

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 
 from plugin_kit import FRAMES, listed, plugin_in, read_jsonl, sweep, tune
@@ -195,10 +196,10 @@ def test_variable_pins_the_plugins(example: Path, pinned: str, loaded: list[str]
 
 def test_own_commands_enter_by_the_public_hook(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VMAFTUNE_PLUGINS", "")
-    plugins = load_plugins()
-    assert set(build_cli(plugins).commands) >= OWN_COMMANDS
+    plugins, context = load_plugins(), click.Context(click.Command("none"))
+    assert set(build_cli(plugins).list_commands(context)) >= OWN_COMMANDS
     plugins.manager.unregister(name="frv2")
-    assert build_cli(plugins).commands == {}
+    assert build_cli(plugins).list_commands(context) == []
 
 
 def test_own_row_check_enters_by_the_public_hook(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -224,7 +224,7 @@ def test_an_altered_model_is_refused(vmaf_tune: VmafTune, model_dir: Path, featu
         (json.dumps({**FEATURES, "adm2": None}), "feature adm2 is missing"),
         (json.dumps({**FEATURES, "motion2": float("nan")}), "motion2 is nan, not a finite number"),
         (json.dumps({**FEATURES, "motion2": "3"}), "motion2 is '3', not a finite number"),
-        (json.dumps(list(FEATURES.values())), "give an object with adm2"),
+        (json.dumps(list(FEATURES.values())), "not a JSON object"),
         (json.dumps({"frames": []}), "no frames"),
         (json.dumps({"frames": [{"metrics": {"adm2": 1.0}}]}), "lacks"),
         ("{", "not JSON"),

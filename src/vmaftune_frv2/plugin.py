@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import click
-
-from vmaftune_frv2.commands.corpus import corpus
-from vmaftune_frv2.commands.doctor import doctor
-from vmaftune_frv2.commands.plugins import plugins
-from vmaftune_frv2.commands.predict import predict
-from vmaftune_frv2.commands.train_v2 import train_v2
-from vmaftune_frv2.commands.validate import validate
+from vmaftune_frv2.host.cli import Commands
 from vmaftune_frv2.host.hookspecs import hookimpl
 
-COMMANDS = (corpus, validate, train_v2, predict, doctor, plugins)
+COMMANDS = ("corpus", "validate", "train-v2", "predict", "doctor", "plugins")
 
 
 @hookimpl
-def vmaftune_register_commands(cli: click.Group) -> None:
-    """Adds our commands."""
-    for command in COMMANDS:
-        cli.add_command(command)
+def vmaftune_register_commands(cli: Commands) -> None:
+    """Adds our commands, each a function in a module of its name."""
+    for name in COMMANDS:
+        function = name.replace("-", "_")
+        cli.add_lazy(name, f"vmaftune_frv2.commands.{function}:{function}")
 
 
 @hookimpl

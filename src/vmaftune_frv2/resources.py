@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 
@@ -14,10 +13,9 @@ def data_dir() -> Path:
     A wheel carries them under ``vmaftune_frv2/_data``. An editable install resolves the package to
     ``src/``, where they lie two levels up.
     """
-    packaged = Path(str(resources.files("vmaftune_frv2") / "_data"))
-    if packaged.is_dir():
-        return packaged
-    return Path(__file__).resolve().parents[2]
+    here = Path(__file__).resolve().parent
+    packaged = here / "_data"
+    return packaged if packaged.is_dir() else here.parents[1]
 
 
 def schema_path(name: str) -> Path:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from typing import TYPE_CHECKING, Any
 
 from vmaftune_frv2.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
 CANONICAL6 = ("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2")
 """Feature order of every vector and tensor in this project. Load-bearing."""
@@ -71,6 +72,8 @@ class FeatureScaler:
     @classmethod
     def fit(cls, features: ArrayLike) -> FeatureScaler:
         """Fits on [N, 6] raw features."""
+        import numpy as np
+
         X = np.asarray(features, dtype=np.float64)
         std = X.std(axis=0)
         std[std < 1e-9] = 1.0
@@ -78,6 +81,8 @@ class FeatureScaler:
 
     def transform(self, features: ArrayLike) -> NDArray[np.float32]:
         """Scales [N, 6] raw features to [N, 6] float32 with zero mean and unit variance."""
+        import numpy as np
+
         X = np.asarray(features, dtype=np.float64)
         scaled: NDArray[np.float32] = ((X - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
         return scaled
@@ -105,6 +110,8 @@ def feature_vector(values: Mapping[str, Any], where: str) -> list[float]:
 
 def pool(per_frame: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """``<f>_mean`` and ``<f>_std`` (population) of per-frame canonical-6 features."""
+    import numpy as np
+
     pooled: dict[str, float] = {}
     for feature in CANONICAL6:
         pooled[mean_key(feature)] = float(np.mean(per_frame[feature]))

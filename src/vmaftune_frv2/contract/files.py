@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from vmaftune_frv2.errors import ModelError, OutputError
+from vmaftune_frv2.errors import ModelError, OutputError, TuneError
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -51,18 +51,18 @@ def dump_json(document: dict[str, Any]) -> bytes:
     return (json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, refusal: type[TuneError] = ModelError) -> dict[str, Any]:
     """A JSON object from a file.
 
     Raises:
-        ModelError: it cannot be read or is no object.
+        TuneError: a ``refusal``: it cannot be read or is no object.
     """
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}") from error
+        raise refusal(f"{path}: {error.strerror}") from error
     except ValueError as error:
-        raise ModelError(f"{path}: not JSON: {error}") from error
+        raise refusal(f"{path}: not JSON: {error}") from error
     if not isinstance(document, dict):
-        raise ModelError(f"{path}: not a JSON object")
+        raise refusal(f"{path}: not a JSON object")
     return document

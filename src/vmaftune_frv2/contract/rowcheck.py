@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
@@ -13,6 +13,7 @@ from typing import Any
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6, mean_key, std_key
 from vmaftune_frv2.contract.rows import (
+    OPTIONAL_KEYS,
     PER_FRAME_FEATURES,
     PER_FRAME_VMAF,
     READABLE_VERSIONS,
@@ -29,6 +30,9 @@ LARGEST = 1e15
 """No number of a row comes near it."""
 POOL_TOLERANCE = 1e-4
 """Difference allowed between a pooled value and the pool of its per-frame array."""
+
+
+_POOLED_KEYS = {feature: (mean_key(feature), std_key(feature)) for feature in CANONICAL6}
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,12 @@ def _small_values(row: Row, version: int) -> bool:
     required, numbers = _number_keys(version)
     if not math.hypot(*filter(None, numbers(row))) < LARGEST:
         return False
-    return len(row) == len(required) or all(_is_finite(row[key]) for key in row.keys() - required)
+    if len(row) == len(required):
+        return True
+    further: Collection[str] = [key for key in OPTIONAL_KEYS if key in row]
+    if len(required) + len(further) < len(row):
+        further = row.keys() - required
+    return all(_is_finite(row[key]) for key in further)
 
 
 def _check_quickly(row: Row) -> list[Violation] | None:
@@ -172,12 +181,12 @@ def _finite(row: Row) -> Iterator[Violation]:
 
 def _is_finite(value: Any) -> bool:
     kind = type(value)
+    if kind is list:
+        return _small_numbers(value) or all(map(_is_finite, value))
     if kind is float or kind is int:
         return bool(-LARGEST < value < LARGEST)
     if kind is dict:
         return all(map(_is_finite, value.values()))
-    if kind is list:
-        return _small_numbers(value) or all(map(_is_finite, value))
     return -LARGEST < value < LARGEST if isinstance(value, (int, float)) else True
 
 
@@ -249,42 +258,33 @@ def _per_frame_agrees(row: Row) -> Iterable[Violation]:
     if not scores and not features:
         return ()
     arrays = {name: values for name, values in (features or {}).items() if isinstance(values, list)}
-    violations = [
-        Violation(f"{PER_FRAME_FEATURES}.{feature}", None, "missing beside the other features")
-        for feature in CANONICAL6
-        if arrays and feature not in arrays
-    ]
+    violations = []
+    if arrays and not arrays.keys() >= _POOLED_KEYS.keys():
+        violations = [
+            Violation(f"{PER_FRAME_FEATURES}.{feature}", None, "missing beside the other features")
+            for feature in CANONICAL6
+            if feature not in arrays
+        ]
     if len({*map(len, arrays.values()), *([len(scores)] if scores else [])}) > 1:
         lengths = {f"{PER_FRAME_FEATURES}.{name}": len(values) for name, values in arrays.items()}
         if scores:
             lengths[PER_FRAME_VMAF] = len(scores)
         return [*violations, Violation(PER_FRAME_FEATURES, lengths, "arrays differ in length")]
+    pools: list[tuple[str, float]] = []
     for feature, values in arrays.items():
-        if feature in CANONICAL6:
-            mean = _mean(values)
-            violations += _pooled(row, mean_key(feature), mean)
-            violations += _pooled(row, std_key(feature), _std(values, mean))
+        if feature in _POOLED_KEYS:
+            mean_of, std_of = _POOLED_KEYS[feature]
+            count = len(values)
+            mean = sum(values) / count
+            # The distance of [N] values from N times their mean, over sqrt(N): their population deviation.
+            pools += (mean_of, mean), (std_of, math.dist(values, (mean,) * count) / math.sqrt(count))
     if scores:
-        violations += _pooled(row, "vmaf_score", _mean(scores))
+        pools.append(("vmaf_score", sum(scores) / len(scores)))
+    for key, pooled in pools:
+        value = row.get(key, pooled)
+        if not (isinstance(value, (int, float)) and abs(value - pooled) <= POOL_TOLERANCE):
+            violations.append(Violation(key, value, f"its per-frame values pool to {pooled:.6f}"))
     return violations
-
-
-def _pooled(row: Row, key: str, pooled: float) -> Iterable[Violation]:
-    if key not in row:
-        return ()
-    value = row[key]
-    if isinstance(value, (int, float)) and abs(value - pooled) <= POOL_TOLERANCE:
-        return ()
-    return (Violation(key, value, f"its per-frame values pool to {pooled:.6f}"),)
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _std(values: list[float], mean: float) -> float:
-    """Population standard deviation: the distance of [N] values from N times their mean, over sqrt(N)."""
-    return math.dist(values, (mean,) * len(values)) / math.sqrt(len(values))
 
 
 Rule = Callable[[Row], Iterable[Violation]]

@@ -59,13 +59,13 @@ def read_blocks(path: Path) -> Iterator[Block]:
             start = raw.peek(4)
             compressed = path.suffix in _MAGIC or start.startswith(tuple(_MAGIC.values()))
             regular = stat.S_ISREG(path.stat().st_mode)
-            yield from _spans(path, raw) if regular and not compressed else _contents(path, _pieces(path, raw))
+            yield from spans(path, raw) if regular and not compressed else _contents(path, _pieces(path, raw))
     except OSError as error:
         yield Block(path, True, b"", damage=error.strerror or str(error))
 
 
-def _spans(path: Path, raw: BufferedReader) -> Iterator[Block]:
-    """Blocks that whoever checks them reads."""
+def spans(path: Path, raw: BufferedReader) -> Iterator[Block]:
+    """Blocks of a plain file, which whoever checks them reads."""
     start, size = 0, raw.seek(0, 2)
     while start < size:
         raw.seek(min(start + BLOCK_BYTES, size))

@@ -18,15 +18,22 @@ from vmaftune_frv2.media.ffmpeg import FFmpeg, inspect
 QUEUED_PER_JOB = 2
 """Cells handed to an executor per job: enough to keep it busy, few enough to keep memory flat."""
 WORKER_LOSSES = 3
-"""Workers that may die under one cell before the sweep gives up on it."""
+"""Workers that die under one cell before the sweep stops."""
 
 
 @dataclass(frozen=True)
 class Workers:
-    """An executor and how much it may be given at once."""
+    """An executor and how much it may be given at once.
+
+    Args:
+        executor: runs cells.
+        queued: cells that may be with it.
+        losses: what the future of a cell raises under which ``WORKER_LOSSES`` workers died.
+    """
 
     executor: cf.Executor
     queued: int
+    losses: tuple[type[BaseException], ...] = ()
 
 
 @contextmanager
@@ -72,11 +79,9 @@ def dask_workers(scheduler: str, plan: Plan, ffmpeg: FFmpeg) -> Iterator[Workers
         ToolError: the scheduler cannot be reached, has no workers, or a worker lacks something.
     """
     try:
-        import dask
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ModuleNotFoundError as error:
         raise UsageError("--executor dask needs the extra: pip install 'vmaftune-frv2[cluster]'") from error
-    dask.config.set({"distributed.scheduler.allowed-failures": WORKER_LOSSES})
     try:
         client = Client(scheduler, timeout=10, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
@@ -86,9 +91,11 @@ def dask_workers(scheduler: str, plan: Plan, ffmpeg: FFmpeg) -> Iterator[Workers
         if slots == 0:
             raise ToolError(f"--scheduler {scheduler} has no workers; start some with `dask worker {scheduler}`")
         _require_everything(client, plan, ffmpeg)
+        allowed = WORKER_LOSSES - 1
+        client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", allowed))
         # Equal requests are never sent twice, but dask would merge them if it were told they are pure.
         executor = client.get_executor(pure=False, retries=WORKER_LOSSES)
-        yield Workers(executor, slots * QUEUED_PER_JOB)
+        yield Workers(executor, slots * QUEUED_PER_JOB, (KilledWorker,))
         executor.shutdown(wait=True)
     finally:
         client.close()

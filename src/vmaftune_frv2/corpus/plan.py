@@ -29,7 +29,7 @@ class Toolchain:
 
     def encoder_version(self, encoder: str) -> str | None:
         """Version of one encoder's library."""
-        return next((version for name, version in self.encoder_versions if name == encoder), None)
+        return dict(self.encoder_versions).get(encoder)
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,7 @@ class CellRequest:
         """The ``identity`` of the row that this request will give."""
         source, cell, tools = self.source, self.cell, self.tools
         return _digest(
-            source.sha256 or f"path:{source.label}", source.width, source.height, source.pix_fmt,
-            float(source.framerate), source.clip_mode,
+            *source.identity,
             cell.encoder, tools.encoder_version(cell.encoder), cell.preset, cell.crf, self.extra_params,
             self.vmaf_model, tools.ffmpeg_version, tools.vmaf_version,
             _forced_hdr(source.row_values),

@@ -84,7 +84,7 @@ def read_rows(files: Iterable[Path], take: Callable[[Row], T]) -> Iterator[T | F
     files = list(files)
     blocks = chain.from_iterable(map(read_blocks, files))
     before = 0  # lines of the file at hand
-    for checked in _results(partial(_check_block, take), blocks, sum(map(_expected_bytes, files))):
+    for checked in map_blocks(partial(_check_block, take), blocks, sum(map(_expected_bytes, files))):
         if checked.begins:
             before = 0
         for found in checked.found:
@@ -106,9 +106,8 @@ class _Checked(Generic[T]):
     damage: str
 
 
-def _results(
-    check: Callable[[Block], _Checked[T]], blocks: Iterator[Block], expected_bytes: int
-) -> Iterator[_Checked[T]]:
+def map_blocks(check: Callable[[Block], T], blocks: Iterator[Block], expected_bytes: int) -> Iterator[T]:
+    """``check``, which pickles, of every block, in order; on every CPU if there are many bytes."""
     if expected_bytes <= ALONE_BYTES:
         return map(check, blocks)
     from vmaftune_frv2.corpus.helpers import map_with_helpers, spare_cpus

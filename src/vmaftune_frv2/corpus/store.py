@@ -12,7 +12,9 @@ from types import TracebackType
 
 from vmaftune_frv2.contract.files import write_atomic
 from vmaftune_frv2.contract.rows import Row, dumps, loads, quick_loads
+from vmaftune_frv2.corpus.blocks import Block, spans
 from vmaftune_frv2.corpus.plan import identity
+from vmaftune_frv2.corpus.reader import map_blocks
 from vmaftune_frv2.errors import InputError, OutputError
 
 _FIRST_KEY = b'{"schema_version":'
@@ -172,11 +174,9 @@ class CorpusStore:
             os.write(self._fd, b"\n")
 
     def _read_measured(self) -> None:
-        for line in _lines(self.path):
-            with contextlib.suppress(ValueError, KeyError):
-                row = quick_loads(line) or loads(line)
-                if row.get("exit_status") == 0:
-                    self.measured.add(identity(row))
+        with self.path.open("rb") as raw:
+            for found in map_blocks(_measured, spans(self.path, raw), self.path.stat().st_size):
+                self.measured.update(found)
 
     def _read_vetoed(self) -> None:
         if not self.vetoed_path.exists():
@@ -186,6 +186,17 @@ class CorpusStore:
                 row = json.loads(line)["row"]
                 if row["exit_status"] == 0:
                     self.refused.add(identity(row))
+
+
+def _measured(block: Block) -> list[bytes]:
+    """Identities of the cells that have a score in a block."""
+    found = []
+    for line in block.lines():
+        with contextlib.suppress(ValueError, KeyError):
+            row = quick_loads(line) or loads(line)
+            if row.get("exit_status") == 0:
+                found.append(identity(row))
+    return found
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.contract.rows import FAILURE_REASON, Row
 from vmaftune_frv2.corpus.cache import ResultCache
-from vmaftune_frv2.corpus.executors import Workers
+from vmaftune_frv2.corpus.executors import WORKER_LOSSES, Workers
 from vmaftune_frv2.corpus.measure import MeasureOptions, Outcome, measure
 from vmaftune_frv2.corpus.plan import CellRequest, Plan
 from vmaftune_frv2.corpus.store import CorpusStore
+from vmaftune_frv2.errors import ToolError
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 
 
@@ -82,6 +83,7 @@ def sweep(
 
     Raises:
         OutputError: a row could not be written; the cells before it are safe.
+        ToolError: workers kept dying under a cell; the cells before it are safe.
     """
     summary = Summary(planned=len(plan))
     todo_count = 0
@@ -105,7 +107,7 @@ def sweep(
                 summary.cached += 1
                 _take(Outcome(row, None), store, events, summary)
 
-    for request, outcome in _drain(uncached(), submit, workers.queued):
+    for request, outcome in _drain(uncached(), submit, workers):
         if cache is not None:
             cache.put(request, outcome.row)
         _take(outcome, store, events, summary)
@@ -114,17 +116,24 @@ def sweep(
 
 
 def _drain(
-    todo: Iterator[CellRequest], submit: Callable[[CellRequest], cf.Future[Outcome]], queued: int
+    todo: Iterator[CellRequest], submit: Callable[[CellRequest], cf.Future[Outcome]], workers: Workers
 ) -> Iterator[tuple[CellRequest, Outcome]]:
-    """Outcomes as they arrive, with at most ``queued`` requests under way."""
-    running = {submit(request): request for request in itertools.islice(todo, queued)}
+    """Outcomes as they arrive, with at most ``workers.queued`` requests under way."""
+    running = {submit(request): request for request in itertools.islice(todo, workers.queued)}
     try:
         while running:
             done, _ = cf.wait(running, return_when=cf.FIRST_COMPLETED)
             finished = [(running.pop(future), future) for future in done]
             running |= {submit(request): request for request in itertools.islice(todo, len(done))}
             for request, future in finished:
-                yield request, future.result()
+                try:
+                    outcome = future.result()
+                except workers.losses as error:
+                    raise ToolError(
+                        f"{request.source.label} {request.cell}: {WORKER_LOSSES} workers died that had this cell;"
+                        " their logs may say why. The same command goes on from here"
+                    ) from error
+                yield request, outcome
     finally:
         for future in running:
             future.cancel()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 import signal
 import sys
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -26,10 +28,43 @@ class Host:
 pass_host = click.make_pass_decorator(Host)
 
 
-def build_cli(plugins: Plugins) -> click.Group:
+class Commands(click.Group):
+    """A group whose commands may be imported only when one is asked for."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._lazy: dict[str, str] = {}
+
+    def add_lazy(self, name: str, where: str) -> None:
+        """Adds a command.
+
+        Args:
+            name: of the command.
+            where: ``module:attribute``, imported for running the command and for help.
+        """
+        self._lazy[name] = where
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Adds a command; it replaces one of the same name."""
+        self._lazy.pop(name or cmd.name or "", None)
+        super().add_command(cmd, name)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, imported by now."""
+        if cmd_name in self._lazy:
+            module, _, attribute = self._lazy[cmd_name].partition(":")
+            self.add_command(getattr(importlib.import_module(module), attribute), cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        return sorted({*super().list_commands(ctx), *self._lazy})
+
+
+def build_cli(plugins: Plugins) -> Commands:
     """The command group with every plugin's commands."""
 
-    @click.group(name="vmaf-tune", context_settings={"help_option_names": ["-h", "--help"]})
+    @click.group(name="vmaf-tune", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
     @click.version_option(__version__, prog_name="vmaf-tune")
     @click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
     @click.pass_context
@@ -45,7 +80,9 @@ def main(argv: list[str] | None = None) -> NoReturn:
     """Runs ``vmaf-tune`` and exits with an ``ExitCode``."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = sys.argv[1:] if argv is None else argv
-    sys.exit(run(arguments))
+    code = run(arguments)
+    gc.freeze()  # or the interpreter looks for cycles in all of numpy and onnxruntime before it ends
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -116,10 +116,15 @@ def _any_installed() -> bool:
     importlib.metadata takes longer to import than all else here; without plugins it is not needed.
     """
     header = f"[{ENTRY_POINT_GROUP}]".encode()
-    for folder in map(Path, dict.fromkeys(sys.path)):
-        for pattern in ("*.dist-info", "*.egg-info"):
-            for points in folder.glob(f"{pattern}/entry_points.txt"):
-                if not points.parent.name.startswith("vmaftune_frv2-") and header in points.read_bytes():
+    for folder in dict.fromkeys(sys.path):
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:
+            continue
+        for name in names:
+            if name.endswith((".dist-info", ".egg-info")) and not name.startswith("vmaftune_frv2-"):
+                points = Path(folder, name, "entry_points.txt")
+                if points.exists() and header in points.read_bytes():
                     return True
     return False
 

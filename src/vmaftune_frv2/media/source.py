@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,12 @@ class Source:
     mtime_ns: int = 0
     label_filters: str = ""
     row_values: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def identity(self) -> tuple[object, ...]:
+        """What tells the frames in use from any others."""
+        name = self.sha256 or f"path:{self.label}"
+        return name, self.width, self.height, self.pix_fmt, float(self.framerate), self.clip_mode
 
     @property
     def megapixels(self) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmaftune_frv2.contract.features import CANONICAL6, feature_vector, mean_key, read_metric
+from vmaftune_frv2.contract.files import read_json
 from vmaftune_frv2.errors import InputError, ToolError
 
 if TYPE_CHECKING:
@@ -25,14 +25,7 @@ def read_features(path: Path) -> list[float]:
     Raises:
         InputError: unreadable, not JSON, a feature missing, NaN or infinite.
     """
-    try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise InputError(f"{path}: give an object with {', '.join(CANONICAL6)}, a corpus row or a libvmaf log")
+    document = read_json(path, InputError)
     if "frames" in document:
         document = _pool_log(document, path)
     return feature_vector(document, str(path))
