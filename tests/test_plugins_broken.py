@@ -168,6 +168,14 @@ def test_measured_values_and_strict_json_stay(tmp_path: Path, video: Path) -> No
     assert (row["shot_count"], row["fresh"]) == (4, [1, 2])
 
 
+def test_full_features_of_a_row_are_measured_or_missing(tmp_path: Path, video: Path) -> None:
+    source = "@hookimpl\ndef vmaftune_enrich_row(row, payload): return {'full_features': None, 'fresh': 1}"
+    ended, row = one_row(tmp_path, video, source)
+    assert ended.code == 0
+    assert "Warning: plugin meddler would change full_features of a row" in ended.err
+    assert ("full_features" in row, row["fresh"]) == (False, 1)
+
+
 def test_refused_change_is_warned_of_once_per_sweep(tmp_path: Path, video: Path) -> None:
     source = "@hookimpl\ndef vmaftune_enrich_row(row, payload): return {'crf': 1, 'x': float('nan')}"
     site = plugin_in(tmp_path / "site", "meddler", source)

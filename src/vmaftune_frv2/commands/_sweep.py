@@ -11,7 +11,7 @@ import click
 from vmaftune_frv2.commands._progress import progress_bar
 from vmaftune_frv2.commands._sources import open_sources, raw_format
 from vmaftune_frv2.contract.grid import build_grid
-from vmaftune_frv2.contract.rows import FAILURE_REASON, Row
+from vmaftune_frv2.contract.rows import FAILURE_REASON, FULL_FEATURES, Row
 from vmaftune_frv2.corpus.cache import ResultCache
 from vmaftune_frv2.corpus.executors import Workers, dask_workers, local_workers
 from vmaftune_frv2.corpus.measure import MeasureOptions
@@ -41,6 +41,7 @@ class Request:
     duration: float
     sample_clip_seconds: float
     vmaf_model: str | None
+    feature_set: str
     hdr_mode: str
     shots: bool
     encoder_stats: bool
@@ -79,7 +80,12 @@ def run_sweep(host: Host, request: Request) -> int:
         shots=request.shots,
     )
     plan, remaps = make_plan(
-        ffmpeg, sources, cells, vmaf_model=request.vmaf_model, extra_params=request.extra_params
+        ffmpeg,
+        sources,
+        cells,
+        vmaf_model=request.vmaf_model,
+        extra_params=request.extra_params,
+        full_features=request.feature_set == "full",
     )
     warnings = (model_warning(source.row_values["hdr_transfer"], plan.model_for(source)) for source in sources)
     for warning in filter(None, dict.fromkeys(warnings)):
@@ -120,10 +126,16 @@ def _measure_options(request: Request) -> MeasureOptions:
 def _run(
     host: Host, plan: Plan, ffmpeg: FFmpeg, store: CorpusStore, options: MeasureOptions, request: Request
 ) -> Summary:
+    unavailable: set[str] = set()
     with progress_bar("cells") as bar, _workers(request, plan, ffmpeg) as workers:
 
         def done(row: Row) -> None:
             bar.advance()
+            news = [name for name in _null_features(row) if name not in unavailable]
+            if news:
+                unavailable.update(news)
+                where = f"{row['src']}, {row['width']}x{row['height']}"
+                bar.say(f"{FULL_FEATURES}: libvmaf gives no {', '.join(news)} ({where}), so null; said once")
             if row["exit_status"] != 0 or row.get(FAILURE_REASON):
                 cell = f"{row['src']} {row['encoder']}:{row['preset']}:{row['crf']}"
                 bar.say(f"{cell}: {str(row[FAILURE_REASON]).splitlines()[0]}")
@@ -131,6 +143,10 @@ def _run(
         events = HookEvents(host.plugins, bar.start, done)
         cache = ResultCache(_folder(request.cache_dir)) if request.cache_dir else None
         return sweep(plan, ffmpeg, store, options, events, workers=workers, cache=cache)
+
+
+def _null_features(row: Row) -> list[str]:
+    return [name for name, mean in (row.get(FULL_FEATURES) or {}).items() if mean is None]
 
 
 def _workers(request: Request, plan: Plan, ffmpeg: FFmpeg) -> AbstractContextManager[Workers]:

@@ -32,6 +32,13 @@ from vmaftune_frv2.host.cli import Host, pass_host
     default=None,
     help="libvmaf model version.  [default: vmaf_v0.6.1, from 2160 rows on vmaf_4k_v0.6.1]",
 )
+@click.option(
+    "--feature-set",
+    type=click.Choice(["canonical6", "full"]),
+    default="canonical6",
+    show_default=True,
+    help="Features of a row; full adds libvmaf's further ones as full_features, and takes much longer.",
+)
 @click.option("--auto-hdr", "hdr_mode", flag_value="auto", default="auto", help="Label encodes as the source is.")
 @click.option("--force-sdr", "hdr_mode", flag_value="force-sdr", help="Label encodes as SDR.")
 @click.option("--force-hdr-pq", "hdr_mode", flag_value="force-hdr-pq", help="Label encodes as HDR, PQ.")

@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 CANONICAL6 = ("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2")
 """Feature order of every vector and tensor in this project. Load-bearing."""
 
-FULL_FEATURES = (
-    "adm2", "adm_scale0", "adm_scale1", "adm_scale2", "adm_scale3",
-    "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3",
-    "motion", "motion2", "motion3", "psnr_y", "psnr_cb", "psnr_cr", "float_ssim", "float_ms_ssim",
-    "cambi", "ciede2000", "psnr_hvs", "ssimulacra2",
-)  # fmt: skip
-"""The 21 columns that upstream's FULL_FEATURES names, in its order."""
-
 _PREFIXES = ("", "integer_", "float_")
 
 

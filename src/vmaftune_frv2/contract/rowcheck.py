@@ -13,6 +13,7 @@ from typing import Any
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6, mean_key, std_key
 from vmaftune_frv2.contract.rows import (
+    FULL_FEATURES,
     OPTIONAL_KEYS,
     PER_FRAME_FEATURES,
     PER_FRAME_VMAF,
@@ -150,8 +151,12 @@ def _broken_rules(row: Row) -> list[Violation]:
 
 def _from_schema(error: Any, row: Row) -> Violation:
     if error.validator == "required":
-        missing = [key for key in error.validator_value if key not in row]
-        return Violation(missing[0] if len(missing) == 1 else ", ".join(missing), None, "required key is missing")
+        missing = [
+            ".".join((*map(str, error.absolute_path), key))
+            for key in error.validator_value
+            if key not in error.instance
+        ]
+        return Violation(", ".join(missing), None, "required key is missing")
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
     return Violation(path.lstrip("."), error.instance, _reason(error))
 
@@ -216,7 +221,7 @@ def _failure_has_no_score(row: Row) -> Iterable[Violation]:
         if row["vmaf_score"] is not None:
             return ()
         return (Violation("vmaf_score", None, "exit_status is 0, so there must be a score"),)
-    scored = ("vmaf_score", PER_FRAME_VMAF, PER_FRAME_FEATURES, *map(mean_key, CANONICAL6))
+    scored = ("vmaf_score", PER_FRAME_VMAF, PER_FRAME_FEATURES, FULL_FEATURES, *map(mean_key, CANONICAL6))
     message = f"a row that failed (exit_status {status}) carries no score"
     return [Violation(key, row[key], message) for key in scored if row.get(key) is not None]
 
@@ -287,6 +292,16 @@ def _per_frame_agrees(row: Row) -> Iterable[Violation]:
     return violations
 
 
+def _full_features_agree(row: Row) -> Iterator[Violation]:
+    full = row.get(FULL_FEATURES)
+    if not isinstance(full, dict) or row["schema_version"] < 3:
+        return
+    for feature in CANONICAL6:
+        here, there = full.get(feature), row.get(mean_key(feature))
+        if here is not None and there is not None and abs(here - there) > POOL_TOLERANCE:
+            yield Violation(f"{FULL_FEATURES}.{feature}", here, f"{mean_key(feature)} is {there:.6f}")
+
+
 Rule = Callable[[Row], Iterable[Violation]]
 RULES: tuple[Rule, ...] = (
     _cell_exists,
@@ -294,5 +309,6 @@ RULES: tuple[Rule, ...] = (
     _score_range,
     _bitrate_agrees,
     _per_frame_agrees,
+    _full_features_agree,
 )
 """Cross-field rules; each sees a row that its JSON Schema accepts."""

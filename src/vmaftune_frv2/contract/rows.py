@@ -36,8 +36,9 @@ CORPUS_ROW_KEYS = ROW_KEYS_BY_VERSION[SCHEMA_VERSION]
 
 PER_FRAME_FEATURES = "per_frame_features"
 PER_FRAME_VMAF = "per_frame_vmaf"
+FULL_FEATURES = "full_features"
 FAILURE_REASON = "failure_reason"
-OPTIONAL_KEYS = (PER_FRAME_FEATURES, PER_FRAME_VMAF, FAILURE_REASON)
+OPTIONAL_KEYS = (PER_FRAME_FEATURES, PER_FRAME_VMAF, FULL_FEATURES, FAILURE_REASON)
 """Keys that this plugin attaches beside the contract's."""
 
 

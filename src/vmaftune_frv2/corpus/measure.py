@@ -12,7 +12,8 @@ from typing import Any
 
 from vmaftune_frv2.contract.encoders import Encoder
 from vmaftune_frv2.contract.features import pool
-from vmaftune_frv2.contract.rows import FAILURE_REASON, PER_FRAME_FEATURES, PER_FRAME_VMAF, Row
+from vmaftune_frv2.contract.full_features import pool_full
+from vmaftune_frv2.contract.rows import FAILURE_REASON, FULL_FEATURES, PER_FRAME_FEATURES, PER_FRAME_VMAF, Row
 from vmaftune_frv2.corpus.plan import CellRequest
 from vmaftune_frv2.errors import TimeoutToolError, ToolError
 from vmaftune_frv2.media.encode import Encoded, encode
@@ -83,6 +84,7 @@ def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: Mea
                 request.source,
                 pix_fmt=encoded.pix_fmt,
                 model=request.vmaf_model,
+                full_features=request.full_features,
                 threads=options.threads,
                 scratch=folder,
                 timeout=options.time_limit(request, encoder),
@@ -136,6 +138,8 @@ def _fill(row: Row, request: CellRequest, encoded: Encoded, scored: Scored) -> N
     )
     row[PER_FRAME_FEATURES] = dict(scored.features)
     row[PER_FRAME_VMAF] = scored.vmaf
+    if request.full_features:
+        row[FULL_FEATURES] = pool_full(frame["metrics"] for frame in scored.payload["frames"])
 
 
 def _keep(request: CellRequest, encoded: Encoded, options: MeasureOptions) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS, Encoder, EncoderTable
-from vmaftune_frv2.contract.rows import Row, empty_row
+from vmaftune_frv2.contract.rows import FULL_FEATURES, Row, empty_row
 from vmaftune_frv2.media.encode import encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import FFmpeg, probe_encoder
 from vmaftune_frv2.media.models import default_vmaf_model
@@ -41,6 +41,7 @@ class CellRequest:
     vmaf_model: str
     extra_params: tuple[str, ...]
     tools: Toolchain
+    full_features: bool = False
 
     def base_row(self) -> Row:
         """The row as far as it is known before the encode."""
@@ -78,7 +79,7 @@ class CellRequest:
             *source.identity,
             cell.encoder, tools.encoder_version(cell.encoder), cell.preset, cell.crf, self.extra_params,
             self.vmaf_model, tools.ffmpeg_version, tools.vmaf_version,
-            _forced_hdr(source.row_values),
+            _forced_hdr(source.row_values), *_further_features(self.full_features),
         )  # fmt: skip
 
     def cpu_seconds(self, encoder: Encoder) -> float:
@@ -87,7 +88,7 @@ class CellRequest:
 
 
 def identity(row: Row) -> bytes:
-    """Digest of the request that a row answers: source, window, cell, model and tool versions.
+    """Digest of the request that a row answers: source, window, cell, model, feature set and tool versions.
 
     A source that was not hashed is identified by its path as given.
 
@@ -100,6 +101,7 @@ def identity(row: Row) -> bytes:
         None if rate is None else float(rate), row.get("clip_mode", "full"),
         row["encoder"], row["encoder_version"], row["preset"], row["crf"], tuple(row["extra_params"]),
         row["vmaf_model"], row["ffmpeg_version"], row["vmaf_binary_version"], _forced_hdr(row),
+        *_further_features(row.get(FULL_FEATURES) is not None),
     )  # fmt: skip
 
 
@@ -108,19 +110,28 @@ def _forced_hdr(row: Mapping[str, Any]) -> str | None:
     return str(row.get("hdr_transfer") or "sdr") if row.get("hdr_forced") else None
 
 
+def _further_features(full: bool) -> tuple[str, ...]:
+    """What the full feature set adds to an identity; the canonical-6 add nothing."""
+    return (FULL_FEATURES,) if full else ()
+
+
 def _digest(*request: object) -> bytes:
     return hashlib.blake2b(repr(request).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Sources x cells, lazily. Without a ``vmaf_model``, each source is scored with the one for its height."""
+    """Sources x cells, lazily. Without a ``vmaf_model``, each source is scored with the one for its height.
+
+    ``full_features`` asks for FULL_FEATURES beside the canonical-6.
+    """
 
     sources: tuple[Source, ...]
     cells: tuple[Cell, ...]
     vmaf_model: str | None
     extra_params: tuple[str, ...]
     tools: Toolchain
+    full_features: bool = False
 
     def __len__(self) -> int:
         return len(self.sources) * len(self.cells)
@@ -145,7 +156,8 @@ class Plan:
         return (request for _, request in merged)
 
     def _request(self, source: Source, cell: Cell) -> CellRequest:
-        return CellRequest(source, cell, self.model_for(source), self.extra_params, self.tools)
+        model = self.model_for(source)
+        return CellRequest(source, cell, model, self.extra_params, self.tools, self.full_features)
 
     def model_for(self, source: Source) -> str:
         """The VMAF model that a source is scored with."""
@@ -168,6 +180,7 @@ def make_plan(
     *,
     vmaf_model: str | None,
     extra_params: Sequence[str] = (),
+    full_features: bool = False,
     table: EncoderTable = ENCODERS,
 ) -> tuple[Plan, list[Remap]]:
     """Tries every encoder, preset and the model once on a few frames, and pins their versions.
@@ -195,4 +208,4 @@ def make_plan(
         dict.fromkeys(dataclasses.replace(cell, preset=runs_as[cell.encoder, cell.preset]) for cell in cells)
     )
     remaps = [Remap(name, asked, ran) for (name, asked), ran in runs_as.items() if ran != asked]
-    return Plan(tuple(sources), real, vmaf_model, tuple(extra_params), tools), remaps
+    return Plan(tuple(sources), real, vmaf_model, tuple(extra_params), tools, full_features), remaps

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from vmaftune_frv2.contract.rows import CORPUS_ROW_KEYS, Row, dumps
+from vmaftune_frv2.contract.rows import CORPUS_ROW_KEYS, FULL_FEATURES, Row, dumps
 from vmaftune_frv2.corpus.plan import Plan
 from vmaftune_frv2.corpus.sweep import Summary
 from vmaftune_frv2.host.plugins import Plugins
@@ -43,7 +43,9 @@ class HookEvents:
             "vmaftune_enrich_row", lambda a: dict(a or {}), row=row, payload=payload
         ):
             for key, value in extra.items():
-                if row.get(key) is not None or (key in row and key not in FILLABLE):
+                # Even where it is missing, full_features says what was asked for.
+                fillable = key in FILLABLE or (key not in row and key != FULL_FEATURES)
+                if row.get(key) is not None or not fillable:
                     self._plugins.warn_once(
                         name, key, f"would change {key} of a row; only unknown keys can be filled"
                     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vmaftune_frv2.contract.features import CANONICAL6, read_metric
 from vmaftune_frv2.errors import ToolError
+from vmaftune_frv2.media.extractors import usable_extractors
 from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg, file_url
 from vmaftune_frv2.media.probe import muxed_frames
 from vmaftune_frv2.media.process import scratch_dir
@@ -40,18 +41,29 @@ class Scored:
     seconds: float
 
 
-def score_argv(distorted: Path, source: Source, pix_fmt: str, model: str, threads: int) -> list[str]:
+def score_argv(
+    distorted: Path,
+    source: Source,
+    pix_fmt: str,
+    model: str,
+    threads: int,
+    extractors: Sequence[str] | None = None,
+) -> list[str]:
     """ffmpeg arguments that score ``distorted`` against a source.
 
     Both legs are renumbered frame by frame, brought to one pixel format and labelled alike. The first
     output counts the frames of the encode, the second holds the pairs. The plain features are named,
-    because NEG models compute variants of them only.
+    because NEG models compute variants of them only. ``extractors`` are further ones to run; with any, or
+    with an empty sequence, ``motion`` is logged too.
     """
     # Labels that differ would make ffmpeg convert one side on the way into libvmaf.
     leg = f"{_PAIR_BY_NUMBER},format={pix_fmt},setparams=range=tv:colorspace=bt709"
     full_range = "setparams=range=pc," if source.full_range else ""
+    features = "|".join((_FEATURES, *(f"name={name}" for name in extractors or ())))
+    # An option of the feature cannot say it: the model's own motion extractor is the one that runs.
+    motion = "" if extractors is None else r"\:motion.debug=true"
     vmaf = (
-        f"libvmaf=model='version={model}':feature='{_FEATURES}'"
+        f"libvmaf=model='version={model}{motion}':feature='{features}'"
         f":log_fmt=json:log_path={_LOG}:n_threads={threads}:shortest=1"
     )
     graph = (
@@ -94,6 +106,7 @@ def score(
     *,
     pix_fmt: str,
     model: str = DEFAULT_MODEL,
+    full_features: bool = False,
     threads: int = 1,
     scratch: Path | None = None,
     timeout: float | None = None,
@@ -106,6 +119,7 @@ def score(
         source: what it was made from.
         pix_fmt: format both are compared in; the encode's, which is never shallower than the source's.
         model: libvmaf model version.
+        full_features: whether the log is to have all of FULL_FEATURES that this libvmaf can give.
         threads: libvmaf's threads.
         scratch: folder for the log.
         timeout: seconds until scoring is given up.
@@ -113,8 +127,9 @@ def score(
     Raises:
         ToolError: libvmaf failed, or did not pair every frame of the source.
     """
+    extractors = usable_extractors(ffmpeg, source.width, source.height, pix_fmt) if full_features else None
     with scratch_dir(scratch, "score-") as folder:
-        argv = score_argv(distorted, source, pix_fmt, model, threads)
+        argv = score_argv(distorted, source, pix_fmt, model, threads, extractors)
         done = ffmpeg.run(argv, cwd=folder, timeout=timeout)
         log = folder / _LOG
         if not done.ok or not log.is_file():
