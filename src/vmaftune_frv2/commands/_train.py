@@ -9,19 +9,23 @@ from typing import Any
 import click
 
 from vmaftune_frv2.commands._progress import progress_bar
-from vmaftune_frv2.commands._table import format_table
+from vmaftune_frv2.commands._train_report import print_report
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.files import dump_json, write_atomic
-from vmaftune_frv2.errors import ToolError
+from vmaftune_frv2.errors import NegativeError, ToolError
 
 SMOKE_EPOCHS = 1
 
 
 def run_training(options: Mapping[str, Any]) -> None:
-    """Trains, prints the report, exports."""
+    """Trains, prints the report, exports.
+
+    Raises:
+        NegativeError: the gate is required and not met.
+    """
     try:
-        from vmaftune_frv2.training.fit import FitOptions
-        from vmaftune_frv2.training.train import TrainRequest, export, train
+        from vmaftune_frv2.training.release import release
+        from vmaftune_frv2.training.train import train
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
@@ -29,84 +33,43 @@ def run_training(options: Mapping[str, Any]) -> None:
             "training needs torch: pip install torch==2.13.0 (the CPU build on a CPU machine)"
         ) from error
 
-    smoke = options["smoke"]
-    fit = FitOptions(
-        epochs=SMOKE_EPOCHS if smoke else options["epochs"],
-        batch_size=options["batch_size"],
-        lr=options["lr"],
-        weight_decay=options["weight_decay"],
-        seed=options["seed"],
-        device=options["device"],
-    )
-    request = TrainRequest(
-        corpora=options["corpora"],
-        smoke=smoke,
-        features_from=options["features_from"],
-        probe=Cell.parse(options["probe_cell"]) if options["probe_cell"] else None,
-        vocab=options["vocab"],
-        vmaf_model=options["vmaf_model"],
-        hidden=options["hidden"],
-        depth=options["depth"],
-        dropout=options["dropout"],
-        fit=fit,
-        model_id=options["model_id"],
-    )
+    request = _request(options)
     with progress_bar("epochs") as bar:
-        bar.start(2 * fit.epochs)
-        trained = train(request, bar.advance)
-    _print_rows(trained)
-    _print_folds(trained)
-    _print_gate(trained)
+        trained = train(request, bar)
+    print_report(trained)
     metrics_out: Path | None = options["metrics_out"]
     if metrics_out is not None:
         write_atomic(metrics_out, dump_json(trained.metrics()))
     if not options["no_export"]:
-        path = export(trained, options["out_dir"])
-        if path.stem != request.model_id:
-            click.echo(f"{request.model_id} is a production model; this one does not take its place")
-        click.echo(f"wrote {path} (smoke: {str(trained.smoke).lower()}), its sidecar and registry entry")
+        for path in release(trained, options["out_dir"]):
+            if path.stem.endswith("_candidate"):
+                standing = path.stem.removesuffix("_candidate")
+                click.echo(f"{standing} is a production model; {path.stem} does not take its place")
+            click.echo(f"wrote {path}")
+        click.echo(f"registered in {options['out_dir'] / 'registry.json'} (smoke: {str(trained.smoke).lower()})")
+    if options["require_gate"] and trained.smoke:
+        raise NegativeError("the ship gate is not met (--require-gate)")
 
 
-def _print_rows(trained: Any) -> None:
-    dataset = trained.dataset
-    click.echo(f"rows used: {len(dataset)} of {len(dataset.source_names)} sources")
-    for reason, count in trained.dropped().items():
-        click.echo(f"rows dropped: {count}: {reason}")
-    for encoder, count in trained.corpus.unknown_encoders.items():
-        click.echo(f"rows in the unknown slot: {count}: {encoder}")
-    click.echo(f"features from: {f'probe {dataset.probe}' if dataset.probe else 'the cell itself'}")
-    click.echo("")
+def _request(options: Mapping[str, Any]) -> Any:
+    from vmaftune_frv2.training.fit import FitOptions
+    from vmaftune_frv2.training.train import TrainRequest
 
-
-def _print_folds(trained: Any) -> None:
-    evaluation = trained.evaluation
-    rows = [_figures(fold.source, fold.aware, fold.blind) for fold in evaluation.folds]
-    rows.append(_figures("all", evaluation.aware, evaluation.blind))
-    headers = ("left-out source", "rows", "PLCC", "SROCC", "RMSE", "MAE", "p95", "blind PLCC", "blind RMSE")
-    click.echo(format_table(headers, rows))
-    click.echo("")
-    encoders = [_figures(name, a, None)[:7] for name, a in evaluation.by_encoder.items()]
-    click.echo(format_table(("encoder", *headers[1:7]), encoders))
-    click.echo("")
-
-
-def _figures(name: str, aware: Any, blind: Any) -> tuple[str, ...]:
-    figures = [
-        name, str(aware.n), _number(aware.plcc, 4), _number(aware.srocc, 4), _number(aware.rmse, 2),
-        _number(aware.mae, 2), _number(aware.p95, 2),
-    ]  # fmt: skip
-    if blind is not None:
-        figures += [_number(blind.plcc, 4), _number(blind.rmse, 2)]
-    return tuple(figures)
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _print_gate(trained: Any) -> None:
-    click.echo("ship gate, leave-one-source-out:")
-    for line in trained.evaluation.gate.lines:
-        click.echo(f"  {line}")
-    if trained.request.smoke:
-        click.echo("  synthetic rows: smoke, whatever the gate says")
+    smoke = options["smoke"]
+    same = (
+        "corpora", "only_learn", "smoke", "features_from", "vocab", "vmaf_model", "group_by", "feature_set",
+        "codec_block", "hidden", "depth", "dropout", "emit_variance", "anchored", "model_id",
+    )  # fmt: skip
+    return TrainRequest(
+        **{name: options[name] for name in same},
+        probes=tuple(map(Cell.parse, options["probe_cells"])),
+        seeds=1 if smoke else options["seeds"],
+        fit=FitOptions(
+            epochs=SMOKE_EPOCHS if smoke else options["epochs"],
+            batch_size=options["batch_size"],
+            lr=options["lr"],
+            weight_decay=options["weight_decay"],
+            seed=options["seed"],
+            device=options["device"],
+        ),
+    )

@@ -1,4 +1,4 @@
-"""``vmaf-tune train-v2``: corpus to a judged, exported, registered model."""
+"""``vmaf-tune train-v2``: corpus to judged, exported, registered models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,21 @@ from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_PROBE
     type=click.Path(path_type=Path),
     help="Corpus file or folder; repeatable.",
 )
+@click.option(
+    "--only-learn",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Corpus that is learnt from and never judged (made-up sources); repeatable.",
+)
 @click.option("--smoke", is_flag=True, help="Train one epoch on 100 synthetic rows, to try the path.")
+@click.option(
+    "--group-by",
+    default="stem-prefix",
+    show_default=True,
+    metavar="src|stem-prefix|FILE",
+    help="What is left out together: each source, sources whose file names agree up to _<number>, or groups from a"
+    " CSV file of FILE NAME,GROUP lines.",
+)
 @click.option(
     "--features-from",
     type=click.Choice(FEATURE_SOURCES),
@@ -27,14 +41,37 @@ from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_PROBE
     help="Features of one probe encode of the source, or of the encode that is scored.",
 )
 @click.option(
-    "--probe-cell", default=None, metavar="ENCODER:PRESET:CRF", help="The probe.  [default: most covered]"
+    "--probe-cell",
+    "probe_cells",
+    multiple=True,
+    metavar="ENCODER:PRESET:CRF",
+    help="The probe; given for several encoders, each has its own.  [default: most covered]",
 )
 @click.option(
-    "--vocab", type=click.IntRange(1, 3), default=1, show_default=True, help="Encoder vocabulary version."
+    "--feature-set",
+    type=click.Choice(("canonical6", "full")),
+    default="canonical6",
+    show_default=True,
+    help="full: the 22 columns of the superseded graph.",
+)
+@click.option(
+    "--codec-block",
+    type=click.Choice(("full", "onehot")),
+    default="full",
+    show_default=True,
+    help="onehot: the encoder alone, as in the superseded graph.",
+)
+@click.option(
+    "--vocab", type=click.IntRange(1, 4), default=1, show_default=True, help="Encoder vocabulary version."
+)
+@click.option("--emit-variance", is_flag=True, help="Predict score and log-variance (output score_logvar).")
+@click.option(
+    "--anchored", is_flag=True, help="Train the anchored predictors of VMAF and bitrate too (some minutes)."
 )
 @click.option("--vmaf-model", default=None, help="Keep only rows scored with this model.")
-@click.option("--epochs", type=click.IntRange(min=1), default=200, show_default=True)
-@click.option("--batch-size", type=click.IntRange(min=1), default=256, show_default=True)
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Nets of the ensemble.")
+@click.option("--epochs", type=click.IntRange(min=1), default=60, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
 @click.option("--lr", type=click.FloatRange(min=0, min_open=True), default=3e-3, show_default=True)
 @click.option("--weight-decay", type=click.FloatRange(min=0), default=1e-4, show_default=True)
 @click.option(
@@ -53,13 +90,18 @@ from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_PROBE
     help="Folder of models, sidecars and registry.json.",
 )
 @click.option("--metrics-out", type=click.Path(path_type=Path, dir_okay=False), help="Write every figure as JSON.")
+@click.option("--require-gate", is_flag=True, help="Exit with 1 if the ship gate is not met.")
 @click.option("--no-export", is_flag=True, help="Train and judge only.")
 def train_v2(**options: Any) -> None:
-    """Fit the codec-aware regressor, judge it leave-one-source-out, export and register it."""
+    """Fit the codec-aware regressor, judge it leave-one-source-out, export and register it.
+
+    Besides: its ensemble with intervals, the codec-blind per-frame model and, with --anchored, the predictors that
+    start from one measured cell.
+    """
     from vmaftune_frv2.commands._train import run_training
 
     if not options["corpora"] and not options["smoke"]:
         raise click.UsageError("give --corpus, or --smoke to try the path")
-    if options["smoke"] and options["corpora"]:
+    if options["smoke"] and (options["corpora"] or options["only_learn"]):
         raise click.UsageError("--smoke trains on synthetic rows; leave --corpus out")
     run_training(options)

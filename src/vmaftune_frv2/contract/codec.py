@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS, SLOWEST_ORDINAL, EncoderTable, canonical_name
-from vmaftune_frv2.errors import UsageError
+from vmaftune_frv2.errors import ModelError, UsageError
 
 CRF_SCALE = 63.0
 UNKNOWN = "unknown"
 BLIND = 0.5
 """preset_norm and crf_norm of an encoder in the unknown slot."""
+
+ANCHORED_VOCABULARY = 4
+"""The anchored predictors' own: every software encoder of the table, no unknown."""
 
 VOCABULARIES: dict[int, tuple[str, ...]] = {
     1: ("libx264", "libx265", "libsvtav1", "libvvenc", "libvpx-vp9", UNKNOWN),
@@ -32,6 +35,7 @@ VOCABULARIES: dict[int, tuple[str, ...]] = {
         "av1_amf", "h264_qsv", "hevc_qsv", "av1_qsv", "libvvenc", "libsvtav1", "h264_videotoolbox",
         "hevc_videotoolbox",
     ),
+    4: ("libx264", "libx265", "libsvtav1", "libvvenc", "libvpx-vp9", "libaom-av1"),
 }  # fmt: skip
 
 
@@ -90,7 +94,7 @@ class CodecBlock:
             raise UsageError(f"no slot for encoder {cell.encoder!r} in vocabulary {self.version}")
         onehot = [0.0] * len(self.vocab)
         onehot[slot] = 1.0
-        if not self.knows(cell.encoder):
+        if not self.knows(cell.encoder) or cell.encoder == UNKNOWN:
             return [*onehot, BLIND, BLIND]
         ordinal = table.get(cell.encoder).preset_ordinal(cell.preset)
         return [*onehot, ordinal / SLOWEST_ORDINAL, min(max(cell.crf / CRF_SCALE, 0.0), 1.0)]
@@ -99,3 +103,38 @@ class CodecBlock:
         """[N, width] codec vectors."""
         rows: Sequence[list[float]] = [self.vector(cell, table) for cell in cells]
         return np.asarray(rows, dtype=np.float32).reshape(len(rows), self.width)
+
+
+class OneHotBlock(CodecBlock):
+    """The superseded block: the encoder alone, without preset and crf."""
+
+    @property
+    def width(self) -> int:
+        """Length of a codec vector."""
+        return len(self.vocab)
+
+    @property
+    def layout(self) -> list[str]:
+        """Meaning of each element."""
+        return super().layout[:-2]
+
+    def vector(self, cell: Cell, table: EncoderTable = ENCODERS) -> list[float]:
+        """One-hot of the encoder.
+
+        Raises:
+            UsageError: no slot for the encoder.
+        """
+        return super().vector(cell, table)[:-2]
+
+
+def block_of_layout(vocab: tuple[str, ...], version: int, layout: Sequence[str]) -> CodecBlock:
+    """The block that has this layout.
+
+    Raises:
+        ModelError: none has.
+    """
+    for kind in (CodecBlock, OneHotBlock):
+        block = kind(vocab, version)
+        if block.layout == list(layout):
+            return block
+    raise ModelError("codec_block_layout does not follow from encoder_vocab")

@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_CELL, FROM_PROBE, Cell
-from vmaftune_frv2.contract.codec import CodecBlock
+from vmaftune_frv2.contract.codec import CodecBlock, block_of_layout
+from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler
 from vmaftune_frv2.contract.files import read_json
+from vmaftune_frv2.contract.full_features import FULL_FEATURES
+from vmaftune_frv2.contract.intervals import Intervals
 from vmaftune_frv2.errors import ModelError, UsageError
 
 NOTES_LIMIT = 512
+FEATURE_ORDERS = (CANONICAL6, FULL_FEATURES, DESCRIPTOR)
+SCORE = "score"
+LOG_BITS_PER_PIXEL = "log_bits_per_pixel"
+POOL_CLIP = "clip"
+POOL_FRAME = "frame"
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,13 @@ class Sidecar:
         notes: at most 512 characters.
         kind: libvmaf's model kind.
         features_from: what the features describe.
-        probe: the cell to probe a source with, when features come from a probe.
+        probes: the cell to probe a source with, when features come from a probe; or one of each encoder.
+        feature_order: names of the features.
+        pooling: ``clip``: features are means over frames; ``frame``: the model scores frames, and their mean is
+            the score.
+        quantity: what an anchored predictor shifts: ``score`` or ``log_bits_per_pixel``; None for a regressor.
+        anchor_pad: of an anchored predictor's space, see ``AnchorSpace``.
+        intervals: how wrong predictions are.
         vmaf_model: libvmaf model whose scores were learnt.
         smoke: True for a load-path probe that is not for quality work.
         gate: the ship gate's lines.
@@ -55,12 +69,26 @@ class Sidecar:
     notes: str
     kind: str = "fr"
     features_from: str = FROM_CELL
-    probe: Cell | None = None
+    probes: tuple[Cell, ...] = ()
+    feature_order: tuple[str, ...] = CANONICAL6
+    pooling: str = POOL_CLIP
+    quantity: str | None = None
+    anchor_pad: float | None = None
+    intervals: Intervals | None = None
     vmaf_model: str | None = None
     smoke: bool = False
     gate: Mapping[str, Any] = field(default_factory=dict)
     cells: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def probe(self) -> Cell | None:
+        """The one probe for every encoder, if there is one."""
+        return self.probes[0] if len(self.probes) == 1 else None
+
+    def probe_for(self, encoder: str) -> Cell | None:
+        """The probe cell for predicting an encoder's cells."""
+        return self.probe or next((probe for probe in self.probes if probe.encoder == encoder), None)
 
     def to_json(self) -> dict[str, Any]:
         """The document that is written."""
@@ -73,7 +101,7 @@ class Sidecar:
             "sha256": self.sha256,
             "input_names": list(self.input_names),
             "output_names": list(self.output_names),
-            "feature_order": list(CANONICAL6),
+            "feature_order": list(self.feature_order),
             "feature_mean": list(self.scaler.mean),
             "feature_std": list(self.scaler.std),
             "codec_aware": block is not None,
@@ -82,6 +110,10 @@ class Sidecar:
             **({"encoder_vocab_version": block.version} if block else {}),
             "features_from": self.features_from,
             "probe": dataclasses.asdict(self.probe) if self.probe else None,
+            **({"probes": [dataclasses.asdict(probe) for probe in self.probes]} if len(self.probes) > 1 else {}),
+            "pooling": self.pooling,
+            **({"anchor": {"quantity": self.quantity, "pad": self.anchor_pad}} if self.quantity else {}),
+            **({"intervals": self.intervals.to_json()} if self.intervals else {}),
             "vmaf_model": self.vmaf_model,
             "smoke": self.smoke,
             "gate": dict(self.gate),
@@ -108,7 +140,7 @@ def read_sidecar(path: Path) -> Sidecar:
 
 def _from_json(document: Mapping[str, Any]) -> Sidecar:
     order = tuple(document["feature_order"])
-    if order != CANONICAL6:
+    if order not in FEATURE_ORDERS:
         raise ModelError(f"feature order is {', '.join(order)}, not {', '.join(CANONICAL6)}")
     scaler = FeatureScaler(
         tuple(float(v) for v in document["feature_mean"]), tuple(float(v) for v in document["feature_std"])
@@ -117,13 +149,13 @@ def _from_json(document: Mapping[str, Any]) -> Sidecar:
         raise ModelError("feature_mean and feature_std must hold one number per feature, std above 0")
     block = None
     if document.get("codec_aware"):
-        block = CodecBlock(tuple(document["encoder_vocab"]), int(document["encoder_vocab_version"]))
-        if document["codec_block_layout"] != block.layout:
-            raise ModelError("codec_block_layout does not follow from encoder_vocab")
+        vocab, version = tuple(document["encoder_vocab"]), int(document["encoder_vocab_version"])
+        block = block_of_layout(vocab, version, document["codec_block_layout"])
     features_from = document.get("features_from", FROM_CELL)
-    probe = document.get("probe")
-    if features_from not in FEATURE_SOURCES or (features_from == FROM_PROBE and probe is None):
-        raise ModelError(f"features_from {features_from!r} with probe {probe!r} is no feature source")
+    probes = _probes(document)
+    anchor = document.get("anchor")
+    if features_from not in FEATURE_SOURCES or (features_from == FROM_PROBE and not probes and anchor is None):
+        raise ModelError(f"features_from {features_from!r} without a probe cell is no feature source")
     return Sidecar(
         id=str(document["id"]),
         onnx=str(document["onnx"]),
@@ -136,10 +168,20 @@ def _from_json(document: Mapping[str, Any]) -> Sidecar:
         notes=str(document.get("notes", "")),
         kind=str(document.get("kind", "fr")),
         features_from=features_from,
-        probe=Cell.resolve(probe["encoder"], probe["preset"], int(probe["crf"])) if probe else None,
+        probes=probes,
+        feature_order=order,
+        pooling=document.get("pooling", POOL_CLIP),
+        quantity=anchor["quantity"] if anchor else None,
+        anchor_pad=anchor["pad"] if anchor else None,
+        intervals=Intervals.from_json(document["intervals"]) if "intervals" in document else None,
         vmaf_model=document.get("vmaf_model"),
         smoke=bool(document.get("smoke", document.get("training", {}).get("smoke", False))),
         gate=document.get("gate", {}),
         cells=document.get("cells", {}),
         training=document.get("training", {}),
     )
+
+
+def _probes(document: Mapping[str, Any]) -> tuple[Cell, ...]:
+    named = document.get("probes") or ([document["probe"]] if document.get("probe") else [])
+    return tuple(Cell.resolve(probe["encoder"], probe["preset"], int(probe["crf"])) for probe in named)

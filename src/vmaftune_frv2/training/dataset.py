@@ -1,68 +1,26 @@
-"""From corpora to training rows: what is used, what is dropped, and why."""
+"""Training rows of the regressor as arrays."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.cells import FROM_PROBE, Cell
-from vmaftune_frv2.contract.codec import CodecBlock
-from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
-from vmaftune_frv2.contract.features import CANONICAL6, feature_vector
-from vmaftune_frv2.contract.rows import Row
-from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
+from vmaftune_frv2.contract.codec import UNKNOWN, CodecBlock
+from vmaftune_frv2.contract.encoders import ENCODERS
+from vmaftune_frv2.contract.features import CANONICAL6
 from vmaftune_frv2.errors import InputError
+from vmaftune_frv2.training.fit import Table
+from vmaftune_frv2.training.groups import group_names
+from vmaftune_frv2.training.learnable import Measured
 
-
-@dataclass(frozen=True)
-class Measured:
-    """A usable row: one scored cell of one source.
-
-    Args:
-        source: what tells sources apart: digest, else path.
-        label: what people call the source: its file name.
-        clip: source and window; rows of one clip share their frames.
-        cell: what was encoded.
-        features: [6] canonical-6 means.
-        score: VMAF.
-        vmaf_model: libvmaf model of the score.
-    """
-
-    source: str
-    label: str
-    clip: tuple[str, str]
-    cell: Cell
-    features: tuple[float, ...]
-    score: float
-    vmaf_model: str
-
-
-@dataclass
-class Corpus:
-    """Usable rows of some corpora.
-
-    Attributes:
-        rows: in reading order.
-        dropped: {reason: count}.
-        unknown_encoders: {encoder without a slot of its own: rows}.
-        sha256: digest of the files' bytes, in sorted order.
-        files: the files read.
-    """
-
-    rows: list[Measured] = field(default_factory=list)
-    dropped: Counter[str] = field(default_factory=Counter)
-    unknown_encoders: Counter[str] = field(default_factory=Counter)
-    sha256: str = ""
-    files: tuple[Path, ...] = ()
+BLIND_SHARE = 0.1
+"""Share of rows that are shown a second time as an unknown encoder's, so that the unknown slot means something."""
 
 
 @dataclass(frozen=True)
@@ -70,131 +28,88 @@ class Dataset:
     """Training rows as arrays.
 
     Args:
-        features: [N, 6] raw features, of the probe or of the cell itself.
+        features: [N, F] raw features, of the probe or of the cell itself.
         codec: [N, C] codec vectors of the cells.
         targets: [N] VMAF.
-        sources: [N] index into ``source_names``.
-        source_names: file names of the distinct sources.
+        groups: [N] index into ``group_names``: what is left out together.
+        group_names: in order of appearance.
+        references: number of distinct judged sources.
+        judged: [N] False for rows that are only learnt from.
         cells: N cells.
-        probe: the probe cell, None when features are the cell's own.
-        dropped: rows without a probe.
+        feature_names: F names.
+        probes: the probe cells: one for all encoders, or one of each; none when features are the cell's own.
+        dropped: {reason: rows}.
+        unknown_encoders: {encoder without a slot of its own: rows}.
     """
 
     features: NDArray[np.float64]
     codec: NDArray[np.float32]
     targets: NDArray[np.float64]
-    sources: NDArray[np.int64]
-    source_names: tuple[str, ...]
+    groups: NDArray[np.int64]
+    group_names: tuple[str, ...]
+    references: int
+    judged: NDArray[np.bool_]
     cells: tuple[Cell, ...]
-    probe: Cell | None
-    dropped: int = 0
+    feature_names: tuple[str, ...] = CANONICAL6
+    probes: tuple[Cell, ...] = ()
+    dropped: Counter[str] = field(default_factory=Counter)
+    unknown_encoders: Counter[str] = field(default_factory=Counter)
 
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def encoders(self) -> NDArray[np.str_]:
+        """[N] encoder names."""
+        return np.asarray([cell.encoder for cell in self.cells])
+
+    def unique_encoders(self) -> list[str]:
+        """Encoder names in order of appearance."""
+        return list(dict.fromkeys(cell.encoder for cell in self.cells))
+
+    def table(self, block: CodecBlock) -> Table:
+        """What the codec-aware net learns from: every row, and some again as an unknown encoder's."""
+        again = self.shown_blind(block)
+        codec = np.concatenate([self.codec, blind_codec(block, len(again))])
+        rows = np.concatenate([np.arange(len(self)), again])
+        return Table(self.features[rows], (codec,), self.targets[rows])
+
+    def shown_blind(self, block: CodecBlock) -> NDArray[np.int64]:
+        """Indices of the rows that are shown a second time, always the same; none without an unknown slot."""
+        if UNKNOWN not in block.vocab:
+            return np.empty(0, dtype=np.int64)
+        chosen = np.random.default_rng(0).random(len(self)) < BLIND_SHARE
+        return np.flatnonzero(chosen)
+
+    def constant_features(self) -> list[str]:
+        """Names of features that never vary."""
+        spreads = np.ptp(self.features, axis=0)
+        return [name for name, spread in zip(self.feature_names, spreads, strict=True) if spread < 1e-9]
+
     def cells_seen(self) -> dict[str, dict[str, Any]]:
         """{encoder: presets and crf range} of the rows."""
-        seen: dict[str, dict[str, Any]] = {}
-        for name in dict.fromkeys(cell.encoder for cell in self.cells):
-            mine = [cell for cell in self.cells if cell.encoder == name]
-            presets = {cell.preset for cell in mine}
-            entry = ENCODERS.find(name)
-            order = entry.presets if entry else tuple(sorted(presets))
-            seen[name] = {
-                "presets": [preset for preset in order if preset in presets],
-                "crf_min": min(cell.crf for cell in mine),
-                "crf_max": max(cell.crf for cell in mine),
-            }
-        return seen
+        return cells_seen(self.cells)
 
 
-def load_corpus(paths: Iterable[Path], block: CodecBlock, vmaf_model: str | None = None) -> Corpus:
-    """Reads corpora and keeps the rows that can be learnt from.
-
-    Args:
-        paths: files or folders.
-        block: decides which encoders have a slot.
-        vmaf_model: keep only rows scored with this model.
-
-    Raises:
-        InputError: nothing is usable, or scores of several models would be mixed.
-    """
-    corpus = Corpus(files=tuple(corpus_files(paths)))
-    seen: set[tuple[Any, ...]] = set()
-    for found in read_rows(corpus.files, partial(_learnable, block, vmaf_model)):
-        if isinstance(found, (Fault, str)):
-            corpus.dropped[found if isinstance(found, str) else found.summary] += 1
-            continue
-        measured, extra_params = found
-        key = (measured.clip, measured.cell, measured.vmaf_model, extra_params)
-        if key in seen:
-            corpus.dropped["a cell that was measured before"] += 1
-            continue
-        seen.add(key)
-        if not block.knows(measured.cell.encoder):
-            corpus.unknown_encoders[measured.cell.encoder] += 1
-        corpus.rows.append(measured)
-    _refuse_mixture(corpus)
-    corpus.sha256 = _digest(corpus.files)
-    return corpus
+def cells_seen(cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
+    """{encoder: presets and crf range} of cells."""
+    seen: dict[str, dict[str, Any]] = {}
+    for name in dict.fromkeys(cell.encoder for cell in cells):
+        mine = [cell for cell in cells if cell.encoder == name]
+        presets = {cell.preset for cell in mine}
+        entry = ENCODERS.find(name)
+        order = entry.presets if entry else tuple(sorted(presets))
+        seen[name] = {
+            "presets": [preset for preset in order if preset in presets],
+            "crf_min": min(cell.crf for cell in mine),
+            "crf_max": max(cell.crf for cell in mine),
+        }
+    return seen
 
 
-def _learnable(block: CodecBlock, vmaf_model: str | None, row: Row) -> tuple[Measured, tuple[str, ...]] | str:
-    """What can be learnt from a valid row, with its extra parameters; else why nothing can."""
-    reason = _unusable(row, block, vmaf_model)
-    if reason:
-        return reason
-    try:
-        return _measured(row), tuple(row["extra_params"])
-    except InputError:  # before version 3 the contract says nothing of features
-        return "features are no numbers"
-
-
-def _unusable(row: Row, block: CodecBlock, vmaf_model: str | None) -> str | None:
-    if row["exit_status"] != 0:
-        return "the cell failed"
-    if any(row.get(f"{feature}_mean") is None for feature in CANONICAL6):
-        return "features are null"
-    if vmaf_model is not None and row["vmaf_model"] != vmaf_model:
-        return f"scored with {row['vmaf_model']}"
-    if block.slot(row["encoder"]) is None:
-        return f"encoder {row['encoder']} has no slot in vocabulary {block.version}"
-    return None
-
-
-def _measured(row: Row) -> Measured:
-    source = row["src_sha256"] or row["src"]
-    name = canonical_name(row["encoder"])
-    entry = ENCODERS.find(name)
-    preset = entry.resolve_preset(row["preset"]) if entry else row["preset"]
-    return Measured(
-        source=source,
-        label=os.path.basename(row["src"]),
-        clip=(source, row.get("clip_mode", "full")),
-        cell=Cell(name, preset, row["crf"]),
-        features=tuple(feature_vector(row, "row")),
-        score=float(row["vmaf_score"]),
-        vmaf_model=str(row["vmaf_model"]),
-    )
-
-
-def _refuse_mixture(corpus: Corpus) -> None:
-    if not corpus.rows:
-        reasons = "; ".join(f"{count} {reason}" for reason, count in corpus.dropped.items())
-        raise InputError(f"no usable row in the corpus ({reasons or 'it is empty'})")
-    models = Counter(row.vmaf_model for row in corpus.rows)
-    if len(models) > 1:
-        counts = ", ".join(f"{model} ({count} rows)" for model, count in models.most_common())
-        raise InputError(f"the corpus mixes scores of several VMAF models: {counts}; choose one with --vmaf-model")
-
-
-def _digest(files: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-    return digest.hexdigest()
+def blind_codec(block: CodecBlock, count: int) -> NDArray[np.float32]:
+    """[count, C] codec vectors of the unknown slot."""
+    return block.matrix([Cell(UNKNOWN, UNKNOWN, 0)] * count)
 
 
 def choose_probe(rows: Sequence[Measured]) -> Cell:
@@ -210,7 +125,12 @@ def choose_probe(rows: Sequence[Measured]) -> Cell:
 
 
 def make_dataset(
-    rows: Sequence[Measured], block: CodecBlock, features_from: str, probe: Cell | None = None
+    rows: Sequence[Measured],
+    block: CodecBlock,
+    features_from: str,
+    probes: Sequence[Cell] = (),
+    group_by: str = "src",
+    feature_names: tuple[str, ...] = CANONICAL6,
 ) -> Dataset:
     """Arrays from usable rows.
 
@@ -219,35 +139,69 @@ def make_dataset(
         block: codec block.
         features_from: ``probe`` pairs each cell with the features of its clip's probe cell, ``cell`` with
             its own.
-        probe: the probe cell; None chooses it.
+        probes: one probe cell for every encoder, or one of each encoder; none chooses one.
+        group_by: what is left out together, as ``groups.group_names`` reads it.
+        feature_names: the columns; beyond the canonical-6 from rows that have them.
 
     Raises:
-        InputError: no clip has the probe cell.
+        InputError: no clip has the probe cell, or no row an encoder with a slot.
     """
-    dropped = 0
-    inputs = [row.features for row in rows]
+    dropped: Counter[str] = Counter()
+    slotted = []
+    for row in rows:
+        if block.slot(row.cell.encoder) is None:
+            dropped[f"encoder {row.cell.encoder} has no slot in vocabulary {block.version}"] += 1
+        else:
+            slotted.append(row)
+    if not slotted:
+        raise InputError(f"no encoder of the corpus has a slot in vocabulary {block.version}; see --vocab")
     if features_from == FROM_PROBE:
-        probe = probe or choose_probe(rows)
-        probed = {row.clip: row.features for row in rows if row.cell == probe}
-        if not probed:
-            raise InputError(
-                f"no source in the corpus has the probe cell {probe}; sweep it, or choose another one"
-            )
-        kept = [row for row in rows if row.clip in probed]
-        dropped = len(rows) - len(kept)
-        rows, inputs = kept, [probed[row.clip] for row in kept]
+        probes = tuple(probes) or (choose_probe([row for row in slotted if row.judged] or slotted),)
+        kept, inputs = _pair_with_probes(slotted, probes, dropped)
     else:
-        probe = None
-    labels = {row.source: row.label for row in rows}
-    index = {source: position for position, source in enumerate(labels)}
-    cells = tuple(row.cell for row in rows)
+        kept, inputs, probes = slotted, slotted, ()
+    names = group_names(kept, group_by)
+    index = {name: position for position, name in enumerate(dict.fromkeys(names))}
+    cells = tuple(row.cell for row in kept)
     return Dataset(
-        features=np.asarray(inputs, dtype=np.float64),
+        features=np.asarray([_columns(row, feature_names) for row in inputs], dtype=np.float64),
         codec=block.matrix(cells),
-        targets=np.asarray([row.score for row in rows], dtype=np.float64),
-        sources=np.asarray([index[row.source] for row in rows], dtype=np.int64),
-        source_names=tuple(labels.values()),
+        targets=np.asarray([row.score for row in kept], dtype=np.float64),
+        groups=np.asarray([index[name] for name in names], dtype=np.int64),
+        group_names=tuple(index),
+        references=len({row.source for row in kept if row.judged}),
+        judged=np.asarray([row.judged for row in kept], dtype=bool),
         cells=cells,
-        probe=probe,
+        feature_names=feature_names,
+        probes=tuple(probes),
         dropped=dropped,
+        unknown_encoders=Counter(cell.encoder for cell in cells if not block.knows(cell.encoder)),
     )
+
+
+def _pair_with_probes(
+    rows: Sequence[Measured], probes: Sequence[Cell], dropped: Counter[str]
+) -> tuple[list[Measured], list[Measured]]:
+    """Rows that have a probe, and their probes."""
+    own = {probe.encoder: probe for probe in probes} if len(probes) > 1 else {}
+    probed = {(row.clip, row.cell): row for row in rows if row.cell in set(probes)}
+    kept, inputs = [], []
+    for row in rows:
+        probe = own.get(row.cell.encoder) if own else probes[0]
+        if probe is None:
+            dropped[f"no probe cell of {row.cell.encoder} was named"] += 1
+        elif (row.clip, probe) not in probed:
+            dropped[f"the source has no probe cell {probe}"] += 1
+        else:
+            kept.append(row)
+            inputs.append(probed[row.clip, probe])
+    if not kept:
+        named = ", ".join(map(str, probes))
+        raise InputError(f"no source in the corpus has the probe cell {named}; sweep it, or choose another one")
+    return kept, inputs
+
+
+def _columns(row: Measured, names: tuple[str, ...]) -> list[float]:
+    own = dict(zip(CANONICAL6, row.features, strict=True))
+    values = [own.get(name, row.full.get(name)) for name in names]
+    return [0.0 if value is None else float(value) for value in values]

@@ -1,19 +1,23 @@
-"""From a fitted net to one ONNX file: built by hand, byte for byte reproducible, and checked."""
+"""From fitted nets to ONNX files: byte for byte reproducible, and checked."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
-from vmaftune_frv2 import __version__
+from vmaftune_frv2.contract.anchor import SCORE_MAX
 from vmaftune_frv2.errors import ModelError
-from vmaftune_frv2.training.net import SCORE_MAX, FRRegressor
+from vmaftune_frv2.training.anchored_net import AnchoredNet
+from vmaftune_frv2.training.graphs import OPSET, anchored_graph, regressor_graph
+from vmaftune_frv2.training.net import FRRegressor, stack
 
-OPSET = 17
-IR_VERSION = 8
+__all__ = ["OPSET", "anchored_to_onnx", "check", "input_names", "output_name", "to_onnx"]
+
 TOLERANCE = 1e-5
 """Largest difference allowed between onnxruntime and torch, relative to the score's range."""
 CHECKED_BATCHES = (1, 1000)
@@ -43,69 +47,49 @@ def to_onnx(net: FRRegressor, name: str) -> bytes:
     Raises:
         ModelError: the file does not hold what the contract asks for.
     """
-    nodes, weights = _layers(net)
-    config = net.config
-    inputs = [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", config.in_features])]
-    if config.num_codecs:
-        inputs.append(helper.make_tensor_value_info("codec", TensorProto.FLOAT, ["N", config.num_codecs]))
-    shape = ["N", 2] if config.emit_variance else ["N"]
-    outputs = [helper.make_tensor_value_info(output_name(net), TensorProto.FLOAT, shape)]
-    graph = helper.make_graph(
-        nodes, name, inputs, outputs, [numpy_helper.from_array(v, k) for k, v in weights.items()]
-    )
-    model = helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="vmaftune-frv2",
-        producer_version=__version__,
-    )
-    data: bytes = model.SerializeToString(deterministic=True)
-    check(data, net)
+    data = regressor_graph(net.cpu().eval(), name)
+    widths = [net.config.in_features, net.config.num_codecs][: len(input_names(net))]
+    check(data, net, dict(zip(input_names(net), widths, strict=True)))
     return data
 
 
-def _layers(net: FRRegressor) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray]]:
-    weights: dict[str, np.ndarray] = {}
-    nodes: list[onnx.NodeProto] = []
-    flow = "features"
-    if net.config.num_codecs:
-        nodes.append(helper.make_node("Concat", ["features", "codec"], ["input"], axis=1))
-        flow = "input"
-    for index, layer in enumerate(net.hidden):
-        nodes.append(_gemm(layer, flow, f"pre{index}", f"hidden{index}", weights))  # type: ignore[arg-type]
-        nodes.append(helper.make_node("Relu", [f"pre{index}"], [f"hidden{index}"]))
-        flow = f"hidden{index}"
-    nodes.append(_gemm(net.head, flow, "out", "head", weights))
-    weights |= {"score_max": np.array([SCORE_MAX], np.float32), "axis1": np.array([1], np.int64)}
-    if not net.config.emit_variance:
-        nodes += [
-            helper.make_node("Sigmoid", ["out"], ["share"]),
-            helper.make_node("Mul", ["share", "score_max"], ["points"]),
-            helper.make_node("Squeeze", ["points", "axis1"], ["score"]),
-        ]
-        return nodes, weights
-    weights |= {f"at{index}": np.array([index], np.int64) for index in range(3)}
-    nodes += [
-        helper.make_node("Slice", ["out", "at0", "at1", "axis1"], ["score_logit"]),
-        helper.make_node("Slice", ["out", "at1", "at2", "axis1"], ["logvar"]),
-        helper.make_node("Sigmoid", ["score_logit"], ["share"]),
-        helper.make_node("Mul", ["share", "score_max"], ["points"]),
-        helper.make_node("Concat", ["points", "logvar"], ["score_logvar"], axis=1),
-    ]
-    return nodes, weights
+def anchored_to_onnx(nets: Sequence[AnchoredNet], name: str, output: str) -> bytes:
+    """Anchored nets as one graph, checked against the nets.
+
+    Inputs ``features`` [N, D], ``probe_codec`` and ``codec`` [N, C], ``anchor`` [N]; outputs their mean [N] and
+    ``members`` [S, N], all float32.
+
+    Raises:
+        ModelError: the file does not hold what the contract asks for.
+    """
+    whole = stack(nets).eval()
+    data = anchored_graph(whole, name, output)
+    config = whole.config
+    widths = {"features": config.in_features, "probe_codec": config.num_codecs, "codec": config.num_codecs}
+    check(data, _Mean(whole), {**widths, "anchor": None})
+    return data
 
 
-def _gemm(
-    layer: torch.nn.Linear, flow: str, out: str, name: str, weights: dict[str, np.ndarray]
-) -> onnx.NodeProto:
-    weights[f"{name}.weight"] = layer.weight.detach().numpy().astype(np.float32)
-    weights[f"{name}.bias"] = layer.bias.detach().numpy().astype(np.float32)
-    return helper.make_node("Gemm", [flow, f"{name}.weight", f"{name}.bias"], [out], transB=1)
+class _Mean(nn.Module):
+    """What the graph of a stack gives first."""
+
+    def __init__(self, whole: AnchoredNet) -> None:
+        super().__init__()
+        self.whole = whole
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        count = len(self.whole.head.weight)
+        mean: torch.Tensor = self.whole(*(x.expand(count, *x.shape) for x in inputs)).mean(dim=0)
+        return mean
 
 
-def check(data: bytes, net: FRRegressor) -> None:
+def check(data: bytes, net: nn.Module, inputs: dict[str, int | None]) -> None:
     """Checks exported bytes: valid ONNX, allowed ops, self-contained, and onnxruntime agrees with torch.
+
+    Args:
+        data: the model.
+        net: what it must compute, in its first output.
+        inputs: {input: width}; None for [N].
 
     Raises:
         ModelError: any of it does not hold.
@@ -123,11 +107,12 @@ def check(data: bytes, net: FRRegressor) -> None:
     net = net.cpu().eval()
     for batch in CHECKED_BATCHES:
         feed = {
-            "features": generator.standard_normal((batch, net.config.in_features), dtype=np.float32) * 2,
-            "codec": generator.random((batch, net.config.num_codecs), dtype=np.float32),
+            name: generator.standard_normal((batch,) if width is None else (batch, width), dtype=np.float32)
+            if width is None or name == "features"
+            else generator.random((batch, width), dtype=np.float32)
+            for name, width in inputs.items()
         }
-        feed = {name: feed[name] for name in input_names(net)}
-        (got,) = session.run([output_name(net)], feed)
+        got = session.run([model.graph.output[0].name], feed)[0]
         with torch.no_grad():
             wanted = net(*(torch.from_numpy(value) for value in feed.values())).numpy()
         if got.shape != wanted.shape or got.dtype != np.float32:

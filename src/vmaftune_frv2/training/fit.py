@@ -1,4 +1,4 @@
-"""Fitting many nets at once: one stack over folds and seeds, one optimiser step for all of them.
+"""Fitting many nets at once: a stack over folds and seeds, one optimiser step for all of them.
 
 Every member sees its own batch order, its own scaling and its own mask, so that it ends where it
 would have ended alone.
@@ -6,20 +6,50 @@ would have ended alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.func import functional_call, stack_module_state, vmap
+from torch import Tensor, nn
 
 from vmaftune_frv2.contract.features import FeatureScaler
-from vmaftune_frv2.errors import UsageError
-from vmaftune_frv2.training.net import FRRegressor, NetConfig
+from vmaftune_frv2.corpus.helpers import spare_cpus
+from vmaftune_frv2.errors import InputError, UsageError
+from vmaftune_frv2.training.net import stack, unstack
 
 WARMUP_SHARE = 0.1
+CHUNK = 40
+"""Members of one stack on a CPU: their activations of a batch stay in the cache."""
+LOGVAR_RANGE = 10.0
+
+Net = TypeVar("Net", bound=nn.Module)
+Array = NDArray[np.float32]
+
+
+class Progress(Protocol):
+    """Told of what is done."""
+
+    def start(self, total: int) -> None:
+        """So many units are to come."""
+
+    def advance(self) -> None:
+        """One is done."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def start(self, total: int) -> None:
+        """Nothing."""
+
+    def advance(self) -> None:
+        """Nothing."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +63,31 @@ class FitOptions:
         weight_decay: AdamW's decay.
         seed: seed of the first member.
         device: torch device.
+        beta: error below which the loss is quadratic, above which it is linear (Huber), in units of the target.
     """
 
-    epochs: int = 200
-    batch_size: int = 256
+    epochs: int = 60
+    batch_size: int = 64
     lr: float = 3e-3
     weight_decay: float = 1e-4
     seed: int = 0
     device: str = "cpu"
+    beta: float = 3.0
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is learnt from what, a row each.
+
+    Args:
+        features: [N, F] raw features; each member scales them by its own rows.
+        rest: further inputs of the net, [N, ...] each, taken as they are.
+        targets: [N].
+    """
+
+    features: NDArray[np.float64]
+    rest: tuple[Array, ...]
+    targets: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -52,57 +99,83 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class Fitted(Generic[Net]):
     """One fitted net with the scaling it was fitted with."""
 
-    net: FRRegressor
+    net: Net
     scaler: FeatureScaler
 
-    def predict(self, features: NDArray[np.float64], codec: NDArray[np.float32] | None) -> NDArray[np.float64]:
-        """[N] scores of [N, F] raw features and [N, C] codec vectors."""
+    def predict(self, features: NDArray[np.float64], *rest: Array) -> NDArray[np.float64]:
+        """[N] predictions (means, in variance mode) from [N, F] raw features and the net's further inputs."""
+        out = self._run(features, *rest)
+        return out[:, 0] if out.ndim == 2 else out
+
+    def deviation(self, features: NDArray[np.float64], *rest: Array) -> NDArray[np.float64]:
+        """[N] standard deviations, in variance mode."""
+        logvar = self._run(features, *rest)[:, 1].clip(-LOGVAR_RANGE, LOGVAR_RANGE)
+        deviations: NDArray[np.float64] = np.exp(0.5 * logvar)
+        return deviations
+
+    def _run(self, features: NDArray[np.float64], *rest: Array) -> NDArray[np.float64]:
         with torch.no_grad():
-            scaled = torch.from_numpy(self.scaler.transform(features))
-            out = self.net(scaled, None if codec is None else torch.from_numpy(codec))
-        score = out[..., 0] if self.net.config.emit_variance else out
-        scores: NDArray[np.float64] = score.numpy().astype(np.float64)
-        return scores
+            out: Tensor = self.net(torch.from_numpy(self.scaler.transform(features)), *map(torch.from_numpy, rest))
+        outputs: NDArray[np.float64] = out.numpy().astype(np.float64)
+        return outputs
 
 
 def fit(
-    config: NetConfig,
-    features: NDArray[np.float64],
-    codec: NDArray[np.float32] | None,
-    targets: NDArray[np.float64],
+    build: Callable[[], Net],
+    table: Table,
     members: Sequence[Member],
     options: FitOptions,
-    on_epoch: Callable[[], None] = lambda: None,
-) -> list[Fitted]:
+    progress: Progress | None = None,
+) -> list[Fitted[Net]]:
     """Fits one net per member, all at once.
 
     Args:
-        config: shape of every net.
-        features: [N, F] raw features.
-        codec: [N, C] codec vectors, None for codec-blind nets.
-        targets: [N] scores.
+        build: makes a net; its parameters are drawn from torch's generator.
+        table: inputs and targets.
         members: what each net learns from.
         options: how.
-        on_epoch: called after each epoch.
+        progress: told of every epoch of every stack.
 
     Returns:
         Fitted nets in member order, on the CPU.
+
+    Raises:
+        UsageError: torch cannot use the device.
+        InputError: training diverged.
     """
     device = _device(options.device)
-    scalers = [FeatureScaler.fit(features[member.rows]) for member in members]
-    X = torch.from_numpy(np.stack([scaler.transform(features) for scaler in scalers])).to(device)  # [B, N, F]
-    C = None if codec is None else torch.from_numpy(codec).to(device)  # [N, C]
-    y = torch.from_numpy(targets.astype(np.float32)).to(device)  # [N]
-    weight = torch.from_numpy(np.stack([member.rows for member in members])).float().to(device)  # [B, N]
-    nets = [_initial(config, member.seed) for member in members]
-    params = _train(nets, X, C, y, weight, [member.seed for member in members], options, on_epoch)
-    for index, net in enumerate(nets):
-        net.load_state_dict({name: value[index].cpu() for name, value in params.items()})
-        net.eval()
-    return [Fitted(net, scaler) for net, scaler in zip(nets, scalers, strict=True)]
+    chunk = CHUNK if device.type == "cpu" else len(members)
+    chunks = [members[i : i + chunk] for i in range(0, len(members), chunk)]
+    progress, lock = progress or Silent(), threading.Lock()
+    progress.start(len(chunks) * options.epochs)
+
+    def on_epoch() -> None:
+        with lock:
+            progress.advance()
+
+    def fit_chunk(some: Sequence[Member]) -> list[Fitted[Net]]:
+        return _fit_stack(build, table, some, options, device, on_epoch)
+
+    with _one_thread_each(), _pool() as pool:
+        return [fitted for some in pool.map(fit_chunk, chunks) for fitted in some]
+
+
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(spare_cpus() + 1, initializer=torch.set_num_threads, initargs=(1,))
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Stacks run side by side; threads within one would only wait for each other, worst on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _device(name: str) -> torch.device:
@@ -115,49 +188,59 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _initial(config: NetConfig, seed: int) -> FRRegressor:
-    with torch.random.fork_rng(devices=[]):
+_drawing = threading.Lock()
+"""torch's generator is one for all threads."""
+
+
+def _initial(build: Callable[[], Net], seed: int) -> Net:
+    with _drawing, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return FRRegressor(config)
+        return build()
 
 
-def _train(
-    nets: list[FRRegressor],
-    X: Tensor,
-    C: Tensor | None,
-    y: Tensor,
-    weight: Tensor,
-    seeds: list[int],
+def _fit_stack(
+    build: Callable[[], Net],
+    table: Table,
+    members: Sequence[Member],
     options: FitOptions,
+    device: torch.device,
     on_epoch: Callable[[], None],
-) -> dict[str, Tensor]:
-    """Stacked parameters after training; leading axis B over members."""
-    stacked, _ = stack_module_state(list(nets))
-    params = {name: p.detach().to(X.device).requires_grad_() for name, p in stacked.items()}
-    skeleton = nets[0].train()
-
-    def scored(p: dict[str, Tensor], x: Tensor, c: Tensor | None) -> Tensor:
-        out: Tensor = functional_call(skeleton, p, (x, c) if c is not None else (x,))
-        return out
-
-    forward = vmap(scored, in_dims=(0, 0, 0 if C is not None else None), randomness="different")
-    optimizer = torch.optim.AdamW(params.values(), lr=options.lr, weight_decay=options.weight_decay, foreach=True)
-    batches = -(-len(y) // options.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _rate(options.epochs * batches))
-    orders = {seed: torch.Generator().manual_seed(seed) for seed in set(seeds)}
-    member = torch.arange(len(nets), device=X.device)[:, None]  # [B, 1]
-    for _ in range(options.epochs):
-        drawn = {seed: torch.randperm(len(y), generator=generator) for seed, generator in orders.items()}
-        order = torch.stack([drawn[seed] for seed in seeds]).to(X.device)  # [B, N]
-        for rows in torch.split(order, options.batch_size, dim=1):  # [B, n]
-            out = forward(params, X[member, rows], None if C is None else C[rows])
-            loss = _loss(out, y[rows], weight.gather(1, rows))
+) -> list[Fitted[Net]]:
+    nets = [_initial(build, member.seed) for member in members]
+    scalers = [FeatureScaler.fit(table.features[member.rows]) for member in members]
+    whole = stack(nets).to(device).train()
+    mean, std = (
+        torch.tensor([getattr(s, part) for s in scalers], device=device)[:, None] for part in ("mean", "std")
+    )  # [B, 1, F]
+    # In double precision, because a feature may be large and vary little.
+    features = torch.from_numpy(table.features).to(device)  # [N, F]
+    rest = [torch.from_numpy(array).to(device) for array in table.rest]
+    targets = torch.from_numpy(table.targets.astype(np.float32)).to(device)  # [N]
+    mine = torch.from_numpy(np.stack([member.rows for member in members])).to(device)  # [B, N]
+    optimizer = torch.optim.AdamW(whole.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=True)
+    steps = options.epochs * -(-len(targets) // options.batch_size)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _rate(steps))
+    for order in _orders([member.seed for member in members], len(targets), options.epochs):
+        for rows in torch.split(order.to(device), options.batch_size, dim=1):  # [B, n]
+            scaled = ((features[rows] - mean) / std).float()  # [B, n, F]
+            out = whole(scaled, *(array[rows] for array in rest))
+            loss = _loss(out, targets[rows], mine.gather(1, rows), options.beta)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         on_epoch()
-    return {name: p.detach() for name, p in params.items()}
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in whole.parameters()):
+        raise InputError("training diverged (NaN); try a smaller --lr, and look for outliers in the corpus")
+    return [Fitted(unstack(whole, net, i), scalers[i]) for i, net in enumerate(nets)]
+
+
+def _orders(seeds: list[int], count: int, epochs: int) -> Iterator[Tensor]:
+    """[B, N] row numbers of each epoch, shuffled; members of one seed share their order."""
+    generators = {seed: torch.Generator().manual_seed(seed) for seed in seeds}
+    for _ in range(epochs):
+        drawn = {seed: torch.randperm(count, generator=generator) for seed, generator in generators.items()}
+        yield torch.stack([drawn[seed] for seed in seeds])
 
 
 def _rate(steps: int) -> Callable[[int], float]:
@@ -172,11 +255,15 @@ def _rate(steps: int) -> Callable[[int], float]:
     return factor
 
 
-def _loss(out: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-    """Sum over members of each one's mean loss over its own rows; [B, n] or [B, n, 2] against [B, n]."""
+def _loss(out: Tensor, targets: Tensor, mine: Tensor, beta: float) -> Tensor:
+    """Sum over members of each one's mean loss over its own rows; [B, n] or [B, n, 2] against [B, n].
+
+    Huber for scores; Gaussian negative log-likelihood (Nix and Weigend 1994) where the net gives a variance.
+    """
     if out.dim() == 3:
-        logvar = out[..., 1].clamp(-10.0, 10.0)
-        each = 0.5 * (logvar + (out[..., 0] - y).square() * torch.exp(-logvar))
+        logvar = out[..., 1].clamp(-LOGVAR_RANGE, LOGVAR_RANGE)
+        each = 0.5 * (logvar + (out[..., 0] - targets).square() * torch.exp(-logvar))
     else:
-        each = (out - y).square()
+        each = nn.functional.smooth_l1_loss(out, targets, reduction="none", beta=beta)
+    weight = mine.float()
     return ((each * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)).sum()

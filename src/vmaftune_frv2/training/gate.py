@@ -56,24 +56,31 @@ class Gate:
 
 
 def judge(
-    fold_plccs: Sequence[float | None], blind_plccs: Sequence[float | None], references: int, encoders: int
+    fold_plccs: Sequence[float | None],
+    blind_plccs: Sequence[float | None] | None,
+    references: int,
+    encoders: int,
 ) -> Gate:
     """Applies the gate to leave-one-source-out figures.
 
     Args:
         fold_plccs: PLCC of each fold, None where it is undefined.
-        blind_plccs: PLCC of the codec-blind net on the same folds and inputs.
+        blind_plccs: PLCC of the codec-blind net on the same folds and inputs; None for a model that has no such
+            counterpart, whose gate has no line for it.
         references: distinct sources.
         encoders: distinct encoders.
     """
-    plcc, blind = _mean(fold_plccs), _mean(blind_plccs)
-    lift = None if plcc is None or blind is None else plcc - blind
-    return Gate((
-        GateLine("mean fold PLCC", plcc, MIN_PLCC),
-        GateLine("PLCC lift over codec-blind", lift, MIN_LIFT),
+    plcc = _mean(fold_plccs)
+    lines = [GateLine("mean fold PLCC", plcc, MIN_PLCC)]
+    if blind_plccs is not None:
+        blind = _mean(blind_plccs)
+        lift = None if plcc is None or blind is None else plcc - blind
+        lines.append(GateLine("PLCC lift over codec-blind", lift, MIN_LIFT))
+    lines += [
         GateLine("references", float(references), float(MIN_REFERENCES)),
         GateLine("encoders", float(encoders), float(MIN_ENCODERS)),
-    ))  # fmt: skip
+    ]
+    return Gate(tuple(lines))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -1,28 +1,32 @@
-"""Leave-one-source-out: every source scored by nets that never saw it, codec-aware and codec-blind."""
+"""Leave-one-source-out: every group of sources is scored by nets that never saw it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vmaftune_frv2.contract.codec import UNKNOWN, CodecBlock
 from vmaftune_frv2.errors import InputError
-from vmaftune_frv2.training.dataset import Dataset
-from vmaftune_frv2.training.fit import FitOptions, Fitted, Member, fit
+from vmaftune_frv2.training.baselines import BASELINES
+from vmaftune_frv2.training.calibration import REPORTED
+from vmaftune_frv2.training.dataset import Dataset, blind_codec
+from vmaftune_frv2.training.fit import FitOptions, Fitted, Member, Progress, Table, fit
 from vmaftune_frv2.training.gate import Gate, judge
-from vmaftune_frv2.training.metrics import Agreement, agreement
-from vmaftune_frv2.training.net import NetConfig
+from vmaftune_frv2.training.metrics import Agreement, agreement, by_band
+from vmaftune_frv2.training.net import FRRegressor, NetConfig
 
-MIN_SOURCES = 2
+MIN_GROUPS = 2
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One left-out source."""
+    """One left-out group."""
 
     source: str
     aware: Agreement
@@ -34,21 +38,34 @@ class Evaluation:
     """Leave-one-source-out figures.
 
     Args:
-        folds: per source.
-        aware: all left-out rows of all folds together, codec-aware.
-        blind: the same, codec-blind.
-        by_encoder: {encoder: codec-aware agreement of its left-out rows}.
+        folds: per group.
+        models: {model: agreement of all left-out rows of all folds}: the net, its ensemble, and the baselines.
+        by_encoder: {encoder: agreement of the net's left-out rows}.
+        by_band: {band of true VMAF: the same}.
+        left_out_encoder: {encoder: agreement of a net that never saw the encoder and takes it as unknown}.
+        as_unknown: agreement of left-out rows whose encoder is not told; None without an unknown slot.
         gate: the ship gate on these figures.
+        variance_coverage: {nominal: share of left-out rows inside the Gaussian interval}, in variance mode.
+        predicted: [S, N] what each seed's nets said of left-out rows; NaN for rows that are only learnt from.
     """
 
     folds: tuple[Fold, ...]
-    aware: Agreement
-    blind: Agreement
+    models: dict[str, Agreement]
     by_encoder: dict[str, Agreement]
+    by_band: dict[str, Agreement]
+    left_out_encoder: dict[str, Agreement]
+    as_unknown: Agreement | None
     gate: Gate
+    variance_coverage: dict[str, float]
+    predicted: NDArray[np.float64]
+
+    @property
+    def aware(self) -> Agreement:
+        """The net itself."""
+        return next(iter(self.models.values()))
 
     def folds_as_json(self) -> list[dict[str, Any]]:
-        """Figures per left-out source, for ``--metrics-out``."""
+        """Figures per left-out group, for ``--metrics-out``."""
         return [
             {"source": f.source, "aware": dataclasses.asdict(f.aware), "blind": dataclasses.asdict(f.blind)}
             for f in self.folds
@@ -59,76 +76,172 @@ class Evaluation:
         return {
             "folds": len(self.folds),
             "pooled": dataclasses.asdict(self.aware),
-            "pooled_codec_blind": dataclasses.asdict(self.blind),
-            "by_encoder": {name: dataclasses.asdict(a) for name, a in self.by_encoder.items()},
+            "models": _as_json(self.models),
+            "by_encoder": _as_json(self.by_encoder),
+            "by_band": _as_json(self.by_band),
+            "left_out_encoder": _as_json(self.left_out_encoder),
+            "variance_coverage": self.variance_coverage,
+            "as_unknown": dataclasses.asdict(self.as_unknown) if self.as_unknown else None,
         }
+
+
+def _as_json(figures: dict[str, Agreement]) -> dict[str, Any]:
+    return {name: dataclasses.asdict(each) for name, each in figures.items()}
+
+
+def held_out_rows(data: Dataset) -> list[NDArray[np.bool_]]:
+    """[N] masks, one per group that has judged rows.
+
+    Raises:
+        InputError: fewer than two groups.
+    """
+    masks = [data.groups == index for index in range(len(data.group_names))]
+    masks = [mask for mask in masks if (mask & data.judged).any()]
+    if len(masks) < MIN_GROUPS:
+        raise InputError(
+            f"leave-one-source-out needs at least {MIN_GROUPS} sources (groups of sources); there are {len(masks)}"
+        )
+    return masks
 
 
 def evaluate_and_fit(
     config: NetConfig,
-    dataset: Dataset,
+    data: Dataset,
+    block: CodecBlock,
     options: FitOptions,
-    unknown: Collection[str] = (),
-    on_epoch: Callable[[], None] = lambda: None,
-) -> tuple[Evaluation, Fitted]:
-    """Fits one net per left-out source and one on everything, all in one stack, then judges the former.
+    seeds: int,
+    progress: Progress | None = None,
+) -> tuple[Evaluation, list[Fitted[FRRegressor]]]:
+    """Fits nets for every (left-out group, seed), every left-out encoder and on everything, all in stacks; judges.
 
     Args:
         config: the codec-aware net.
-        dataset: rows.
-        options: how to fit.
-        unknown: encoders without a slot of their own; the gate does not count them.
-        on_epoch: called after each epoch, codec-aware and codec-blind.
+        data: rows.
+        block: codec block of the rows.
+        options: how to fit; its seed is the first one's.
+        seeds: nets per fold.
+        progress: told of every epoch.
 
     Returns:
-        The evaluation, and the net fitted on every row.
+        The evaluation, and the nets fitted on every row, one per seed.
 
     Raises:
-        InputError: fewer than two sources.
+        InputError: fewer than two groups of sources.
     """
-    count = len(dataset.source_names)
-    if count < MIN_SOURCES:
-        raise InputError(f"leave-one-source-out needs at least {MIN_SOURCES} sources; the corpus has {count}")
-    held_out = [dataset.sources == index for index in range(count)]
-    members = [Member(~rows, options.seed) for rows in held_out]
-    everything = Member(np.ones(len(dataset), dtype=bool), options.seed)
-    X, y = dataset.features, dataset.targets
-    aware = fit(config, X, dataset.codec, y, [*members, everything], options, on_epoch)
+    held_out = held_out_rows(data)
+    again = data.shown_blind(block)
+    numbers = [options.seed + seed for seed in range(seeds)]
+
+    def member(left_out: NDArray[np.bool_], seed: int) -> Member:
+        return Member(~np.concatenate([left_out, left_out[again]]), seed)
+
+    nothing = np.zeros(len(data), dtype=bool)
+    encoders = [name for name in data.unique_encoders() if UNKNOWN in block.vocab]
+    encoders = encoders if len(encoders) > 1 else []
+    members = [member(mask, seed) for mask in held_out for seed in numbers]
+    members += [member(nothing, seed) for seed in numbers]
+    members += [member(data.encoders == name, options.seed) for name in encoders]
+    table = data.table(block)
+    nets = fit(lambda: FRRegressor(config), table, members, options, progress)
     blind_config = dataclasses.replace(config, num_codecs=0)
-    blind = fit(blind_config, X, None, y, members, options, on_epoch)
-    return _judge(dataset, held_out, aware[:-1], blind, unknown), aware[-1]
+    blind_table = Table(data.features, (), data.targets)
+    blind_members = [Member(~mask, options.seed) for mask in held_out]
+    blind = fit(lambda: FRRegressor(blind_config), blind_table, blind_members, options, progress)
+    folded, final, without = (
+        nets[: len(held_out) * seeds],
+        nets[len(held_out) * seeds :][:seeds],
+        nets[len(nets) - len(encoders) :],
+    )
+    said = _say(data, block, held_out, folded, blind, seeds)
+    return _judge(data, block, held_out, said, dict(zip(encoders, without, strict=True))), final
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What nets say of rows they never saw: [S, N], [N], [N] with the encoder withheld, [N] deviations."""
+
+    aware: NDArray[np.float64]
+    blind: NDArray[np.float64]
+    unknown: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+
+def _say(
+    data: Dataset,
+    block: CodecBlock,
+    held_out: Sequence[NDArray[np.bool_]],
+    folded: Sequence[Fitted[FRRegressor]],
+    blind: Sequence[Fitted[FRRegressor]],
+    seeds: int,
+) -> _Said:
+    aware = np.full((seeds, len(data)), np.nan)
+    unaware, unknown, deviation = (np.full(len(data), np.nan) for _ in range(3))
+    for fold, mask in enumerate(held_out):
+        rows = mask & data.judged
+        nets = folded[fold * seeds : (fold + 1) * seeds]
+        for seed, net in enumerate(nets):
+            aware[seed, rows] = net.predict(data.features[rows], data.codec[rows])
+        if nets[0].net.config.emit_variance:
+            deviation[rows] = nets[0].deviation(data.features[rows], data.codec[rows])
+        unaware[rows] = blind[fold].predict(data.features[rows])
+        if UNKNOWN in block.vocab:
+            unknown[rows] = nets[0].predict(data.features[rows], blind_codec(block, int(rows.sum())))
+    return _Said(aware, unaware, unknown, deviation)
 
 
 def _judge(
-    dataset: Dataset,
-    held_out: list[NDArray[np.bool_]],
-    aware: list[Fitted],
-    blind: list[Fitted],
-    unknown: Collection[str],
+    data: Dataset,
+    block: CodecBlock,
+    held_out: Sequence[NDArray[np.bool_]],
+    said: _Said,
+    without: dict[str, Fitted[FRRegressor]],
 ) -> Evaluation:
-    predicted = np.empty(len(dataset))
-    predicted_blind = np.empty(len(dataset))
+    first, true, judged = said.aware[0], data.targets, data.judged
     folds = []
-    for name, rows, net, blind_net in zip(dataset.source_names, held_out, aware, blind, strict=True):
-        predicted[rows] = net.predict(dataset.features[rows], dataset.codec[rows])
-        predicted_blind[rows] = blind_net.predict(dataset.features[rows], None)
-        true = dataset.targets[rows]
-        folds.append(Fold(name, agreement(predicted[rows], true), agreement(predicted_blind[rows], true)))
-    encoders = np.asarray([cell.encoder for cell in dataset.cells])
-    by_encoder = {
-        name: agreement(predicted[encoders == name], dataset.targets[encoders == name])
-        for name in dict.fromkeys(encoders.tolist())
-    }
+    for mask in held_out:
+        rows = mask & judged
+        name = data.group_names[data.groups[rows][0]]
+        folds.append(Fold(name, agreement(first[rows], true[rows]), agreement(said.blind[rows], true[rows])))
+    models = {"net": agreement(first[judged], true[judged])}
+    if len(said.aware) > 1:
+        models[f"ensemble of {len(said.aware)}"] = agreement(said.aware.mean(axis=0)[judged], true[judged])
+    models["codec-blind"] = agreement(said.blind[judged], true[judged])
+    for name, baseline in BASELINES.items():
+        predicted = np.full(len(data), np.nan)
+        for mask in held_out:
+            predicted[mask & judged] = baseline(data, ~mask, mask & judged)
+        models[name] = agreement(predicted[judged], true[judged])
+    masks = {name: (data.encoders == name) & judged for name in data.unique_encoders()}
+    masks = {name: mask for name, mask in masks.items() if mask.any()}
     gate = judge(
         [fold.aware.plcc for fold in folds],
         [fold.blind.plcc for fold in folds],
-        references=len(dataset.source_names),
-        encoders=len(set(by_encoder) - set(unknown)),
+        references=data.references,
+        encoders=len(set(masks) - set(data.unknown_encoders)),
     )
     return Evaluation(
         folds=tuple(folds),
-        aware=agreement(predicted, dataset.targets),
-        blind=agreement(predicted_blind, dataset.targets),
-        by_encoder=by_encoder,
+        models=models,
+        by_encoder={name: agreement(first[mask], true[mask]) for name, mask in masks.items()},
+        by_band=by_band(first[judged], true[judged]),
+        left_out_encoder={
+            name: agreement(
+                net.predict(data.features[masks[name]], blind_codec(block, int(masks[name].sum()))),
+                true[masks[name]],
+            )
+            for name, net in without.items()
+            if name in masks
+        },
+        as_unknown=agreement(said.unknown[judged], true[judged]) if UNKNOWN in block.vocab else None,
         gate=gate,
+        variance_coverage=_gaussian_coverage(first[judged] - true[judged], said.deviation[judged]),
+        predicted=said.aware,
     )
+
+
+def _gaussian_coverage(errors: NDArray[np.float64], deviations: NDArray[np.float64]) -> dict[str, float]:
+    """{nominal: share of errors inside}; nothing without deviations."""
+    if np.isnan(deviations).any():
+        return {}
+    z = np.abs(errors) / deviations
+    return {f"{level:g}": float(np.mean(z <= NormalDist().inv_cdf((1 + level) / 2))) for level in REPORTED}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,20 @@ def agreement(predicted: Vector, true: Vector) -> Agreement:
         mae=float(np.mean(error)),
         p95=float(np.percentile(error, 95)),
     )
+
+
+BANDS = (0.0, 40.0, 60.0, 75.0, 85.0, 92.0, 100.0)
+"""Edges of the bands of true VMAF that errors are reported by."""
+
+
+def by_band(predicted: Vector, true: Vector) -> dict[str, Agreement]:
+    """{"60-75": agreement of the pairs whose truth lies there}, bands without pairs left out."""
+    found = {}
+    for low, high in pairwise(BANDS):
+        mine = (true >= low) & ((true < high) | (high == BANDS[-1]))
+        if mine.any():
+            found[f"{low:g}-{high:g}"] = agreement(predicted[mine], true[mine])
+    return found
 
 
 def pearson(predicted: Vector, true: Vector) -> float | None:

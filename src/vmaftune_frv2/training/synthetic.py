@@ -7,7 +7,7 @@ import numpy as np
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import CRF_SCALE, CodecBlock
 from vmaftune_frv2.contract.encoders import ENCODERS
-from vmaftune_frv2.training.dataset import Corpus, Measured
+from vmaftune_frv2.training.learnable import Corpus, Measured
 
 ROWS = 100
 SOURCES = 5

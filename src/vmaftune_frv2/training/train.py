@@ -1,31 +1,41 @@
-"""The whole of ``train-v2``: corpus in; evaluation, gate, ONNX, sidecar and registry entry out."""
+"""The whole of ``train-v2``: corpora in; what was learnt, and how well, out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from vmaftune_frv2 import __version__
 from vmaftune_frv2.contract.cells import FROM_CELL, FROM_PROBE, Cell
-from vmaftune_frv2.contract.codec import CodecBlock
+from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock, OneHotBlock
+from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import CANONICAL6
-from vmaftune_frv2.contract.files import sha256_bytes
-from vmaftune_frv2.contract.registry import Registry
-from vmaftune_frv2.contract.sidecar import Sidecar
-from vmaftune_frv2.training.dataset import Corpus, Dataset, load_corpus, make_dataset
-from vmaftune_frv2.training.export import OPSET, input_names, output_name, to_onnx
-from vmaftune_frv2.training.fit import FitOptions, Fitted
+from vmaftune_frv2.contract.full_features import FULL_FEATURES
+from vmaftune_frv2.contract.intervals import Intervals, score_covariates
+from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE
+from vmaftune_frv2.training.anchored import AnchoredModel, fit_anchored
+from vmaftune_frv2.training.anchored_net import AnchoredConfig
+from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
+from vmaftune_frv2.training.dataset import Dataset, make_dataset
+from vmaftune_frv2.training.fit import FitOptions, Fitted, Progress
+from vmaftune_frv2.training.frames import FrameModel, fit_frames
+from vmaftune_frv2.training.learnable import Corpus, load_corpus
 from vmaftune_frv2.training.loso import Evaluation, evaluate_and_fit
-from vmaftune_frv2.training.net import NetConfig
+from vmaftune_frv2.training.net import FRRegressor, NetConfig
+from vmaftune_frv2.training.pairs import make_pairs
 from vmaftune_frv2.training.synthetic import synthetic_corpus
 
 MODEL_ID = "fr_regressor_v2"
-CANDIDATE_SUFFIX = "_candidate"
-DESCRIPTION = "Codec-aware VMAF regressor: canonical-6 features and a codec block to a score"
+ONEHOT = "onehot"
+FULL = "full"
+
+FRAMES_FIT = FitOptions(epochs=20, batch_size=256, lr=1e-2, beta=1.0)
+SCORE_FIT = FitOptions(epochs=20, batch_size=512, lr=2e-3, weight_decay=1.0, beta=1.0)
+BITRATE_FIT = replace(SCORE_FIT, beta=0.1)
+SCORE_NET = AnchoredConfig(in_features=len(DESCRIPTOR), num_codecs=8, hidden=64)
+BITRATE_NET = replace(SCORE_NET, pad=None)
 
 
 @dataclass(frozen=True)
@@ -34,154 +44,186 @@ class TrainRequest:
 
     Args:
         corpora: files and folders; ignored for a smoke run.
+        only_learn: files and folders that are learnt from and never judged.
         smoke: train one epoch on synthetic rows.
         features_from: ``probe`` or ``cell``.
-        probe: the probe cell, None to choose it.
+        probes: one probe cell, one of each encoder, or none to choose one.
         vocab: encoder vocabulary version.
         vmaf_model: keep only rows scored with this model.
+        group_by: what is left out together: ``src``, ``stem-prefix`` or a CSV file.
+        feature_set: ``canonical6`` or ``full``.
+        codec_block: ``full`` (one-hot, preset, crf) or ``onehot``.
+        seeds: nets of the ensemble.
         hidden: units of a hidden layer.
         depth: hidden layers.
         dropout: share of hidden units dropped.
+        emit_variance: predict a variance too.
         fit: how to fit.
+        anchored: train the anchored predictors too.
         model_id: registry id.
     """
 
     corpora: tuple[Path, ...] = ()
+    only_learn: tuple[Path, ...] = ()
     smoke: bool = False
     features_from: str = FROM_PROBE
-    probe: Cell | None = None
+    probes: tuple[Cell, ...] = ()
     vocab: int = 1
     vmaf_model: str | None = None
+    group_by: str = "stem-prefix"
+    feature_set: str = "canonical6"
+    codec_block: str = FULL
+    seeds: int = 5
     hidden: int = 64
     depth: int = 2
     dropout: float = 0.0
+    emit_variance: bool = False
     fit: FitOptions = field(default_factory=FitOptions)
+    anchored: bool = False
     model_id: str = MODEL_ID
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained and judged model."""
+    """What was learnt.
+
+    Args:
+        request: what was asked for.
+        corpus: what it was learnt from.
+        data: its rows as arrays.
+        block: codec block.
+        evaluation: figures of the regressor.
+        nets: the regressor fitted on everything, one per seed.
+        intervals: of the ensemble; None where it has one net.
+        coverage: of the intervals.
+        frames: the per-frame codec-blind model; None where the corpus has no per-frame values.
+        anchored: {quantity: anchored predictor}.
+        warnings: what the corpus lacks.
+    """
 
     request: TrainRequest
     corpus: Corpus
-    dataset: Dataset
+    data: Dataset
     block: CodecBlock
     evaluation: Evaluation
-    fitted: Fitted
+    nets: list[Fitted[FRRegressor]]
+    intervals: Intervals | None
+    coverage: Coverage | None
+    frames: FrameModel | None
+    anchored: dict[str, AnchoredModel]
+    warnings: list[str]
 
     @property
     def smoke(self) -> bool:
-        """Whether the model may not be used for quality work."""
+        """Whether the regressor may not be used for quality work."""
         return self.request.smoke or not self.evaluation.gate.met
+
+    def dropped(self) -> Counter[str]:
+        """{reason: rows}."""
+        return self.corpus.dropped + self.data.dropped
 
     def metrics(self) -> dict[str, Any]:
         """Everything measured, for ``--metrics-out``."""
         return {
-            "rows": len(self.dataset),
-            "sources": len(self.dataset.source_names),
-            "dropped": self.dropped(),
-            "unknown_encoders": dict(self.corpus.unknown_encoders),
+            "rows": len(self.data),
+            "sources": self.data.references,
+            "groups": len(self.data.group_names),
+            "dropped": dict(self.dropped()),
+            "unknown_encoders": dict(self.data.unknown_encoders),
             "features_from": self.request.features_from,
-            "probe": str(self.dataset.probe) if self.dataset.probe else None,
+            "probes": [str(probe) for probe in self.data.probes],
+            "warnings": self.warnings,
             "loso": self.evaluation.as_json(),
             "folds": self.evaluation.folds_as_json(),
             "gate": self.evaluation.gate.as_json(),
+            "coverage": asdict(self.coverage) if self.coverage else None,
+            "per_frame": self.frames.as_json() if self.frames else None,
+            "anchored": {quantity: model.evaluation.as_json() for quantity, model in self.anchored.items()},
         }
 
-    def dropped(self) -> dict[str, int]:
-        """{reason: rows}."""
-        dropped = dict(self.corpus.dropped)
-        if self.dataset.dropped:
-            dropped[f"the source has no probe cell {self.dataset.probe}"] = self.dataset.dropped
-        return dropped
 
-
-def train(request: TrainRequest, on_epoch: Callable[[], None] = lambda: None) -> Trained:
+def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
     """Reads, fits and judges.
 
     Raises:
         InputError: the corpus cannot be learnt from.
         UsageError: a vocabulary or device that there is not.
     """
-    block = CodecBlock.of_version(request.vocab)
-    corpus = synthetic_corpus(block) if request.smoke else load_corpus(request.corpora, block, request.vmaf_model)
+    block = (OneHotBlock if request.codec_block == ONEHOT else CodecBlock).of_version(request.vocab)
+    corpus = (
+        synthetic_corpus(block)
+        if request.smoke
+        else load_corpus(request.corpora, request.vmaf_model, request.only_learn)
+    )
+    names = FULL_FEATURES if request.feature_set == FULL else CANONICAL6
     features_from = FROM_CELL if request.smoke else request.features_from
-    dataset = make_dataset(corpus.rows, block, features_from, request.probe)
+    data = make_dataset(corpus.rows, block, features_from, request.probes, request.group_by, names)
     config = NetConfig(
-        in_features=len(CANONICAL6),
+        in_features=len(names),
         num_codecs=block.width,
         hidden=request.hidden,
         depth=request.depth,
         dropout=request.dropout,
+        emit_variance=request.emit_variance,
     )
-    evaluation, fitted = evaluate_and_fit(config, dataset, request.fit, corpus.unknown_encoders, on_epoch)
-    return Trained(request, corpus, dataset, block, evaluation, fitted)
-
-
-def export(trained: Trained, folder: Path) -> Path:
-    """Writes the model, its sidecar and its registry entry.
-
-    A model that does not pass the gate never takes the place of one that did: it is written under
-    ``<id>_candidate``.
-
-    Returns:
-        Path of the ONNX file.
-
-    Raises:
-        ModelError: the export does not agree with the net.
-        OutputError: the folder cannot be written.
-    """
-    registry = Registry(folder)
-    model_id = trained.request.model_id
-    standing = registry.find(model_id)
-    if trained.smoke and standing is not None and not standing.get("smoke", False):
-        model_id += CANDIDATE_SUFFIX
-    data = to_onnx(trained.fitted.net, model_id)
-    return registry.put(_sidecar(trained, model_id, data), data, DESCRIPTION)
-
-
-def _sidecar(trained: Trained, model_id: str, data: bytes) -> Sidecar:
-    request, net = trained.request, trained.fitted.net
-    features_from = FROM_PROBE if trained.dataset.probe else FROM_CELL
-    return Sidecar(
-        id=model_id,
-        onnx=f"{model_id}.onnx",
-        sha256=sha256_bytes(data),
-        opset=OPSET,
-        input_names=input_names(net),
-        output_names=(output_name(net),),
-        scaler=trained.fitted.scaler,
-        block=trained.block,
-        notes=_notes(trained),
-        features_from=features_from,
-        probe=trained.dataset.probe,
-        vmaf_model=trained.corpus.rows[0].vmaf_model,
-        smoke=trained.smoke,
-        gate=trained.evaluation.gate.as_json(),
-        cells=trained.dataset.cells_seen(),
-        training={
-            "dataset": "synthetic" if request.smoke else "vmaf-tune corpus",
-            "corpus_sha256": trained.corpus.sha256 or None,
-            "smoke": trained.smoke,
-            "rows": len(trained.dataset),
-            "sources": len(trained.dataset.source_names),
-            "dropped": trained.dropped(),
-            "unknown_encoders": dict(trained.corpus.unknown_encoders),
-            "net": asdict(net.config),
-            "fit": asdict(request.fit),
-            "loso": trained.evaluation.as_json(),
-            "versions": {"vmaftune-frv2": __version__, "torch": torch.__version__},
-        },
+    evaluation, nets = evaluate_and_fit(config, data, block, request.fit, request.seeds, progress)
+    residuals = _residuals(data, evaluation) if request.seeds > 1 else None
+    frames, anchored = _others(request, corpus, progress)
+    return Trained(
+        request=request,
+        corpus=corpus,
+        data=data,
+        block=block,
+        evaluation=evaluation,
+        nets=nets,
+        intervals=calibrate(residuals) if residuals else None,
+        coverage=cross_coverage(residuals) if residuals else None,
+        frames=frames,
+        anchored=anchored,
+        warnings=_warnings(data, corpus),
     )
 
 
-def _notes(trained: Trained) -> str:
-    evaluation = trained.evaluation
-    where = f"features of the probe {trained.dataset.probe}" if trained.dataset.probe else "features of the cell"
-    failed: Sequence[str] = [str(line) for line in evaluation.gate.lines if not line.met]
-    verdict = "passes the ship gate" if evaluation.gate.met else f"ship gate not met: {'; '.join(failed)}"
-    return (
-        f"{len(trained.dataset)} rows of {len(trained.dataset.source_names)} sources, {where}."
-        f" Leave-one-source-out: RMSE {evaluation.aware.rmse:.2f}, MAE {evaluation.aware.mae:.2f} VMAF; {verdict}."
-    )
+def _residuals(data: Dataset, evaluation: Evaluation) -> Residuals:
+    mean, spread = evaluation.predicted.mean(axis=0), evaluation.predicted.std(axis=0)
+    every = Residuals(score_covariates(mean, spread), mean, data.targets, data.encoders, data.groups)
+    return every.where(data.judged)
+
+
+def _others(
+    request: TrainRequest, corpus: Corpus, progress: Progress | None
+) -> tuple[FrameModel | None, dict[str, AnchoredModel]]:
+    """The per-frame model and the anchored predictors, as far as they are wanted and the corpus allows."""
+    if request.smoke:
+        return None, {}
+    frames = None
+    if len({row.source for row in corpus.rows if row.frames is not None}) > 1:
+        device = request.fit.device
+        frames = fit_frames(corpus.rows, replace(FRAMES_FIT, device=device), request.group_by, 64, progress)
+    if not request.anchored:
+        return frames, {}
+    wanted = {SCORE: ("score", SCORE_NET, SCORE_FIT), LOG_BITS_PER_PIXEL: ("log_bpp", BITRATE_NET, BITRATE_FIT)}
+    block, anchored = CodecBlock.of_version(ANCHORED_VOCABULARY), {}
+    for quantity, (key, net, options) in wanted.items():
+        pairs = make_pairs(corpus.rows, block, key, request.group_by)
+        options = replace(options, seed=request.fit.seed, device=request.fit.device)
+        anchored[quantity] = fit_anchored(net, pairs, options, request.seeds, progress)
+    return frames, anchored
+
+
+def _warnings(data: Dataset, corpus: Corpus) -> list[str]:
+    found = []
+    missing = [name for name in data.feature_names if _is_missing(name, corpus)]
+    if missing:
+        found.append(f"no row has {', '.join(missing)}: these columns are 0 and teach nothing")
+    constant = [name for name in data.constant_features() if name not in missing]
+    if constant:
+        found.append(f"{', '.join(constant)} never varies in this corpus and teaches nothing")
+    encoders: Sequence[str] = data.unique_encoders()
+    if len(encoders) == 1:
+        found.append(f"every row is of {encoders[0]}: nothing can be learnt of other encoders")
+    return found
+
+
+def _is_missing(name: str, corpus: Corpus) -> bool:
+    return name not in CANONICAL6 and all(row.full.get(name) is None for row in corpus.rows)

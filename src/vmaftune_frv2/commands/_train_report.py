@@ -1,0 +1,97 @@
+"""What training prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from vmaftune_frv2.commands._table import format_table
+
+HEADERS = ("rows", "PLCC", "SROCC", "RMSE", "MAE", "p95")
+
+
+def print_report(trained: Any) -> None:
+    """Rows, folds, models, encoders, bands, intervals, the other models and the gate, on stdout."""
+    _print_rows(trained)
+    evaluation = trained.evaluation
+    folds = [
+        (*_figures(fold.source, fold.aware), _number(fold.blind.plcc, 4), _number(fold.blind.rmse, 2))
+        for fold in evaluation.folds
+    ]
+    _table(("left-out group", *HEADERS, "blind PLCC", "blind RMSE"), folds)
+    _agreements("model", evaluation.models)
+    _agreements("encoder", evaluation.by_encoder)
+    _agreements("true VMAF", evaluation.by_band)
+    unseen = {f"{name}, never seen": figures for name, figures in evaluation.left_out_encoder.items()}
+    if evaluation.as_unknown:
+        unseen["every encoder, not told which"] = evaluation.as_unknown
+    if unseen:
+        _agreements("taken as unknown", unseen)
+    if trained.coverage:
+        _print_coverage("intervals of the ensemble", trained.coverage)
+    if evaluation.variance_coverage:
+        shares = ", ".join(f"{level}: {share:.3f}" for level, share in evaluation.variance_coverage.items())
+        click.echo(f"variance head, share of left-out rows inside its Gaussian intervals: {shares}\n")
+    if trained.frames:
+        figures = {"clip means": trained.frames.clips, "frames": trained.frames.frames}
+        _agreements(f"per-frame fr_regressor_v1, {trained.frames.folds} folds", figures, digits=3)
+    for quantity, model in trained.anchored.items():
+        title = f"anchored {quantity}, {model.evaluation.folds} folds of {model.evaluation.groups} groups"
+        _agreements(title, model.evaluation.scenarios, digits=3)
+        _agreements("pinned probe in the encoder", model.evaluation.by_encoder, digits=3)
+        _print_coverage(f"intervals of anchored {quantity}", model.evaluation.coverage)
+    click.echo("ship gate, leave-one-source-out:")
+    for line in evaluation.gate.lines:
+        click.echo(f"  {line}")
+    if trained.request.smoke:
+        click.echo("  synthetic rows: smoke, whatever the gate says")
+
+
+def _print_rows(trained: Any) -> None:
+    data = trained.data
+    click.echo(f"rows used: {len(data)} of {data.references} sources in {len(data.group_names)} groups")
+    learnt = int((~data.judged).sum())
+    if learnt:
+        click.echo(f"rows that are only learnt from: {learnt}")
+    for reason, count in trained.dropped().items():
+        click.echo(f"rows dropped: {count}: {reason}")
+    for encoder, count in data.unknown_encoders.items():
+        click.echo(f"rows in the unknown slot: {count}: {encoder}")
+    for warning in trained.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    probes = ", ".join(map(str, data.probes))
+    click.echo(f"features from: {f'probe {probes}' if probes else 'the cell itself'}\n")
+
+
+def _agreements(title: str, figures: Mapping[str, Any], digits: int = 2) -> None:
+    _table((title, *HEADERS), [_figures(name, each, digits) for name, each in figures.items()])
+
+
+def _table(headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    click.echo(format_table(headers, rows))
+    click.echo("")
+
+
+def _print_coverage(title: str, coverage: Any) -> None:
+    encoders = list(coverage.by_encoder)
+    rows = [
+        (
+            f"{float(level):.0%}", f"{share:.3f}", f"{coverage.width[level]:.3g}",
+            *(f"{coverage.by_encoder[encoder][level]:.3f}" for encoder in encoders),
+        )
+        for level, share in coverage.measured.items()
+    ]  # fmt: skip
+    _table((title, "covered", "mean width", *encoders), rows)
+
+
+def _figures(name: str, figures: Any, digits: int = 2) -> tuple[str, ...]:
+    return (
+        name, str(figures.n), _number(figures.plcc, digits + 2), _number(figures.srocc, digits + 2),
+        _number(figures.rmse, digits), _number(figures.mae, digits), _number(figures.p95, digits),
+    )  # fmt: skip
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,97 @@
+"""Intervals round predictions: how wrong they were on sources never seen, scaled by how hard a cell is.
+
+Source: split conformal prediction with locally scaled residuals (Papadopoulos et al. 2008; Lei et al. 2018), one
+set of quantiles per encoder (Mondrian, Vovk et al. 2003).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVELS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
+"""Nominal coverages that quantiles are kept for."""
+METHOD = "conformal, locally scaled residuals, per encoder"
+ALL = "all"
+"""Quantiles for an encoder without its own."""
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Half-widths of intervals.
+
+    Args:
+        weights: {covariate: weight} of the logarithm of a typical error, ``bias`` among them.
+        quantiles: {encoder, or "all": error over typical error at each of LEVELS}.
+        floor: least half-width.
+    """
+
+    weights: Mapping[str, float]
+    quantiles: Mapping[str, Sequence[float]]
+    floor: float = 0.0
+
+    def typical_error(self, covariates: Mapping[str, Vector]) -> Vector:
+        """[N] typical absolute errors of predictions with [N] covariates."""
+        terms = [w * (1.0 if name == "bias" else covariates[name]) for name, w in self.weights.items()]
+        shape = np.shape(next(iter(covariates.values())))
+        typical: Vector = np.exp(np.clip(np.sum([np.broadcast_to(t, shape) for t in terms], axis=0), -6.0, 6.0))
+        return typical
+
+    def quantile(self, encoder: str, level: float) -> float:
+        """How many typical errors cover ``level`` of an encoder's errors; between LEVELS interpolated."""
+        values = self.quantiles.get(encoder, self.quantiles[ALL])
+        return float(np.interp(level, LEVELS, values))
+
+    def half_width(self, covariates: Mapping[str, Vector], encoders: Sequence[str], level: float) -> Vector:
+        """[N] half-widths at a nominal coverage in 0.5..0.98."""
+        factors = np.asarray([self.quantile(encoder, level) for encoder in encoders])
+        half: Vector = np.maximum(self.typical_error(covariates) * factors, self.floor)
+        return half
+
+    def to_json(self) -> dict[str, Any]:
+        """For a sidecar or manifest."""
+        return {
+            "method": METHOD,
+            "levels": list(LEVELS),
+            "weights": dict(self.weights),
+            "quantiles": {name: list(values) for name, values in self.quantiles.items()},
+            "floor": self.floor,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Intervals:
+        """The inverse of ``to_json``.
+
+        Raises:
+            ValueError: written with other levels.
+            KeyError: something is missing.
+        """
+        if tuple(document["levels"]) != LEVELS:
+            raise ValueError("intervals were written with other levels")
+        return cls(document["weights"], document["quantiles"], float(document.get("floor", 0.0)))
+
+
+def score_covariates(mean: Vector, spread: Vector) -> dict[str, Vector]:
+    """What tells a hard cell from an easy one, for the regressor: [N] ensemble means and deviations."""
+    level = np.asarray(mean) / 100.0
+    return {"log_spread": np.log(np.asarray(spread) + 0.1), "level": level, "level2": level**2}
+
+
+def anchored_covariates(
+    mean: Vector, spread: Vector, anchor: Vector, other_encoder: NDArray[np.bool_]
+) -> dict[str, Vector]:
+    """The same for an anchored predictor, besides: [N] the probe's value and whether it is another encoder's."""
+    moved = np.abs(np.asarray(mean) - np.asarray(anchor))
+    return {
+        "log_spread": np.log(np.asarray(spread) + 0.02),
+        "log_moved": np.log(moved + 0.3),
+        "other_encoder": np.asarray(other_encoder, dtype=np.float64),
+        "level": np.asarray(mean) / 100.0,
+        "level2": (np.asarray(mean) / 100.0) ** 2,
+    }

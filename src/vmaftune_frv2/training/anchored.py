@@ -1,0 +1,154 @@
+"""Fitting and judging an anchored predictor: of VMAF, or of bits per pixel."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmaftune_frv2.contract.anchor import AnchorSpace
+from vmaftune_frv2.contract.intervals import Intervals, anchored_covariates
+from vmaftune_frv2.errors import InputError
+from vmaftune_frv2.training.anchored_net import AnchoredConfig, AnchoredNet
+from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
+from vmaftune_frv2.training.fit import FitOptions, Fitted, Member, Progress, fit
+from vmaftune_frv2.training.loso import MIN_GROUPS
+from vmaftune_frv2.training.metrics import Agreement, agreement
+from vmaftune_frv2.training.pairs import Pairs
+
+FOLDS = 10
+"""Groups are left out a tenth at a time: pairs are many, and a tenth fewer sources teach about as much."""
+
+
+@dataclass(frozen=True)
+class AnchoredEvaluation:
+    """Figures on left-out groups.
+
+    Args:
+        folds: how many.
+        groups: left-out groups in all.
+        scenarios: {how the probe is used: agreement of the ensemble}.
+        by_encoder: {encoder: agreement with a pinned probe in it}.
+        by_group: {group: the same}.
+        coverage: of the intervals, pinned probe in the encoder and universal probe together.
+    """
+
+    folds: int
+    groups: int
+    scenarios: dict[str, Agreement]
+    by_encoder: dict[str, Agreement]
+    by_group: dict[str, Agreement]
+    coverage: Coverage
+
+    def as_json(self) -> dict[str, Any]:
+        """For the sidecar and ``--metrics-out``."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class AnchoredModel:
+    """A judged predictor: one net per seed, and its intervals."""
+
+    config: AnchoredConfig
+    pairs: Pairs
+    nets: list[Fitted[AnchoredNet]]
+    intervals: Intervals
+    evaluation: AnchoredEvaluation
+
+
+def fit_anchored(
+    config: AnchoredConfig,
+    pairs: Pairs,
+    options: FitOptions,
+    seeds: int,
+    progress: Progress | None = None,
+) -> AnchoredModel:
+    """Fits nets for every (fold, seed) and on everything, judges the former, calibrates intervals on them.
+
+    Args:
+        config: shape of the nets.
+        pairs: what to learn.
+        options: how; ``beta`` in units of the quantity.
+        seeds: nets of the ensemble.
+        progress: told of every epoch.
+
+    Raises:
+        InputError: fewer than two groups of sources.
+    """
+    fold = _folds(pairs)
+    numbers = range(int(fold.max()) + 1)
+    seeded = [options.seed + seed for seed in range(seeds)]
+    members = [Member(fold != number, seed) for number in numbers for seed in seeded]
+    members += [Member(np.ones(len(pairs), dtype=bool), seed) for seed in seeded]
+    table = pairs.table(AnchorSpace(config.pad))
+    nets = fit(lambda: AnchoredNet(config), table, members, options, progress)
+    predicted = np.full((seeds, len(pairs)), np.nan)
+    for number in numbers:
+        mine = (fold == number) & pairs.judged
+        if mine.any():
+            for seed in range(seeds):
+                net = nets[number * seeds + seed]
+                predicted[seed, mine] = net.predict(table.features[mine], *(array[mine] for array in table.rest))
+    residuals = _residuals(config, pairs, predicted)
+    calibrated = residuals.where(_calibrated(pairs))
+    return AnchoredModel(
+        config, pairs, nets[-seeds:], calibrate(calibrated), _evaluate(pairs, fold, predicted, calibrated)
+    )
+
+
+def _folds(pairs: Pairs) -> NDArray[np.int64]:
+    count = len(set(pairs.groups[pairs.judged].tolist()))
+    if count < MIN_GROUPS:
+        raise InputError(f"the anchored predictors need at least {MIN_GROUPS} sources (groups); there are {count}")
+    order = np.random.default_rng(0).permutation(len(pairs.group_names))
+    found: NDArray[np.int64] = order[pairs.groups] % min(FOLDS, count)
+    return found
+
+
+def _calibrated(pairs: Pairs) -> NDArray[np.bool_]:
+    """Pairs as ``predict`` uses them: any probe in the encoder, or the universal one."""
+    scenarios = pairs.scenarios()
+    return scenarios["any cell of the encoder"] | scenarios["universal probe"]
+
+
+def _residuals(config: AnchoredConfig, pairs: Pairs, predicted: NDArray[np.float64]) -> Residuals:
+    mean, spread = predicted.mean(axis=0), predicted.std(axis=0)
+    scale = 1.0 if config.pad is not None else 100.0
+    return Residuals(
+        covariates=anchored_covariates(mean * scale, spread * scale, pairs.anchor * scale, ~pairs.same_encoder),
+        predicted=mean,
+        true=pairs.targets,
+        encoders=np.asarray([cell.encoder for cell in pairs.cells]),
+        groups=pairs.groups,
+        low=0.0 if config.pad is not None else -np.inf,
+        high=100.0 if config.pad is not None else np.inf,
+    )
+
+
+def _evaluate(
+    pairs: Pairs, fold: NDArray[np.int64], predicted: NDArray[np.float64], calibrated: Residuals
+) -> AnchoredEvaluation:
+    mean = predicted.mean(axis=0)
+    scenarios = {name: mask for name, mask in pairs.scenarios().items() if mask.any()}
+
+    def agree(mask: NDArray[np.bool_]) -> Agreement:
+        return agreement(mean[mask], pairs.targets[mask])
+
+    pinned = next(iter(scenarios.values()))
+    encoders = np.asarray([cell.encoder for cell in pairs.cells])
+    groups = [
+        (index, name) for index, name in enumerate(pairs.group_names) if (pinned & (pairs.groups == index)).any()
+    ]
+    return AnchoredEvaluation(
+        folds=int(fold.max()) + 1,
+        groups=len(set(pairs.groups[pairs.judged].tolist())),
+        scenarios={name: agree(mask) for name, mask in scenarios.items()},
+        by_encoder={
+            str(name): agree(pinned & (encoders == name)) for name in dict.fromkeys(encoders[pinned].tolist())
+        },
+        by_group={name: agree(pinned & (pairs.groups == index)) for index, name in groups},
+        coverage=cross_coverage(calibrated),
+    )

@@ -1,0 +1,91 @@
+"""The anchored predictor: a measured cell of a source, and another cell, to that cell's score or bitrate.
+
+Exact at the measured cell and falling with crf by construction: what is learnt is how fast a curve falls, and how
+far apart the curves of two encoders or presets lie.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vmaftune_frv2.contract.anchor import SCORE_MAX
+from vmaftune_frv2.training.net import Dense, dense_layers
+
+
+@dataclass(frozen=True)
+class AnchoredConfig:
+    """Shape of the net.
+
+    Args:
+        in_features: width of the descriptor.
+        num_codecs: width of a codec block; its last two elements are preset_norm and crf_norm.
+        hidden: units of each hidden layer.
+        depth: hidden layers.
+        knots: pieces of crf range, each with a slope of its own.
+        pad: of the anchor space; None for log bits per pixel.
+    """
+
+    in_features: int
+    num_codecs: int
+    hidden: int = 128
+    depth: int = 2
+    knots: int = 2
+    pad: float | None = 2.0
+
+
+class AnchoredNet(nn.Module):
+    """z = anchor + preset_gap * (preset - probe preset) + [other encoder] * encoder_gap - sum_k slope_k * step_k.
+
+    step_k is how far crf moves within piece k of its range, slope_k = softplus(.) > 0; gaps and slopes are a
+    perceptron's of the descriptor, the probe's codec block and the cell's encoder and preset (not its crf).
+    """
+
+    def __init__(self, config: AnchoredConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = [config.in_features + 2 * config.num_codecs - 1] + [config.hidden] * config.depth
+        self.hidden = dense_layers(widths)
+        self.head = Dense(widths[-1], config.knots + 2)
+        with torch.no_grad():
+            self.head.weight.mul_(0.1)
+            self.head.bias[..., : config.knots].fill_(1.0)
+        self.register_buffer("starts", torch.linspace(0, 1, config.knots + 1)[:-1])
+
+    def forward(self, features: Tensor, probe_codec: Tensor, codec: Tensor, anchor: Tensor) -> Tensor:
+        """Scores (0..100), or log bits per pixel.
+
+        Args:
+            features: [..., N, D] descriptors of the probe, standard-scaled.
+            probe_codec: [..., N, C] codec block of the probe.
+            codec: [..., N, C] codec block of the cell.
+            anchor: [..., N] the probe's value in the anchor space.
+
+        Returns:
+            [..., N]
+        """
+        knots = self.config.knots
+        h = torch.cat([features, probe_codec, codec[..., :-1]], dim=-1)
+        for layer in self.hidden:
+            h = functional.silu(layer(h))  # [..., N, hidden]
+        out = self.head(h)  # [..., N, knots + 2]
+        slopes = functional.softplus(out[..., :knots])
+        steps = self._reached(codec[..., -1:]) - self._reached(probe_codec[..., -1:])  # [..., N, knots]
+        same = (probe_codec[..., :-2] * codec[..., :-2]).sum(-1)  # [..., N]
+        z = anchor + out[..., knots] * (codec[..., -2] - probe_codec[..., -2])
+        z = z + out[..., knots + 1] * (1.0 - same) - (slopes * steps).sum(-1)
+        if self.config.pad is None:
+            unbounded: Tensor = z
+            return unbounded
+        score = torch.sigmoid(z) * (SCORE_MAX + 2 * self.config.pad) - self.config.pad
+        bounded: Tensor = score.clamp(0.0, SCORE_MAX)
+        return bounded
+
+    def _reached(self, crf: Tensor) -> Tensor:
+        """[..., N, knots] share of each piece that lies below crf."""
+        starts: Tensor = self.get_buffer("starts")
+        reached: Tensor = ((crf - starts) * self.config.knots).clamp(0.0, 1.0)
+        return reached

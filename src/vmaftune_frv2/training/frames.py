@@ -1,0 +1,93 @@
+"""The codec-blind mirror of libvmaf: features of an encode's frames to their VMAF, pooled over the clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from vmaftune_frv2.errors import InputError
+from vmaftune_frv2.training.fit import FitOptions, Fitted, Member, Progress, Table, fit
+from vmaftune_frv2.training.groups import group_names
+from vmaftune_frv2.training.learnable import Measured
+from vmaftune_frv2.training.loso import MIN_GROUPS
+from vmaftune_frv2.training.metrics import Agreement, agreement
+from vmaftune_frv2.training.net import FRRegressor, NetConfig
+
+FOLDS = 10
+MAX_FRAMES = 60_000
+"""Frames that are learnt from; more teach nothing new."""
+
+
+@dataclass(frozen=True)
+class FrameModel:
+    """A fitted net and its figures on left-out groups.
+
+    Args:
+        net: fitted on every row.
+        clips: agreement of clip means.
+        frames: agreement of single frames.
+        rows: rows with per-frame values.
+        folds: how many.
+    """
+
+    net: Fitted[FRRegressor]
+    clips: Agreement
+    frames: Agreement
+    rows: int
+    folds: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Figures, for the sidecar and ``--metrics-out``."""
+        figures = {"clips": asdict(self.clips), "frames": asdict(self.frames)}
+        return {**figures, "rows": self.rows, "folds": self.folds}
+
+
+def fit_frames(
+    rows: Sequence[Measured], options: FitOptions, group_by: str, hidden: int, progress: Progress | None = None
+) -> FrameModel:
+    """Fits on frames, ten folds by group and on everything; judges by the mean over each clip's frames.
+
+    Args:
+        rows: usable rows; those without per-frame values are passed over.
+        options: how to fit.
+        group_by: as ``groups.group_names`` reads it.
+        hidden: units of a hidden layer.
+        progress: told of every epoch.
+
+    Raises:
+        InputError: fewer than two groups have per-frame values.
+    """
+    framed = [row for row in rows if row.frames is not None and len(row.frames)]
+    names = group_names(framed, group_by)
+    order = {name: index for index, name in enumerate(sorted(set(names)))}
+    if len(order) < MIN_GROUPS:
+        raise InputError("the per-frame model needs per-frame features and VMAF of at least two sources")
+    shuffled = np.random.default_rng(0).permutation(len(order))
+    folds = min(FOLDS, len(order))
+    row_fold = np.asarray([shuffled[order[name]] % folds for name in names])
+    lengths = np.asarray([len(row.frames) for row in framed if row.frames is not None])
+    frames = np.concatenate([row.frames for row in framed if row.frames is not None]).astype(np.float64)
+    row_of = np.repeat(np.arange(len(framed)), lengths)
+    chosen = np.random.default_rng(0).permutation(len(frames))[:MAX_FRAMES]
+    table = Table(frames[chosen, :6], (), frames[chosen, 6])
+    fold_of = row_fold[row_of[chosen]]
+    members = [Member(fold_of != fold, options.seed) for fold in range(folds)]
+    members.append(Member(np.ones(len(chosen), dtype=bool), options.seed))
+    nets = fit(lambda: FRRegressor(NetConfig(num_codecs=0, hidden=hidden)), table, members, options, progress)
+    predicted = np.empty(len(frames))
+    for fold, net in enumerate(nets[:-1]):
+        mine = row_fold[row_of] == fold
+        predicted[mine] = net.predict(frames[mine, :6])
+    judged = np.asarray([row.judged for row in framed])
+    pooled = np.bincount(row_of, weights=predicted) / lengths
+    true = np.asarray([row.score for row in framed])
+    return FrameModel(
+        net=nets[-1],
+        clips=agreement(pooled[judged], true[judged]),
+        frames=agreement(predicted[judged[row_of]], frames[judged[row_of], 6]),
+        rows=int(judged.sum()),
+        folds=folds,
+    )

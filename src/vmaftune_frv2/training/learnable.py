@@ -1,0 +1,173 @@
+"""The rows of corpora that can be learnt from, and why the others cannot."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.descriptor import descriptor, log_bits_per_pixel
+from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
+from vmaftune_frv2.contract.features import CANONICAL6, feature_vector
+from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, Row
+from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
+from vmaftune_frv2.errors import InputError
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A usable row: one scored cell of one source.
+
+    Args:
+        source: what tells sources apart: digest, else path.
+        label: what people call the source: its file name.
+        clip: source and window; rows of one clip share their frames.
+        cell: what was encoded.
+        features: [6] canonical-6 means.
+        score: VMAF.
+        vmaf_model: libvmaf model of the score.
+        descriptor: [17] what the row tells as a probe; None where it lacks something.
+        log_bpp: natural log of bits per pixel; None where unknown.
+        frames: [T, 7] canonical-6 and VMAF of every frame; None where unknown.
+        full: {name: mean} of features beyond the canonical-6.
+        judged: False for rows that are only learnt from.
+    """
+
+    source: str
+    label: str
+    clip: tuple[str, str]
+    cell: Cell
+    features: tuple[float, ...]
+    score: float
+    vmaf_model: str
+    descriptor: NDArray[np.float64] | None = None
+    log_bpp: float | None = None
+    frames: NDArray[np.float32] | None = None
+    full: dict[str, float | None] = field(default_factory=dict)
+    judged: bool = True
+
+
+@dataclass
+class Corpus:
+    """Usable rows of some corpora.
+
+    Attributes:
+        rows: in reading order.
+        dropped: {reason: count}.
+        sha256: digest of the files' bytes, in sorted order.
+        files: the files read.
+    """
+
+    rows: list[Measured] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+    sha256: str = ""
+    files: tuple[Path, ...] = ()
+
+
+def load_corpus(paths: Iterable[Path], vmaf_model: str | None = None, only_learn: Iterable[Path] = ()) -> Corpus:
+    """Reads corpora and keeps the rows that can be learnt from.
+
+    Args:
+        paths: files or folders.
+        vmaf_model: keep only rows scored with this model.
+        only_learn: files or folders whose rows are learnt from and never judged.
+
+    Raises:
+        InputError: nothing is usable, or scores of several models would be mixed.
+    """
+    judged, learnt = tuple(corpus_files(paths)), tuple(corpus_files(only_learn))
+    corpus = Corpus(files=(*judged, *learnt))
+    seen: set[tuple[Any, ...]] = set()
+    for files, judge in ((judged, True), (learnt, False)):
+        for found in read_rows(files, partial(_learnable, vmaf_model, judge)):
+            if isinstance(found, (Fault, str)):
+                corpus.dropped[found if isinstance(found, str) else found.summary] += 1
+                continue
+            measured, extra_params = found
+            key = (measured.clip, measured.cell, measured.vmaf_model, extra_params)
+            if key in seen:
+                corpus.dropped["a cell that was measured before"] += 1
+                continue
+            seen.add(key)
+            corpus.rows.append(measured)
+    _refuse_mixture(corpus)
+    corpus.sha256 = _digest(corpus.files)
+    return corpus
+
+
+def _learnable(vmaf_model: str | None, judged: bool, row: Row) -> tuple[Measured, tuple[str, ...]] | str:
+    """What can be learnt from a valid row, with its extra parameters; else why nothing can."""
+    if row["exit_status"] != 0:
+        return "the cell failed"
+    if any(row.get(f"{feature}_mean") is None for feature in CANONICAL6):
+        return "features are null"
+    if vmaf_model is not None and row["vmaf_model"] != vmaf_model:
+        return f"scored with {row['vmaf_model']}"
+    try:
+        return _measured(row, judged), tuple(row["extra_params"])
+    except InputError:  # before version 3 the contract says nothing of features
+        return "features are no numbers"
+
+
+def _measured(row: Row, judged: bool) -> Measured:
+    source = row["src_sha256"] or row["src"]
+    name = canonical_name(row["encoder"])
+    entry = ENCODERS.find(name)
+    preset = entry.resolve_preset(row["preset"]) if entry else row["preset"]
+    features = tuple(feature_vector(row, "row"))
+    try:
+        log_bpp = log_bits_per_pixel(row)
+        told = descriptor(row, "row")
+    except InputError:
+        log_bpp, told = None, None
+    return Measured(
+        source=source,
+        label=os.path.basename(row["src"]),
+        clip=(source, row.get("clip_mode", "full")),
+        cell=Cell(name, preset, row["crf"]),
+        features=features,
+        score=float(row["vmaf_score"]),
+        vmaf_model=str(row["vmaf_model"]),
+        descriptor=told,
+        log_bpp=log_bpp,
+        frames=_frames(row),
+        full=row.get("full_features") or {},
+        judged=judged,
+    )
+
+
+def _frames(row: Row) -> NDArray[np.float32] | None:
+    per_frame, vmaf = row.get(PER_FRAME_FEATURES) or {}, row.get(PER_FRAME_VMAF)
+    columns = [per_frame.get(feature) for feature in CANONICAL6]
+    if not isinstance(vmaf, list) or not all(isinstance(column, list) for column in columns):
+        return None
+    frames: NDArray[np.float32] = np.asarray([*columns, vmaf], dtype=np.float32).T
+    return frames
+
+
+def _refuse_mixture(corpus: Corpus) -> None:
+    if not corpus.rows:
+        reasons = "; ".join(f"{count} {reason}" for reason, count in corpus.dropped.items())
+        raise InputError(f"no usable row in the corpus ({reasons or 'it is empty'})")
+    models = Counter(row.vmaf_model for row in corpus.rows)
+    if len(models) > 1:
+        counts = ", ".join(f"{model} ({count} rows)" for model, count in models.most_common())
+        raise InputError(f"the corpus mixes scores of several VMAF models: {counts}; choose one with --vmaf-model")
+
+
+def _digest(files: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()

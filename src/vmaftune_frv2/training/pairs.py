@@ -1,0 +1,144 @@
+"""Pairs of cells of one clip: what is known of the one, what is wanted of the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmaftune_frv2.contract.anchor import AnchorSpace
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.codec import CodecBlock
+from vmaftune_frv2.errors import InputError
+from vmaftune_frv2.training.dataset import choose_probe
+from vmaftune_frv2.training.fit import Table
+from vmaftune_frv2.training.groups import group_names
+from vmaftune_frv2.training.learnable import Measured
+
+UNIVERSAL_ENCODER = "libx264"
+"""Its cells serve as probes for every encoder: the cheapest to encode."""
+NEAR = 8
+"""Crf steps within which a probe is near."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """P ordered pairs (probe, cell) of the same clip.
+
+    Args:
+        descriptors: [P, D] of the probes.
+        probe_codec: [P, C].
+        codec: [P, C] of the cells.
+        anchor: [P] the probes' values.
+        targets: [P] the cells' values.
+        scores: [P] the cells' VMAF, whatever is predicted.
+        groups: [P] index into ``group_names``.
+        group_names: what is left out together.
+        judged: [P].
+        probes: P probe cells.
+        cells: P cells.
+        pinned: the probe that most clips have, of every encoder.
+        dropped: {reason: rows}.
+    """
+
+    descriptors: NDArray[np.float64]
+    probe_codec: NDArray[np.float32]
+    codec: NDArray[np.float32]
+    anchor: NDArray[np.float64]
+    targets: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    groups: NDArray[np.int64]
+    group_names: tuple[str, ...]
+    judged: NDArray[np.bool_]
+    probes: tuple[Cell, ...]
+    cells: tuple[Cell, ...]
+    pinned: dict[str, Cell]
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def table(self, space: AnchorSpace) -> Table:
+        """What the net learns from."""
+        anchor = space.enter(self.anchor).astype(np.float32)
+        return Table(self.descriptors, (self.probe_codec, self.codec, anchor), self.targets)
+
+    @property
+    def same_encoder(self) -> NDArray[np.bool_]:
+        """[P] whether probe and cell are of one encoder."""
+        return np.asarray([p.encoder == c.encoder for p, c in zip(self.probes, self.cells, strict=True)])
+
+    def scenarios(self) -> dict[str, NDArray[np.bool_]]:
+        """[P] masks of the ways a probe is used, cells with true VMAF in 40..99 only."""
+        own = np.asarray([self.pinned[p.encoder] == p for p in self.probes])
+        near = np.asarray([abs(p.crf - c.crf) <= NEAR for p, c in zip(self.probes, self.cells, strict=True)])
+        same = self.same_encoder
+        usual = (self.scores >= 40.0) & (self.scores <= 99.0) & self.judged
+        universal = np.asarray([p == self.pinned.get(UNIVERSAL_ENCODER) for p in self.probes])
+        return {
+            "pinned probe in the encoder": usual & same & own,
+            f"pinned, within {NEAR} crf": usual & same & own & near,
+            "any cell of the encoder": usual & same,
+            f"any cell, within {NEAR} crf": usual & same & near,
+            "universal probe": usual & universal,
+            "universal probe, other encoders": usual & universal & ~same,
+        }
+
+
+def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group_by: str) -> Pairs:
+    """All ordered pairs within a (clip, encoder), and from every libx264 cell to every other encoder's.
+
+    Args:
+        rows: usable rows.
+        block: codec block; rows of encoders without a slot of their own are dropped.
+        quantity: ``score`` or ``log_bpp``.
+        group_by: as ``groups.group_names`` reads it.
+
+    Raises:
+        InputError: no pair remains.
+    """
+    dropped: Counter[str] = Counter()
+    clips: dict[tuple[str, str], list[int]] = {}
+    usable: list[Measured] = []
+    for row in rows:
+        if not block.knows(row.cell.encoder):
+            dropped[f"encoder {row.cell.encoder} has no slot in vocabulary {block.version}"] += 1
+        elif row.descriptor is None:
+            dropped["no per-frame VMAF, bitrate or geometry"] += 1
+        else:
+            clips.setdefault(row.clip, []).append(len(usable))
+            usable.append(row)
+    pairs = [
+        (p, c)
+        for members in clips.values()
+        for p in members
+        for c in members
+        if p != c and usable[p].cell.encoder in (usable[c].cell.encoder, UNIVERSAL_ENCODER)
+    ]
+    if not pairs:
+        raise InputError("no source has two usable cells of one encoder; the anchored predictors need them")
+    names = group_names(usable, group_by)
+    index = {name: position for position, name in enumerate(dict.fromkeys(names))}
+    P, C = (np.asarray(column) for column in zip(*pairs, strict=True))
+    codec = block.matrix([row.cell for row in usable])
+    values = np.asarray([getattr(row, quantity) for row in usable], dtype=np.float64)
+    told = np.stack([row.descriptor for row in usable if row.descriptor is not None])
+    encoders = dict.fromkeys(row.cell.encoder for row in usable)
+    return Pairs(
+        descriptors=told[P],
+        probe_codec=codec[P],
+        codec=codec[C],
+        anchor=values[P],
+        targets=values[C],
+        scores=np.asarray([row.score for row in usable])[C],
+        groups=np.asarray([index[name] for name in names], dtype=np.int64)[C],
+        group_names=tuple(index),
+        judged=np.asarray([row.judged for row in usable], dtype=bool)[C],
+        probes=tuple(usable[p].cell for p in P),
+        cells=tuple(usable[c].cell for c in C),
+        pinned={e: choose_probe([row for row in usable if row.cell.encoder == e]) for e in encoders},
+        dropped=dropped,
+    )
