@@ -158,7 +158,7 @@ def test_scores_of_several_vmaf_models_are_never_mixed(
     [
         (["--corpus", "missing.jsonl"], ExitCode.INPUT, "missing.jsonl: no such file"),
         (["--corpus", "empty.jsonl"], ExitCode.INPUT, "no usable row"),
-        (["--corpus", "one.jsonl"], ExitCode.INPUT, "needs at least 2 sources; the corpus has 1"),
+        (["--corpus", "one.jsonl"], ExitCode.INPUT, "needs at least 2 sources (groups of sources); there are 1"),
         (["--corpus", "one.jsonl", "--probe-cell", "libx265:medium:28"], ExitCode.INPUT, "libx265:medium:28"),
         (["--corpus", "one.jsonl", "--probe-cell", "libx264:medium"], ExitCode.USAGE, "ENCODER:PRESET:CRF"),
         (["--corpus", "one.jsonl", "--device", "nowhere"], ExitCode.USAGE, "--device nowhere"),
@@ -187,13 +187,15 @@ def test_a_model_short_of_the_gate_never_replaces_a_production_model(
     train = ("train-v2", "--corpus", corpus_path, "--epochs", 1, "--out-dir", folder)
     assert vmaf_tune(*train).code == 0
     registry = document(folder / "registry.json")
-    registry["models"][0]["smoke"] = False
+    production = {"fr_regressor_v1": False, "fr_regressor_v2": False}
+    for entry in registry["models"]:
+        entry["smoke"] = production.get(entry["id"], True)
     (folder / "registry.json").write_text(json.dumps(registry))
     before = (folder / "fr_regressor_v2.onnx").read_bytes()
     result = vmaf_tune(*train, "--seed", 1)
     assert result.code == 0, result.err
+    assert "fr_regressor_v2 is a production model; fr_regressor_v2_candidate does not take its place" in result.out
     assert (folder / "fr_regressor_v2.onnx").read_bytes() == before
-    assert [(e["id"], e["smoke"]) for e in document(folder / "registry.json")["models"]] == [
-        ("fr_regressor_v2", False),
-        ("fr_regressor_v2_candidate", True),
-    ]
+    smoke = {e["id"]: e["smoke"] for e in document(folder / "registry.json")["models"]}
+    production |= {f"{name}_candidate": True for name in production}
+    assert {name: is_smoke for name, is_smoke in smoke.items() if "_ensemble_" not in name} == production

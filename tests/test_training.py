@@ -10,58 +10,120 @@ import pytest
 import torch
 from scipy import stats
 
-from vmaftune_frv2.errors import ModelError
+from vmaftune_frv2.contract.features import FeatureScaler
+from vmaftune_frv2.errors import InputError, ModelError
+from vmaftune_frv2.training.anchored_net import AnchoredConfig, AnchoredNet
 from vmaftune_frv2.training.export import check, to_onnx
-from vmaftune_frv2.training.fit import FitOptions, Member, fit
+from vmaftune_frv2.training.fit import CHUNK, FitOptions, Member, Silent, Table, fit
 from vmaftune_frv2.training.gate import judge
 from vmaftune_frv2.training.metrics import agreement
 from vmaftune_frv2.training.net import FRRegressor, NetConfig
 
 OPTIONS = FitOptions(epochs=5, batch_size=16, seed=0)
 SMALL = NetConfig(hidden=8)
+EVERY = np.ones(60, dtype=bool)
 
 
 @pytest.fixture
-def rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def table() -> Table:
     generator = np.random.default_rng(1)
     features = generator.uniform(0, 1, (60, 6))
     codec = generator.uniform(0, 1, (60, 8)).astype(np.float32)
-    return features, codec, 100 * features[:, 0] * (1 - 0.5 * codec[:, 7])
+    return Table(features, (codec,), 100 * features[:, 0] * (1 - 0.5 * codec[:, 7]))
 
 
-def test_a_stack_fits_each_member_as_it_would_fit_alone(rows) -> None:
-    features, codec, targets = rows
-    members = [
-        Member(np.arange(60) % 3 != 0, seed=0),
-        Member(np.arange(60) % 3 != 1, seed=0),
-        Member(np.arange(60) < 50, seed=5),
-    ]
-    stacked = fit(SMALL, features, codec, targets, members, OPTIONS)
-    for member, together in zip(members, stacked, strict=True):
-        (alone,) = fit(SMALL, features, codec, targets, [member], OPTIONS)
-        assert alone.scaler == together.scaler
-        np.testing.assert_allclose(
-            alone.predict(features, codec), together.predict(features, codec), rtol=0, atol=1e-3
-        )
-    assert np.abs(stacked[0].predict(features, codec) - stacked[2].predict(features, codec)).max() > 0.1
+def small() -> FRRegressor:
+    return FRRegressor(SMALL)
 
 
-def test_a_left_out_row_has_no_influence(rows) -> None:
-    features, codec, targets = rows
+def anchored() -> AnchoredNet:
+    return AnchoredNet(AnchoredConfig(in_features=6, num_codecs=8, hidden=8))
+
+
+def with_anchors(table: Table) -> Table:
+    """The same rows as pairs: another row's codec block as the probe's, and an anchor."""
+    probe = table.rest[0][::-1].copy()
+    return dataclasses.replace(table, rest=(probe, *table.rest, probe[:, 0] * 4 - 2))
+
+
+@pytest.mark.parametrize(
+    ("build", "shape"),
+    [
+        (small, lambda table: table),
+        (lambda: FRRegressor(dataclasses.replace(SMALL, depth=3, emit_variance=True)), lambda table: table),
+        (anchored, with_anchors),
+    ],
+    ids=["regressor", "variance", "anchored"],
+)
+def test_a_stack_fits_each_member_as_it_would_fit_alone(table: Table, build, shape) -> None:
+    table = shape(table)
+    members = [Member(np.arange(60) % 7 != seed % 7, seed) for seed in range(CHUNK + 3)]
+    stacked = fit(build, table, members, OPTIONS)
+    assert len(stacked) == len(members)
+    for index in (0, 1, CHUNK - 1, CHUNK, CHUNK + 2):
+        (alone,) = fit(build, table, [members[index]], OPTIONS)
+        assert alone.scaler == stacked[index].scaler
+        mine, others = (net.predict(table.features, *table.rest) for net in (alone, stacked[index]))
+        np.testing.assert_allclose(mine, others, rtol=0, atol=1e-3)
+    first, last = (net.predict(table.features, *table.rest) for net in (stacked[0], stacked[-1]))
+    assert np.abs(first - last).max() > 0.1
+
+
+def test_a_left_out_row_has_no_influence(table: Table) -> None:
     kept = np.arange(60) >= 10
-    (before,) = fit(SMALL, features, codec, targets, [Member(kept, 0)], OPTIONS)
-    features, targets = features.copy(), targets.copy()
+    (before,) = fit(small, table, [Member(kept, 0)], OPTIONS)
+    features, targets = table.features.copy(), table.targets.copy()
     features[~kept], targets[~kept] = 50.0, 0.0
-    (after,) = fit(SMALL, features, codec, targets, [Member(kept, 0)], OPTIONS)
+    (after,) = fit(small, Table(features, table.rest, targets), [Member(kept, 0)], OPTIONS)
     assert before.scaler == after.scaler
-    np.testing.assert_array_equal(before.predict(rows[0], codec), after.predict(rows[0], codec))
+    said = (net.predict(table.features, *table.rest) for net in (before, after))
+    np.testing.assert_array_equal(*said)
 
 
-def test_fitting_learns(rows) -> None:
-    features, codec, targets = rows
+def test_a_repeated_row_counts_once_for_the_scaling(table: Table) -> None:
+    again = Table(
+        np.concatenate([table.features, table.features[:9]]),
+        (np.concatenate([table.rest[0], table.rest[0][:9]]),),
+        np.concatenate([table.targets, table.targets[:9]]),
+        repeated=9,
+    )
+    (fitted,) = fit(small, again, [Member(np.ones(69, dtype=bool), 0)], OPTIONS)
+    assert fitted.scaler == FeatureScaler.fit(table.features)
+
+
+def test_fitting_learns(table: Table) -> None:
     options = dataclasses.replace(OPTIONS, epochs=100, lr=2e-2)
-    (fitted,) = fit(NetConfig(hidden=32), features, codec, targets, [Member(np.ones(60, bool), 0)], options)
-    assert agreement(fitted.predict(features, codec), targets).rmse < 0.15 * targets.std()
+    (fitted,) = fit(lambda: FRRegressor(NetConfig(hidden=32)), table, [Member(EVERY, 0)], options)
+    assert agreement(fitted.predict(table.features, *table.rest), table.targets).rmse < 0.15 * table.targets.std()
+
+
+def test_threads_of_torch_are_as_they_were(table: Table) -> None:
+    before = torch.get_num_threads()
+    fit(small, table, [Member(EVERY, 0)], OPTIONS)
+    assert torch.get_num_threads() == before
+
+
+def test_one_failing_stack_ends_the_others_early(table: Table) -> None:
+    class Interrupt(Silent):
+        epochs = 0
+
+        def advance(self) -> None:
+            self.epochs += 1
+            if self.epochs == 3:
+                raise KeyboardInterrupt
+
+    progress = Interrupt()
+    options = dataclasses.replace(OPTIONS, epochs=2000)
+    members = [Member(EVERY, seed) for seed in range(CHUNK + 1)]
+    with pytest.raises(KeyboardInterrupt):
+        fit(small, table, members, options, progress)
+    assert progress.epochs < options.epochs
+
+
+@pytest.mark.parametrize("lr", [1e6, 1e30])
+def test_a_diverged_fit_is_refused(table: Table, lr: float) -> None:
+    with pytest.raises(InputError, match=r"training diverged .* --lr"):
+        fit(small, table, [Member(EVERY, 0)], dataclasses.replace(OPTIONS, lr=lr))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +154,7 @@ def test_export_is_refused_when_onnxruntime_and_torch_disagree() -> None:
     data = to_onnx(FRRegressor(SMALL), "net")
     torch.manual_seed(1)
     with pytest.raises(ModelError, match="differ by"):
-        check(data, FRRegressor(SMALL))
+        check(data, FRRegressor(SMALL), {"features": 6, "codec": 8})
 
 
 def test_metrics_agree_with_scipy() -> None:
@@ -123,6 +185,7 @@ def test_correlation_of_constants_is_zero_or_undefined_never_nan() -> None:
         ([0.96, 0.96], [0.956, 0.956], 50, 5, ["PLCC lift over codec-blind"]),
         ([0.96, None], [0.90, None], 49, 4, ["references", "encoders"]),
         ([None], [None], 50, 5, ["mean fold PLCC", "PLCC lift over codec-blind"]),
+        ([0.96], None, 50, 5, []),
     ],
 )
 def test_the_gate_names_each_condition_that_is_not_met(aware, blind, references, encoders, unmet) -> None:

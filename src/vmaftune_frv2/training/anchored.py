@@ -17,7 +17,7 @@ from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, c
 from vmaftune_frv2.training.fit import FitOptions, Fitted, Member, Progress, fit
 from vmaftune_frv2.training.loso import MIN_GROUPS
 from vmaftune_frv2.training.metrics import Agreement, agreement
-from vmaftune_frv2.training.pairs import Pairs
+from vmaftune_frv2.training.pairs import USUAL, Pairs
 
 FOLDS = 10
 """Groups are left out a tenth at a time: pairs are many, and a tenth fewer sources teach about as much."""
@@ -30,6 +30,7 @@ class AnchoredEvaluation:
     Args:
         folds: how many.
         groups: left-out groups in all.
+        references: sources in them.
         scenarios: {how the probe is used: agreement of the ensemble}.
         by_encoder: {encoder: agreement with a pinned probe in it}.
         by_group: {group: the same}.
@@ -38,6 +39,7 @@ class AnchoredEvaluation:
 
     folds: int
     groups: int
+    references: int
     scenarios: dict[str, Agreement]
     by_encoder: dict[str, Agreement]
     by_group: dict[str, Agreement]
@@ -50,13 +52,23 @@ class AnchoredEvaluation:
 
 @dataclass(frozen=True)
 class AnchoredModel:
-    """A judged predictor: one net per seed, and its intervals."""
+    """A judged predictor.
+
+    Args:
+        config: shape of the nets.
+        pairs: what was learnt.
+        nets: fitted on everything, one per seed.
+        intervals: calibrated on left-out groups.
+        evaluation: figures.
+        folded: {group: nets that never saw it}.
+    """
 
     config: AnchoredConfig
     pairs: Pairs
     nets: list[Fitted[AnchoredNet]]
     intervals: Intervals
     evaluation: AnchoredEvaluation
+    folded: dict[str, list[Fitted[AnchoredNet]]]
 
 
 def fit_anchored(
@@ -76,7 +88,7 @@ def fit_anchored(
         progress: told of every epoch.
 
     Raises:
-        InputError: fewer than two groups of sources.
+        InputError: fewer than two groups of sources to judge on.
     """
     fold = _folds(pairs)
     numbers = range(int(fold.max()) + 1)
@@ -92,20 +104,31 @@ def fit_anchored(
             for seed in range(seeds):
                 net = nets[number * seeds + seed]
                 predicted[seed, mine] = net.predict(table.features[mine], *(array[mine] for array in table.rest))
-    residuals = _residuals(config, pairs, predicted)
-    calibrated = residuals.where(_calibrated(pairs))
+    calibrated = _residuals(config, pairs, predicted).where(_calibrated(pairs))
+    by_group = {name: int(fold[pairs.groups == index][0]) for index, name in enumerate(pairs.group_names)}
     return AnchoredModel(
-        config, pairs, nets[-seeds:], calibrate(calibrated), _evaluate(pairs, fold, predicted, calibrated)
+        config=config,
+        pairs=pairs,
+        nets=nets[-seeds:],
+        intervals=calibrate(calibrated),
+        evaluation=_evaluate(pairs, fold, predicted, calibrated),
+        folded={name: nets[number * seeds : (number + 1) * seeds] for name, number in by_group.items()},
     )
 
 
 def _folds(pairs: Pairs) -> NDArray[np.int64]:
-    count = len(set(pairs.groups[pairs.judged].tolist()))
-    if count < MIN_GROUPS:
-        raise InputError(f"the anchored predictors need at least {MIN_GROUPS} sources (groups); there are {count}")
-    order = np.random.default_rng(0).permutation(len(pairs.group_names))
-    found: NDArray[np.int64] = order[pairs.groups] % min(FOLDS, count)
-    return found
+    """[P] folds; -1 for groups that are only learnt from, in every fold."""
+    usual = len(set(pairs.groups[_calibrated(pairs)].tolist()))
+    if usual < MIN_GROUPS:
+        low, high = USUAL
+        raise InputError(
+            f"the anchored predictors need cells with a VMAF of {low:g} to {high:g} of at least {MIN_GROUPS}"
+            f" sources (groups of sources); there are {usual}"
+        )
+    judged = np.unique(pairs.groups[pairs.judged])
+    fold_of = np.full(len(pairs.group_names), -1)
+    fold_of[judged] = np.random.default_rng(0).permutation(len(judged)) % min(FOLDS, len(judged))
+    return fold_of[pairs.groups]
 
 
 def _calibrated(pairs: Pairs) -> NDArray[np.bool_]:
@@ -145,6 +168,7 @@ def _evaluate(
     return AnchoredEvaluation(
         folds=int(fold.max()) + 1,
         groups=len(set(pairs.groups[pairs.judged].tolist())),
+        references=pairs.references,
         scenarios={name: agree(mask) for name, mask in scenarios.items()},
         by_encoder={
             str(name): agree(pinned & (encoders == name)) for name in dict.fromkeys(encoders[pinned].tolist())

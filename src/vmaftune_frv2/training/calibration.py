@@ -105,9 +105,9 @@ class Coverage:
 
 
 def cross_coverage(residuals: Residuals, levels: Sequence[float] = REPORTED) -> Coverage:
-    """Calibrates on nine tenths of the groups, judges on the tenth, ten times."""
-    order = np.random.default_rng(0).permutation(int(residuals.groups.max()) + 1)
-    fold = order[residuals.groups] % FOLDS
+    """Calibrates on nine tenths of the groups, judges on the tenth, ten times; at least two groups."""
+    present, group = np.unique(residuals.groups, return_inverse=True)
+    fold = np.random.default_rng(0).permutation(len(present))[group] % FOLDS
     inside = np.zeros((len(levels), len(fold)), dtype=bool)
     width = np.zeros((len(levels), len(fold)))
     for number in np.unique(fold):

@@ -14,7 +14,7 @@ from vmaftune_frv2.contract.cells import FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import UNKNOWN, CodecBlock
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6
-from vmaftune_frv2.errors import InputError
+from vmaftune_frv2.errors import InputError, UsageError
 from vmaftune_frv2.training.fit import Table
 from vmaftune_frv2.training.groups import group_names
 from vmaftune_frv2.training.learnable import Measured
@@ -72,7 +72,7 @@ class Dataset:
         again = self.shown_blind(block)
         codec = np.concatenate([self.codec, blind_codec(block, len(again))])
         rows = np.concatenate([np.arange(len(self)), again])
-        return Table(self.features[rows], (codec,), self.targets[rows])
+        return Table(self.features[rows], (codec,), self.targets[rows], repeated=len(again))
 
     def shown_blind(self, block: CodecBlock) -> NDArray[np.int64]:
         """Indices of the rows that are shown a second time, always the same; none without an unknown slot."""
@@ -145,16 +145,23 @@ def make_dataset(
 
     Raises:
         InputError: no clip has the probe cell, or no row an encoder with a slot.
+        UsageError: two probe cells of one encoder, or probes where features are the cell's own.
     """
+    _check_probes(features_from, probes)
     dropped: Counter[str] = Counter()
     slotted = []
     for row in rows:
         if block.slot(row.cell.encoder) is None:
             dropped[f"encoder {row.cell.encoder} has no slot in vocabulary {block.version}"] += 1
+        elif block.knows(row.cell.encoder) and ENCODERS.find(row.cell.encoder) is None:
+            dropped[f"encoder {row.cell.encoder} has a slot, but no plugin tells its presets"] += 1
         else:
             slotted.append(row)
     if not slotted:
-        raise InputError(f"no encoder of the corpus has a slot in vocabulary {block.version}; see --vocab")
+        reasons = "; ".join(f"{count} rows: {reason}" for reason, count in dropped.items())
+        raise InputError(
+            f"no row has an encoder that vocabulary {block.version} can tell; see --vocab ({reasons})"
+        )
     if features_from == FROM_PROBE:
         probes = tuple(probes) or (choose_probe([row for row in slotted if row.judged] or slotted),)
         kept, inputs = _pair_with_probes(slotted, probes, dropped)
@@ -177,6 +184,14 @@ def make_dataset(
         dropped=dropped,
         unknown_encoders=Counter(cell.encoder for cell in cells if not block.knows(cell.encoder)),
     )
+
+
+def _check_probes(features_from: str, probes: Sequence[Cell]) -> None:
+    if probes and features_from != FROM_PROBE:
+        raise UsageError("--probe-cell goes with --features-from probe")
+    twice = [encoder for encoder, count in Counter(probe.encoder for probe in probes).items() if count > 1]
+    if twice:
+        raise UsageError(f"--probe-cell: two probe cells of {twice[0]}; give one per encoder")
 
 
 def _pair_with_probes(

@@ -27,6 +27,8 @@ WARMUP_SHARE = 0.1
 CHUNK = 40
 """Members of one stack on a CPU: their activations of a batch stay in the cache."""
 LOGVAR_RANGE = 10.0
+LARGEST_WEIGHT = 1e4
+"""Weights of a net that has learnt something stay thousands of times below."""
 
 Net = TypeVar("Net", bound=nn.Module)
 Array = NDArray[np.float32]
@@ -83,11 +85,18 @@ class Table:
         features: [N, F] raw features; each member scales them by its own rows.
         rest: further inputs of the net, [N, ...] each, taken as they are.
         targets: [N].
+        repeated: how many of the last rows repeat earlier ones; they do not count for the scaling.
     """
 
     features: NDArray[np.float64]
     rest: tuple[Array, ...]
     targets: NDArray[np.float64]
+    repeated: int = 0
+
+    def scaler(self, rows: NDArray[np.bool_]) -> FeatureScaler:
+        """Of the [N] rows that a member learns from, each counted once."""
+        once = len(self.targets) - self.repeated
+        return FeatureScaler.fit(self.features[:once][rows[:once]])
 
 
 @dataclass(frozen=True)
@@ -117,8 +126,12 @@ class Fitted(Generic[Net]):
         return deviations
 
     def _run(self, features: NDArray[np.float64], *rest: Array) -> NDArray[np.float64]:
+        return self.run_scaled(self.scaler.transform(features), *rest)
+
+    def run_scaled(self, features: Array, *rest: Array) -> NDArray[np.float64]:
+        """[N] or [N, 2] outputs from [N, F] scaled features and the net's further inputs."""
         with torch.no_grad():
-            out: Tensor = self.net(torch.from_numpy(self.scaler.transform(features)), *map(torch.from_numpy, rest))
+            out: Tensor = self.net(torch.from_numpy(features), *map(torch.from_numpy, rest))
         outputs: NDArray[np.float64] = out.numpy().astype(np.float64)
         return outputs
 
@@ -151,16 +164,28 @@ def fit(
     chunks = [members[i : i + chunk] for i in range(0, len(members), chunk)]
     progress, lock = progress or Silent(), threading.Lock()
     progress.start(len(chunks) * options.epochs)
+    # What went wrong first ends all stacks at their next epoch, Ctrl-C too.
+    failed: list[BaseException] = []
 
     def on_epoch() -> None:
+        if failed:
+            raise failed[0]
         with lock:
             progress.advance()
 
     def fit_chunk(some: Sequence[Member]) -> list[Fitted[Net]]:
-        return _fit_stack(build, table, some, options, device, on_epoch)
+        try:
+            return _fit_stack(build, table, some, options, device, on_epoch)
+        except BaseException as error:
+            failed.append(error)
+            raise failed[0] from None
 
     with _one_thread_each(), _pool() as pool:
-        return [fitted for some in pool.map(fit_chunk, chunks) for fitted in some]
+        try:
+            return [fitted for some in pool.map(fit_chunk, chunks) for fitted in some]
+        except BaseException as error:
+            failed.append(error)
+            raise
 
 
 def _pool() -> ThreadPoolExecutor:
@@ -207,7 +232,7 @@ def _fit_stack(
     on_epoch: Callable[[], None],
 ) -> list[Fitted[Net]]:
     nets = [_initial(build, member.seed) for member in members]
-    scalers = [FeatureScaler.fit(table.features[member.rows]) for member in members]
+    scalers = [table.scaler(member.rows) for member in members]
     whole = stack(nets).to(device).train()
     mean, std = (
         torch.tensor([getattr(s, part) for s in scalers], device=device)[:, None] for part in ("mean", "std")
@@ -230,8 +255,12 @@ def _fit_stack(
             optimizer.step()
             schedule.step()
         on_epoch()
-    if not all(bool(torch.isfinite(parameter).all()) for parameter in whole.parameters()):
-        raise InputError("training diverged (NaN); try a smaller --lr, and look for outliers in the corpus")
+    # A weight that is NaN is not below the limit either.
+    if not all(bool((parameter.abs() < LARGEST_WEIGHT).all()) for parameter in whole.parameters()):
+        raise InputError(
+            f"training diverged (weights beyond {LARGEST_WEIGHT:g}, or NaN); try a smaller --lr, and look for"
+            " outliers in the corpus"
+        )
     return [Fitted(unstack(whole, net, i), scalers[i]) for i, net in enumerate(nets)]
 
 

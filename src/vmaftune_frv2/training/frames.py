@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.training.fit import FitOptions, Fitted, Member, Progress, Table, fit
@@ -29,20 +30,35 @@ class FrameModel:
         net: fitted on every row.
         clips: agreement of clip means.
         frames: agreement of single frames.
-        rows: rows with per-frame values.
-        folds: how many.
+        by_fold: agreement of clip means, fold by fold.
+        rows: judged rows with per-frame values.
+        references: sources of these rows.
+        encoders: encoders of these rows.
     """
 
     net: Fitted[FRRegressor]
     clips: Agreement
     frames: Agreement
+    by_fold: tuple[Agreement, ...]
     rows: int
-    folds: int
+    references: int
+    encoders: int
+
+    @property
+    def folds(self) -> int:
+        """How many."""
+        return len(self.by_fold)
 
     def as_json(self) -> dict[str, Any]:
         """Figures, for the sidecar and ``--metrics-out``."""
         figures = {"clips": asdict(self.clips), "frames": asdict(self.frames)}
         return {**figures, "rows": self.rows, "folds": self.folds}
+
+
+def judged_groups(rows: Sequence[Measured], group_by: str) -> int:
+    """How many groups have judged rows with per-frame values."""
+    framed = [row for row in rows if row.frames is not None and row.judged]
+    return len(set(group_names(framed, group_by)))
 
 
 def fit_frames(
@@ -58,16 +74,13 @@ def fit_frames(
         progress: told of every epoch.
 
     Raises:
-        InputError: fewer than two groups have per-frame values.
+        InputError: fewer than two judged groups have per-frame values.
     """
-    framed = [row for row in rows if row.frames is not None and len(row.frames)]
-    names = group_names(framed, group_by)
-    order = {name: index for index, name in enumerate(sorted(set(names)))}
-    if len(order) < MIN_GROUPS:
+    if judged_groups(rows, group_by) < MIN_GROUPS:
         raise InputError("the per-frame model needs per-frame features and VMAF of at least two sources")
-    shuffled = np.random.default_rng(0).permutation(len(order))
-    folds = min(FOLDS, len(order))
-    row_fold = np.asarray([shuffled[order[name]] % folds for name in names])
+    framed = [row for row in rows if row.frames is not None]
+    row_fold = _folds(framed, group_by)
+    folds = int(row_fold.max()) + 1
     lengths = np.asarray([len(row.frames) for row in framed if row.frames is not None])
     frames = np.concatenate([row.frames for row in framed if row.frames is not None]).astype(np.float64)
     row_of = np.repeat(np.arange(len(framed)), lengths)
@@ -77,7 +90,7 @@ def fit_frames(
     members = [Member(fold_of != fold, options.seed) for fold in range(folds)]
     members.append(Member(np.ones(len(chosen), dtype=bool), options.seed))
     nets = fit(lambda: FRRegressor(NetConfig(num_codecs=0, hidden=hidden)), table, members, options, progress)
-    predicted = np.empty(len(frames))
+    predicted = np.full(len(frames), np.nan)
     for fold, net in enumerate(nets[:-1]):
         mine = row_fold[row_of] == fold
         predicted[mine] = net.predict(frames[mine, :6])
@@ -88,6 +101,19 @@ def fit_frames(
         net=nets[-1],
         clips=agreement(pooled[judged], true[judged]),
         frames=agreement(predicted[judged[row_of]], frames[judged[row_of], 6]),
+        by_fold=tuple(
+            agreement(pooled[mine], true[mine]) for mine in (judged & (row_fold == fold) for fold in range(folds))
+        ),
         rows=int(judged.sum()),
-        folds=folds,
+        references=len({row.source for row in framed if row.judged}),
+        encoders=len({row.cell.encoder for row in framed if row.judged}),
     )
+
+
+def _folds(rows: Sequence[Measured], group_by: str) -> NDArray[np.int64]:
+    """[N] folds; -1 for groups that are only learnt from, in every fold."""
+    names = group_names(rows, group_by)
+    judged = sorted({name for name, row in zip(names, rows, strict=True) if row.judged})
+    shuffled = np.random.default_rng(0).permutation(len(judged)) % min(FOLDS, len(judged))
+    fold_of = dict(zip(judged, shuffled.tolist(), strict=True))
+    return np.asarray([fold_of.get(name, -1) for name in names])

@@ -25,7 +25,7 @@ def group_names(rows: Sequence[Measured], group_by: str) -> list[str]:
             file of ``file name,group`` lines.
 
     Raises:
-        InputError: the file cannot be read, or a source is not in it.
+        InputError: the file cannot be read, says two things of one name, or a source is not in it.
     """
     name_of = _namer(group_by)
     # A source is one source under whichever name it was first seen.
@@ -53,15 +53,19 @@ def _namer(group_by: str) -> Callable[[Measured], str]:
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            lines = [line for line in csv.reader(stream) if line]
+        with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets write a mark before the text
+            reader = csv.reader(stream)
+            lines = [(reader.line_num, [part.strip() for part in line]) for line in reader if line]
     except OSError as error:
         raise InputError(
             f"--group-by {path}: {error.strerror}; give {BY_SOURCE}, {BY_STEM_PREFIX} or a CSV file"
         ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"--group-by {path}: no CSV file: {error}") from error
-    for number, line in enumerate(lines, start=1):
+    table: dict[str, str] = {}
+    for number, line in lines:
         if len(line) != 2 or not all(line):
             raise InputError(f"{path}:{number}: write FILE NAME,GROUP")
-    return {line[0]: line[1] for line in lines}
+        if table.setdefault(line[0], line[1]) != line[1]:
+            raise InputError(f"{path}:{number}: {line[0]} is in {table[line[0]]} already")
+    return table

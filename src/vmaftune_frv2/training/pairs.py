@@ -20,6 +20,8 @@ from vmaftune_frv2.training.learnable import Measured
 
 UNIVERSAL_ENCODER = "libx264"
 """Its cells serve as probes for every encoder: the cheapest to encode."""
+USUAL = (40.0, 99.0)
+"""Cells with a VMAF between are those that anyone asks for."""
 NEAR = 8
 """Crf steps within which a probe is near."""
 
@@ -38,6 +40,7 @@ class Pairs:
         groups: [P] index into ``group_names``.
         group_names: what is left out together.
         judged: [P].
+        references: number of distinct judged sources.
         probes: P probe cells.
         cells: P cells.
         pinned: the probe that most clips have, of every encoder.
@@ -53,6 +56,7 @@ class Pairs:
     groups: NDArray[np.int64]
     group_names: tuple[str, ...]
     judged: NDArray[np.bool_]
+    references: int
     probes: tuple[Cell, ...]
     cells: tuple[Cell, ...]
     pinned: dict[str, Cell]
@@ -72,11 +76,11 @@ class Pairs:
         return np.asarray([p.encoder == c.encoder for p, c in zip(self.probes, self.cells, strict=True)])
 
     def scenarios(self) -> dict[str, NDArray[np.bool_]]:
-        """[P] masks of the ways a probe is used, cells with true VMAF in 40..99 only."""
+        """[P] masks of the ways a probe is used, judged cells with a true VMAF in ``USUAL`` only."""
         own = np.asarray([self.pinned[p.encoder] == p for p in self.probes])
         near = np.asarray([abs(p.crf - c.crf) <= NEAR for p, c in zip(self.probes, self.cells, strict=True)])
         same = self.same_encoder
-        usual = (self.scores >= 40.0) & (self.scores <= 99.0) & self.judged
+        usual = (self.scores >= USUAL[0]) & (self.scores <= USUAL[1]) & self.judged
         universal = np.asarray([p == self.pinned.get(UNIVERSAL_ENCODER) for p in self.probes])
         return {
             "pinned probe in the encoder": usual & same & own,
@@ -137,6 +141,7 @@ def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group
         groups=np.asarray([index[name] for name in names], dtype=np.int64)[C],
         group_names=tuple(index),
         judged=np.asarray([row.judged for row in usable], dtype=bool)[C],
+        references=len({usable[c].source for c in C if usable[c].judged}),
         probes=tuple(usable[p].cell for p in P),
         cells=tuple(usable[c].cell for c in C),
         pinned={e: choose_probe([row for row in usable if row.cell.encoder == e]) for e in encoders},

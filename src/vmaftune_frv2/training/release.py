@@ -25,6 +25,8 @@ from vmaftune_frv2.training.gate import Gate, judge
 from vmaftune_frv2.training.train import MODEL_ID, Trained
 
 CANDIDATE_SUFFIX = "_candidate"
+ENSEMBLE_SUFFIX = "_ensemble_v1"
+SEED_SUFFIX = "_seed"
 BLIND_ID = "fr_regressor_v1"
 ANCHORED_IDS = {SCORE: "vmaf_curve_v1", LOG_BITS_PER_PIXEL: "bitrate_curve_v1"}
 DESCRIPTIONS = {
@@ -38,7 +40,7 @@ DESCRIPTIONS = {
 def release(trained: Trained, folder: Path) -> list[Path]:
     """Writes every model, its sidecar and its registry entry.
 
-    A model that does not pass the gate never takes the place of one that did: it is written under
+    A model or an ensemble that does not pass the gate never takes the place of one that did: it is written under
     ``<id>_candidate``.
 
     Returns:
@@ -49,7 +51,7 @@ def release(trained: Trained, folder: Path) -> list[Path]:
         OutputError: the folder cannot be written.
     """
     written = [_release_regressor(trained, folder)]
-    if trained.intervals is not None and not trained.smoke:
+    if trained.intervals is not None:
         written += _release_ensemble(trained, folder)
     if trained.frames is not None and trained.request.model_id == MODEL_ID:
         written.append(_release_frames(trained, trained.frames, folder))
@@ -59,12 +61,17 @@ def release(trained: Trained, folder: Path) -> list[Path]:
 
 def _put(folder: Path, sidecar: Sidecar, data: bytes) -> Path:
     registry = Registry(folder)
-    standing = registry.find(sidecar.id)
     description = DESCRIPTIONS.get(sidecar.id, DESCRIPTIONS[MODEL_ID])
-    if sidecar.smoke and standing is not None and not standing.get("smoke", False):
+    if sidecar.smoke and _stands(registry, sidecar.id):
         name = sidecar.id + CANDIDATE_SUFFIX
         sidecar = replace(sidecar, id=name, onnx=f"{name}.onnx")
     return registry.put(sidecar, data, description)
+
+
+def _stands(registry: Registry, prefix: str) -> bool:
+    """Whether a production model has this id, or one that begins with it and a seed."""
+    ids = [entry["id"] for entry in registry.entries if not entry.get("smoke", False)]
+    return any(name == prefix or name.startswith(f"{prefix}{SEED_SUFFIX}") for name in ids)
 
 
 def _training(trained: Trained, rows: int, sources: int, **figures: Any) -> dict[str, Any]:
@@ -121,10 +128,12 @@ def _release_regressor(trained: Trained, folder: Path) -> Path:
 
 
 def _release_ensemble(trained: Trained, folder: Path) -> list[Path]:
-    manifest_id = f"{trained.request.model_id}_ensemble_v1"
+    manifest_id = f"{trained.request.model_id}{ENSEMBLE_SUFFIX}"
+    if trained.smoke and _stands(Registry(folder), manifest_id):
+        manifest_id += CANDIDATE_SUFFIX
     members, written = {}, []
     for index, fitted in enumerate(trained.nets):
-        name = f"{manifest_id}_seed{trained.request.fit.seed + index}"
+        name = f"{manifest_id}{SEED_SUFFIX}{trained.request.fit.seed + index}"
         data = to_onnx(fitted.net, name)
         sidecar = _regressor_sidecar(trained, name, index, data)
         written.append(_put(folder, sidecar, data))
@@ -132,12 +141,13 @@ def _release_ensemble(trained: Trained, folder: Path) -> list[Path]:
     assert trained.intervals is not None
     assert trained.coverage is not None
     document = sidecar.to_json()
-    shared = {
+    shared: dict[str, Any] = {
         key: document[key]
         for key in (
             "feature_order", "feature_mean", "feature_std", "codec_aware", "codec_block_layout", "encoder_vocab",
-            "encoder_vocab_version", "features_from", "probe", "vmaf_model", "smoke", "cells",
+            "encoder_vocab_version", "features_from", "probe", "probes", "vmaf_model", "smoke", "cells",
         )
+        if key in document
     }  # fmt: skip
     manifest = Ensemble(manifest_id, members, trained.intervals, shared, asdict(trained.coverage))
     path = folder / f"{manifest_id}.json"
@@ -147,7 +157,7 @@ def _release_ensemble(trained: Trained, folder: Path) -> list[Path]:
 
 def _release_frames(trained: Trained, model: FrameModel, folder: Path) -> Path:
     data = to_onnx(model.net.net, BLIND_ID)
-    gate = judge([model.clips.plcc], None, trained.data.references, len(trained.data.unique_encoders()))
+    gate = judge([fold.plcc for fold in model.by_fold], None, model.references, model.encoders)
     clips = model.clips
     sidecar = Sidecar(
         id=BLIND_ID,
@@ -166,7 +176,7 @@ def _release_frames(trained: Trained, model: FrameModel, folder: Path) -> Path:
         vmaf_model=trained.corpus.rows[0].vmaf_model,
         smoke=not gate.met,
         gate=gate.as_json(),
-        training=_training(trained, model.rows, trained.data.references, loso=model.as_json()),
+        training=_training(trained, model.rows, model.references, loso=model.as_json()),
     )
     return _put(folder, sidecar, data)
 
@@ -178,7 +188,7 @@ def _release_anchored(trained: Trained, quantity: str, model: AnchoredModel, fol
     gate = judge(
         [figures.plcc for figures in evaluation.by_group.values()],
         None,
-        trained.data.references,
+        evaluation.references,
         len(evaluation.by_encoder),
     )
     figures = [f"{name}: MAE {found.mae:.3g}" for name, found in evaluation.scenarios.items()]
@@ -205,7 +215,7 @@ def _release_anchored(trained: Trained, quantity: str, model: AnchoredModel, fol
         training=_training(
             trained,
             len(model.pairs),
-            trained.data.references,
+            evaluation.references,
             net=asdict(model.config),
             loso=evaluation.as_json(),
             dropped=dict(model.pairs.dropped),

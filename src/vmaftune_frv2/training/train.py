@@ -20,9 +20,9 @@ from vmaftune_frv2.training.anchored_net import AnchoredConfig
 from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
 from vmaftune_frv2.training.dataset import Dataset, make_dataset
 from vmaftune_frv2.training.fit import FitOptions, Fitted, Progress
-from vmaftune_frv2.training.frames import FrameModel, fit_frames
+from vmaftune_frv2.training.frames import FrameModel, fit_frames, judged_groups
 from vmaftune_frv2.training.learnable import Corpus, load_corpus
-from vmaftune_frv2.training.loso import Evaluation, evaluate_and_fit
+from vmaftune_frv2.training.loso import MIN_GROUPS, Evaluation, evaluate_and_fit
 from vmaftune_frv2.training.net import FRRegressor, NetConfig
 from vmaftune_frv2.training.pairs import make_pairs
 from vmaftune_frv2.training.synthetic import synthetic_corpus
@@ -197,7 +197,7 @@ def _others(
     if request.smoke:
         return None, {}
     frames = None
-    if len({row.source for row in corpus.rows if row.frames is not None}) > 1:
+    if judged_groups(corpus.rows, request.group_by) >= MIN_GROUPS:
         device = request.fit.device
         frames = fit_frames(corpus.rows, replace(FRAMES_FIT, device=device), request.group_by, 64, progress)
     if not request.anchored:
@@ -213,9 +213,13 @@ def _others(
 
 def _warnings(data: Dataset, corpus: Corpus) -> list[str]:
     found = []
-    missing = [name for name in data.feature_names if _is_missing(name, corpus)]
+    missing = [name for name in data.feature_names if _lacking(name, corpus) == len(corpus.rows)]
     if missing:
         found.append(f"no row has {', '.join(missing)}: these columns are 0 and teach nothing")
+    partly = {name: _lacking(name, corpus) for name in data.feature_names if name not in missing}
+    lacking = [f"{name} ({count} rows)" for name, count in partly.items() if count]
+    if lacking:
+        found.append(f"not every row has a number, and 0 stands in for it: {', '.join(lacking)}")
     constant = [name for name in data.constant_features() if name not in missing]
     if constant:
         found.append(f"{', '.join(constant)} never varies in this corpus and teaches nothing")
@@ -225,5 +229,6 @@ def _warnings(data: Dataset, corpus: Corpus) -> list[str]:
     return found
 
 
-def _is_missing(name: str, corpus: Corpus) -> bool:
-    return name not in CANONICAL6 and all(row.full.get(name) is None for row in corpus.rows)
+def _lacking(name: str, corpus: Corpus) -> int:
+    """Rows without a feature; all have the canonical-6."""
+    return 0 if name in CANONICAL6 else sum(row.full.get(name) is None for row in corpus.rows)
