@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 
 from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_PROBE
+
+MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+"""What file names and the registry bear, the ensemble's suffixes included."""
 
 
 @click.command(name="train-v2")
@@ -104,4 +108,6 @@ def train_v2(**options: Any) -> None:
         raise click.UsageError("give --corpus, or --smoke to try the path")
     if options["smoke"] and (options["corpora"] or options["only_learn"]):
         raise click.UsageError("--smoke trains on synthetic rows; leave --corpus out")
+    if not MODEL_ID.fullmatch(options["model_id"]):
+        raise click.UsageError("--model-id takes at most 32 lower-case letters, digits, _ and -")
     run_training(options)
