@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
+from jsonschema import Draft202012Validator
 
-from conftest import _GOOD_ROW
+from conftest import _GOOD_ROW, Invocation, invoke
 from vmaftune_frv2.contract.features import pool
+from vmaftune_frv2.resources import schema_path
 
 CELLS = {
     "libx264": ("medium", (20, 28, 36, 44)),
@@ -81,3 +84,35 @@ def document(path: Path) -> dict[str, Any]:
 
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
     return found
+
+
+def train(corpus: Path, *options: object, code: int = 0) -> Invocation:
+    """Trains briefly on a corpus into ``./out``, with every figure in ``./metrics.json``."""
+    result = invoke(
+        "train-v2", "--corpus", corpus, "--epochs", 1, "--seeds", 2, "--hidden", 8, "--out-dir", "out",
+        "--metrics-out", "metrics.json", *options,
+    )  # fmt: skip
+    assert result.code == code, result.err
+    return result
+
+
+def metrics() -> dict[str, Any]:
+    """Figures of the last training."""
+    return document(Path("metrics.json"))
+
+
+def sidecar(name: str = "fr_regressor_v2") -> dict[str, Any]:
+    """What the last training wrote."""
+    return document(Path("out") / f"{name}.json")
+
+
+def faults(found: dict[str, Any], schema: str) -> list[str]:
+    """Why a document breaks a schema."""
+    validator = Draft202012Validator(json.loads(schema_path(schema).read_text()))
+    return [error.message for error in validator.iter_errors(found)]
+
+
+def run_onnx(path: Path, **inputs: np.ndarray) -> np.ndarray:
+    """First output of a graph."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(None, {name: value.astype(np.float32) for name, value in inputs.items()})[0]
