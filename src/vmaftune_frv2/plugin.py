@@ -8,7 +8,7 @@ from typing import Any
 from vmaftune_frv2.host.cli import Commands
 from vmaftune_frv2.host.hookspecs import hookimpl
 
-COMMANDS = ("corpus", "validate", "train-v2", "predict", "doctor", "plugins")
+COMMANDS = ("corpus", "validate", "train-v2", "predict", "models", "doctor", "plugins")
 
 
 @hookimpl
