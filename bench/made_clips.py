@@ -1,7 +1,7 @@
 """Makes sources that widen a corpus: from ffmpeg's generators, and from reference clips by filters.
 
 Generated ones bring screen content, moving text, noise, gradients and flat areas; the others bring darkness,
-grain, blur, banding and stutter to real scenes. A derived clip is called <title>_<number from 101>, so that
+grain, blur, banding and stutter to real scenes. A derived clip is called <title>_<number above 100>, so that
 leave-one-source-out by title leaves it out together with what it was made of.
 
     python bench/made_clips.py OUT [--clips CLIPS]
@@ -79,6 +79,17 @@ DERIVED = {
     "blocks_1": "lutyuv=y=(val-16)*0.5+16,noise=c0s=5:c0f=t",
 }
 
+VARIANTS = (
+    "crop=iw/2:ih/2,scale=480:-2:flags=lanczos",
+    "scale=352:-2:flags=lanczos,eq=gamma=0.6",
+    "setpts=PTS/2,scale=416:-2:flags=lanczos",
+    "scale=480:-2:flags=lanczos,noise=c0s=9:c0f=t",
+    "scale=384:-2:flags=lanczos,unsharp=5:5:0.8",
+    "crop=iw*0.6:ih*0.6,scale=640:-2:flags=bicubic",
+    "scale=480:-2:flags=lanczos,lutyuv=y=(val-16)*0.35+16,noise=c0s=4:c0f=t",
+)
+"""One for each reference clip, in turn: other scales, cuts, speeds, light and grain of the same titles."""
+
 
 def make(ffmpeg: str, output: Path, *arguments: str) -> None:
     """One lossless clip of ``FRAMES`` frames."""
@@ -98,6 +109,9 @@ def main() -> int:
     for number, (stem, chain) in enumerate(DERIVED.items() if arguments.clips else (), start=101):
         output = arguments.out / f"{stem.partition('_')[0]}_{number}.mkv"
         make(ffmpeg, output, "-i", str(arguments.clips / f"{stem}.mp4"), "-vf", f"{chain},{SMALL}")
+    for number, clip in enumerate(sorted(arguments.clips.glob("*.mp4")) if arguments.clips else (), start=201):
+        output = arguments.out / f"{clip.stem.partition('_')[0]}_{number}.mkv"
+        make(ffmpeg, output, "-i", str(clip), "-vf", VARIANTS[number % len(VARIANTS)])
     return 0
 
 

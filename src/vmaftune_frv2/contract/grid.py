@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vmaftune_frv2.contract.cells import Cell, parse_crfs
 from vmaftune_frv2.contract.encoders import ENCODERS, Encoder, EncoderTable
@@ -85,3 +86,39 @@ def _crfs_of(entry: Encoder, choices: Sequence[Choice]) -> tuple[int, ...]:
     if not values:
         return entry.default_crfs
     return tuple(entry.check_crf(crf) for crf in parse_crfs(values))
+
+
+def candidate_grid(
+    seen: Mapping[str, Mapping[str, Any]], encoders: Sequence[str], presets: Sequence[str], crfs: Sequence[str]
+) -> tuple[Cell, ...]:
+    """The cells to predict; what is not named comes from what a model was trained on.
+
+    Args:
+        seen: {encoder: presets, crf_min, crf_max}, as a sidecar's ``cells``.
+        encoders: as ``build_grid``; none takes all that were seen.
+        presets: likewise.
+        crfs: likewise.
+
+    Raises:
+        UsageError: a cell that cannot be.
+    """
+    encoders = encoders or tuple(seen)
+    if not encoders:
+        raise UsageError("the model does not say what it was trained on; give --encoder")
+    names = [ENCODERS.get(name).name for name in encoders]
+    if not presets:
+        presets = tuple(f"{name}={preset}" for name in names for preset in _seen_presets(seen, name))
+    if not crfs:
+        crfs = tuple(f"{name}={_seen_crfs(seen, name)}" for name in names)
+    return build_grid(names, presets, crfs)
+
+
+def _seen_presets(seen: Mapping[str, Mapping[str, Any]], encoder: str) -> tuple[str, ...]:
+    return tuple(seen[encoder]["presets"]) if encoder in seen else ENCODERS.get(encoder).default_presets
+
+
+def _seen_crfs(seen: Mapping[str, Mapping[str, Any]], encoder: str) -> str:
+    entry = ENCODERS.get(encoder)
+    if encoder not in seen:
+        return f"{entry.crf_min}:{entry.crf_max}"
+    return f"{max(seen[encoder]['crf_min'], entry.crf_min)}:{min(seen[encoder]['crf_max'], entry.crf_max)}"

@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS
-from vmaftune_frv2.contract.grid import build_grid
-from vmaftune_frv2.errors import UsageError
+from vmaftune_frv2.contract.grid import candidate_grid
 from vmaftune_frv2.predict.session import Model
 
 
@@ -33,31 +32,11 @@ def candidate_cells(
         UsageError: a cell that cannot be.
         ModelError: an encoder the model has no slot for.
     """
-    block = model.sidecar.block
-    trained = model.sidecar.cells
-    if not encoders:
-        encoders = tuple(name for name in trained if block is None or block.knows(name))
-    if not encoders:
-        raise UsageError("the model does not say what it was trained on; give --encoder")
-    names = [ENCODERS.get(name).name for name in encoders]
-    model.require_slots(names)
-    if not presets:
-        presets = tuple(f"{name}={preset}" for name in names for preset in _presets(model, name))
-    if not crfs:
-        crfs = tuple(f"{name}={_crf_range(model, name)}" for name in names)
-    return build_grid(names, presets, crfs)
-
-
-def _presets(model: Model, encoder: str) -> tuple[str, ...]:
-    seen = model.sidecar.cells.get(encoder)
-    return tuple(seen["presets"]) if seen else ENCODERS.get(encoder).default_presets
-
-
-def _crf_range(model: Model, encoder: str) -> str:
-    seen, entry = model.sidecar.cells.get(encoder), ENCODERS.get(encoder)
-    if seen is None:
-        return f"{entry.crf_min}:{entry.crf_max}"
-    return f"{max(seen['crf_min'], entry.crf_min)}:{min(seen['crf_max'], entry.crf_max)}"
+    block, trained = model.sidecar.block, model.sidecar.cells
+    if encoders:
+        model.require_slots([ENCODERS.get(name).name for name in encoders])
+    slotted = {name: seen for name, seen in trained.items() if block is None or block.knows(name)}
+    return candidate_grid(slotted, encoders, presets, crfs)
 
 
 def predict_cells(model: Model, features: ArrayLike, cells: Sequence[Cell]) -> list[Prediction]:

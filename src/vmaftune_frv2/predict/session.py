@@ -31,7 +31,7 @@ class Model:
     def __init__(self, registered: RegisteredModel) -> None:
         self.sidecar: Sidecar = registered.sidecar
         self.path = registered.path
-        self._session = _session(registered)
+        self._session = open_session(registered)
         _check_inputs(self._session, self.sidecar, self.path)
 
     def require_slots(self, encoders: Sequence[str]) -> None:
@@ -73,7 +73,7 @@ class Model:
 
 
 def open_model(reference: str | None = None) -> Model:
-    """Opens a model by registry id or by path.
+    """Opens a regressor by registry id or by path.
 
     Args:
         reference: an id in ``./model/tiny`` or in the shipped registry, or the path of an ``.onnx`` file.
@@ -82,28 +82,40 @@ def open_model(reference: str | None = None) -> Model:
     Raises:
         ModelError: there is none, or its bytes are not those that were registered.
     """
-    if reference is not None and (reference.endswith(".onnx") or "/" in reference):
-        return Model(_from_path(Path(reference)))
-    model_id = reference or DEFAULT_ID
+    return Model(find_model(reference or DEFAULT_ID, production=reference is None))
+
+
+def find_model(reference: str, production: bool = False) -> RegisteredModel:
+    """A registered model, its bytes checked.
+
+    Args:
+        reference: an id, or the path of an ``.onnx`` file.
+        production: pass smoke models over.
+
+    Raises:
+        ModelError: there is none, or its bytes are not those that were registered.
+    """
+    if reference.endswith(".onnx") or "/" in reference:
+        return _from_path(Path(reference))
     passed_over = []
     for folder in (LOCAL_DIR, shipped_models_dir()):
         if not (folder / FILE_NAME).is_file():
             continue
         registry = Registry(folder)
-        entry = registry.find(model_id)
+        entry = registry.find(reference)
         if entry is None:
             continue
-        if reference is None and entry.get("smoke", False):
+        if production and entry.get("smoke", False):
             passed_over.append(folder)
             continue
-        return Model(registry.load(model_id))
+        return registry.load(reference)
     if passed_over:
         where = ", ".join(str(folder / FILE_NAME) for folder in passed_over)
         raise ModelError(
-            f"the only {model_id} ({where}) is a smoke model, which did not pass the ship gate;"
-            f" name it with --model {model_id} to use it all the same"
+            f"the only {reference} ({where}) is a smoke model, which did not pass the ship gate;"
+            f" name it with --model {reference} to use it all the same"
         )
-    raise ModelError(f"no model {model_id!r} in {LOCAL_DIR} or among the shipped ones; train one with train-v2")
+    raise ModelError(f"no model {reference!r} in {LOCAL_DIR} or among the shipped ones; train one with train-v2")
 
 
 def _from_path(path: Path) -> RegisteredModel:
@@ -115,7 +127,12 @@ def _from_path(path: Path) -> RegisteredModel:
     return RegisteredModel(sidecar, path, read_model(path, sidecar.sha256, f"{path.with_suffix('.json')}"))
 
 
-def _session(registered: RegisteredModel) -> Any:
+def open_session(registered: RegisteredModel) -> Any:
+    """An onnxruntime session on one thread.
+
+    Raises:
+        ModelError: onnxruntime cannot load the graph.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -23,6 +23,7 @@ from vmaftune_frv2.training.export import OPSET, anchored_to_onnx, input_names, 
 from vmaftune_frv2.training.frames import FrameModel
 from vmaftune_frv2.training.gate import Gate, judge
 from vmaftune_frv2.training.train import MODEL_ID, Trained
+from vmaftune_frv2.training.typical import typical_curves
 
 CANDIDATE_SUFFIX = "_candidate"
 ENSEMBLE_SUFFIX = "_ensemble_v1"
@@ -211,7 +212,7 @@ def _release_anchored(trained: Trained, quantity: str, model: AnchoredModel, fol
         vmaf_model=trained.corpus.rows[0].vmaf_model,
         smoke=not gate.met,
         gate=gate.as_json(),
-        cells=cells_seen(model.pairs.cells),
+        cells=_cells_with_typical(trained, model),
         training=_training(
             trained,
             len(model.pairs),
@@ -222,6 +223,16 @@ def _release_anchored(trained: Trained, quantity: str, model: AnchoredModel, fol
         ),
     )
     return _put(folder, sidecar, data)
+
+
+def _cells_with_typical(trained: Trained, model: AnchoredModel) -> dict[str, dict[str, Any]]:
+    """What training saw, and the typical curve of each (encoder, preset): where a search begins."""
+    seen = cells_seen(model.pairs.cells)
+    judged = [row for row in trained.corpus.rows if row.judged]
+    for encoder, curves in typical_curves(judged or trained.corpus.rows).items():
+        if encoder in seen:
+            seen[encoder]["typical"] = curves
+    return seen
 
 
 def _notes(trained: Trained) -> str:

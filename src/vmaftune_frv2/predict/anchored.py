@@ -1,0 +1,120 @@
+"""An anchored predictor, opened and ready: from measured cells of a source to any other cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmaftune_frv2.contract.anchor import AnchorSpace
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.codec import CodecBlock
+from vmaftune_frv2.contract.intervals import Intervals, anchored_covariates
+from vmaftune_frv2.contract.sidecar import SCORE, Sidecar
+from vmaftune_frv2.errors import ModelError
+from vmaftune_frv2.predict.session import find_model, open_session
+
+Vector = NDArray[np.float64]
+PERCENT = 100.0
+"""Log bits per pixel enter the interval's covariates in hundredths."""
+
+
+Shift = Callable[..., NDArray[np.float32]]
+"""What a stack of S nets says: scaled descriptors [N, D], codec blocks of probe and cell [N, C], anchors [N] to
+[S, N]."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A measured cell of a source.
+
+    Args:
+        cell: what was encoded.
+        vmaf: measured.
+        log_bpp: natural log of bits per pixel, measured.
+        descriptor: [17] what it tells of the source.
+    """
+
+    cell: Cell
+    vmaf: float
+    log_bpp: float
+    descriptor: Vector
+
+    def value(self, quantity: str) -> float:
+        """VMAF or log bits per pixel."""
+        return self.vmaf if quantity == SCORE else self.log_bpp
+
+
+@dataclass(frozen=True)
+class Anchored:
+    """An anchored predictor of one quantity.
+
+    Args:
+        sidecar: its order, scaling, vocabulary, anchor space and intervals.
+        shift: runs the net.
+    """
+
+    sidecar: Sidecar
+    shift: Shift
+
+    @property
+    def space(self) -> AnchorSpace:
+        """Where predictions are combined."""
+        return AnchorSpace(self.sidecar.anchor_pad)
+
+    @property
+    def block(self) -> CodecBlock:
+        """Its codec block."""
+        assert self.sidecar.block is not None
+        return self.sidecar.block
+
+    @property
+    def intervals(self) -> Intervals:
+        """Its intervals."""
+        assert self.sidecar.intervals is not None
+        return self.sidecar.intervals
+
+    def from_point(self, point: Point, cells: Sequence[Cell]) -> tuple[Vector, Vector]:
+        """What one measured cell says of others.
+
+        Returns:
+            [N] predictions and [N] typical errors, 0 at the measured cell itself.
+        """
+        count = len(cells)
+        anchor = point.value(str(self.sidecar.quantity))
+        scaled = self.sidecar.scaler.transform(point.descriptor[None, :])
+        probe = self.block.matrix([point.cell])
+        members = self.shift(
+            np.repeat(scaled, count, axis=0),
+            np.repeat(probe, count, axis=0),
+            self.block.matrix(cells),
+            np.full(count, self.space.enter(anchor), dtype=np.float32),
+        ).astype(np.float64)
+        mean, spread = members.mean(axis=0), members.std(axis=0)
+        scale = 1.0 if self.sidecar.anchor_pad is not None else PERCENT
+        other = np.asarray([cell.encoder != point.cell.encoder for cell in cells])
+        covariates = anchored_covariates(mean * scale, spread * scale, np.full(count, anchor * scale), other)
+        typical = self.intervals.typical_error(covariates)
+        itself = np.asarray([cell == point.cell for cell in cells])
+        return np.where(itself, anchor, mean), np.where(itself, 0.0, typical)
+
+
+def open_anchored(reference: str, production: bool = False) -> Anchored:
+    """Opens an anchored predictor by registry id or by path.
+
+    Raises:
+        ModelError: there is none, it is no anchored predictor, or its bytes are not those that were registered.
+    """
+    registered = find_model(reference, production)
+    sidecar = registered.sidecar
+    if sidecar.quantity is None or sidecar.block is None or sidecar.intervals is None:
+        raise ModelError(f"{registered.path} is no anchored predictor")
+    session, names = open_session(registered), sidecar.input_names
+
+    def shift(*inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        members: NDArray[np.float32] = session.run(["members"], dict(zip(names, inputs, strict=True)))[0]
+        return members
+
+    return Anchored(sidecar, shift)

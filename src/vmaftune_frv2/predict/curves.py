@@ -1,0 +1,142 @@
+"""The curves of one source: what its measured cells together say of every other cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.predict.anchored import Anchored, Point
+
+Vector = NDArray[np.float64]
+LEVEL = 0.9
+"""Nominal coverage of the intervals shown."""
+STRETCH = (0.4, 2.5)
+"""How far a measured slope may correct a predicted one beyond the last measured cell."""
+TRUST = 0.7
+"""Exponent of that correction: a measured slope is itself an estimate."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One quantity over N cells.
+
+    Args:
+        mean: [N] predictions.
+        low: [N] lower ends of the intervals.
+        high: [N] upper ends.
+        typical: [N] typical errors; 0 where a cell was measured.
+    """
+
+    mean: Vector
+    low: Vector
+    high: Vector
+    typical: Vector
+
+
+def predict_curve(model: Anchored, points: Sequence[Point], cells: Sequence[Cell], level: float = LEVEL) -> Curve:
+    """Predicts cells from measured ones: exact at those, falling with crf.
+
+    A cell of a measured (encoder, preset) listens to the measured neighbours on that line, between which the error
+    is bridged; another cell to all measured ones of its encoder, else to all there are.
+
+    Args:
+        model: the predictor.
+        points: measured cells of one source, at least one.
+        cells: N cells.
+        level: nominal coverage of the intervals.
+    """
+    every = sorted({*cells, *(point.cell for point in points)})  # by encoder, preset, crf
+    said = [model.from_point(point, every) for point in points]
+    mean, typical = np.empty(len(every)), np.empty(len(every))
+    for line, members in _lines(every).items():
+        here = [index for index, point in enumerate(points) if (point.cell.encoder, point.cell.preset) == line]
+        own = [index for index, point in enumerate(points) if point.cell.encoder == line[0]]
+        heard = here or own or list(range(len(points)))
+        values = np.stack([said[index][0][members] for index in heard])
+        errors = np.stack([said[index][1][members] for index in heard])
+        if here:
+            crfs = np.asarray([every[index].crf for index in members], dtype=np.float64)
+            at = np.asarray([points[index].cell.crf for index in here], dtype=np.float64)
+            mean[members], typical[members] = _bridge(model, values, errors, at, crfs)
+        else:
+            mean[members], typical[members] = _blend(model, values, errors)
+        mean[members] = _falling(mean[members], typical[members])
+    place = {cell: index for index, cell in enumerate(every)}
+    asked = np.asarray([place[cell] for cell in cells])
+    return _with_intervals(model, cells, mean[asked], typical[asked], level)
+
+
+def _with_intervals(model: Anchored, cells: Sequence[Cell], mean: Vector, typical: Vector, level: float) -> Curve:
+    factor = np.asarray([model.intervals.quantile(cell.encoder, level) for cell in cells])
+    low, high = mean - typical * factor, mean + typical * factor
+    if model.sidecar.anchor_pad is not None:
+        low, high = np.clip(low, 0.0, 100.0), np.clip(high, 0.0, 100.0)
+    return Curve(mean, low, high, typical)
+
+
+def _lines(cells: Sequence[Cell]) -> dict[tuple[str, str], NDArray[np.int64]]:
+    """{(encoder, preset): indices of its cells}."""
+    lines: dict[tuple[str, str], list[int]] = {}
+    for index, cell in enumerate(cells):
+        lines.setdefault((cell.encoder, cell.preset), []).append(index)
+    return {line: np.asarray(members) for line, members in lines.items()}
+
+
+def _blend(model: Anchored, values: Vector, errors: Vector) -> tuple[Vector, Vector]:
+    """[P, N] predictions and typical errors of P points to [N] each: weighted by precision."""
+    weight = 1.0 / np.maximum(errors, 1e-3) ** 2
+    weight = weight / weight.sum(axis=0)
+    z = (weight * model.space.enter(values)).sum(axis=0)
+    # Points of one source err together: their mean is as wrong as they are on average.
+    together: Vector = (weight * errors).sum(axis=0)
+    return model.space.leave(z), together
+
+
+def _bridge(model: Anchored, values: Vector, errors: Vector, at: Vector, crfs: Vector) -> tuple[Vector, Vector]:
+    """Predictions along one (encoder, preset) line from P points on it.
+
+    Between two points the predictions of both are blended linearly in crf, as the mean of a Brownian bridge;
+    beyond the outermost one its prediction is stretched as the measured drop was against the predicted one.
+
+    Args:
+        model: gives the space.
+        values: [P, N] predictions from each point.
+        errors: [P, N] typical errors.
+        at: [P] crfs of the points.
+        crfs: [N] crfs of the cells, ascending, those of the points among them.
+    """
+    order = np.argsort(at)
+    at, z, errors = at[order], model.space.enter(values)[order], errors[order]
+    if len(at) == 1:
+        return values[0], errors[0]
+    right = np.clip(np.searchsorted(at, crfs), 1, len(at) - 1)
+    left = right - 1
+    column = np.arange(len(crfs))
+    share = np.clip((crfs - at[left]) / (at[right] - at[left]), 0.0, 1.0)
+    mean = (1.0 - share) * z[left, column] + share * z[right, column]
+    a, b = errors[left, column], errors[right, column]
+    typical = a * b / np.maximum(np.hypot(a, b), 1e-9)
+    measured = z[:, np.searchsorted(crfs, at)]  # [P, P] what each point says of each point
+    for outside, end, inner in ((crfs < at[0], 0, 1), (crfs > at[-1], -1, -2)):
+        predicted = measured[end, inner] - measured[end, end]
+        if outside.any() and abs(predicted) > 1e-6:
+            ratio = np.clip((measured[inner, inner] - measured[end, end]) / predicted, *STRETCH)
+            mean[outside] = measured[end, end] + (z[end, outside] - measured[end, end]) * ratio**TRUST
+        typical[outside] = errors[end, outside]
+    return model.space.leave(mean), typical
+
+
+def _falling(mean: Vector, typical: Vector) -> Vector:
+    """[N] predictions in crf order, made to fall without moving a measured one."""
+    values: Vector = mean.copy()
+    fixed = np.flatnonzero(typical <= 0.0)
+    for before, after in zip([-1, *fixed], [*fixed, len(values)], strict=True):
+        top = values[before] if before >= 0 else np.inf
+        bottom = values[after] if after < len(values) else -np.inf
+        inner = slice(before + 1, after)
+        values[inner] = np.clip(np.minimum.accumulate(values[inner]), min(bottom, top), top)
+    return values

@@ -1,0 +1,216 @@
+"""What one source will look like in any cell: VMAF and bitrate from the cells of it that were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.descriptor import descriptor, kbps, log_bits_per_pixel
+from vmaftune_frv2.contract.encoders import ENCODERS
+from vmaftune_frv2.contract.rows import PER_FRAME_VMAF, Row
+from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE
+from vmaftune_frv2.errors import ModelError
+from vmaftune_frv2.predict.anchored import Anchored, Point, open_anchored
+from vmaftune_frv2.predict.curves import LEVEL, predict_curve
+
+VMAF_ID = "vmaf_curve_v1"
+BITRATE_ID = "bitrate_curve_v1"
+POOLS = ("mean", "harmonic_mean", "p05")
+FAR = 4.0
+"""Standard deviations from the training mean beyond which a descriptor counts as unlike training."""
+WIDEN = 1.5
+"""Factor of an interval where a cell or a source lies outside of training."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One candidate cell.
+
+    Args:
+        cell: encoder, preset, crf.
+        vmaf: predicted, or measured where ``measured``.
+        vmaf_low: lower end of the interval.
+        vmaf_high: upper end.
+        kbps: predicted bitrate, kbit/s.
+        kbps_low: lower end of its interval.
+        kbps_high: upper end.
+        extrapolated: whether training saw nothing of the encoder, preset or crf, or nothing like the source.
+        measured: whether the cell was encoded.
+        vmaf_p05: predicted 5th percentile of the frames, None where it was not asked for.
+        typical_error: typical absolute error of ``vmaf``, 0 where measured.
+    """
+
+    cell: Cell
+    vmaf: float
+    vmaf_low: float
+    vmaf_high: float
+    kbps: float
+    kbps_low: float
+    kbps_high: float
+    extrapolated: bool
+    measured: bool
+    typical_error: float
+    vmaf_p05: float | None = None
+
+
+def point_of(row: Row, pool: str = "mean") -> Point:
+    """A measured row as a point.
+
+    Args:
+        row: with per-frame VMAF.
+        pool: of the per-frame scores: ``mean``, ``harmonic_mean`` or ``p05``, the 5th percentile.
+
+    Raises:
+        InputError: the row lacks something.
+    """
+    cell = Cell.resolve(row["encoder"], row["preset"], row["crf"])
+    told = descriptor(row, str(cell))
+    return Point(cell, pooled(row, pool), log_bits_per_pixel(row), told)
+
+
+def pooled(row: Row, pool: str) -> float:
+    """A clip's VMAF from its frames': arithmetic mean, libvmaf's harmonic mean, or 5th percentile."""
+    if pool == "mean":
+        return float(row["vmaf_score"])
+    frames = np.asarray(row[PER_FRAME_VMAF], dtype=np.float64)
+    if pool == "p05":
+        return float(np.percentile(frames, 5))
+    return float(1.0 / np.mean(1.0 / (frames + 1.0)) - 1.0)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Predicts the cells of a source from its measured ones.
+
+    Args:
+        vmaf: anchored predictor of VMAF.
+        bitrate: anchored predictor of log bits per pixel.
+    """
+
+    vmaf: Anchored
+    bitrate: Anchored
+
+    @classmethod
+    def open(cls, vmaf: str | None = None, bitrate: str | None = None) -> Predictor:
+        """Opens both by registry id or path; by default the production ones.
+
+        Raises:
+            ModelError: one is missing, altered, or of another quantity.
+        """
+        opened = cls(
+            open_anchored(vmaf or VMAF_ID, production=vmaf is None),
+            open_anchored(bitrate or BITRATE_ID, production=bitrate is None),
+        )
+        for model, quantity in ((opened.vmaf, SCORE), (opened.bitrate, LOG_BITS_PER_PIXEL)):
+            if model.sidecar.quantity != quantity:
+                raise ModelError(f"{model.sidecar.id} predicts {model.sidecar.quantity}, not {quantity}")
+        return opened
+
+    @property
+    def vmaf_model(self) -> str | None:
+        """The libvmaf model whose scores are predicted."""
+        return self.vmaf.sidecar.vmaf_model
+
+    def require(self, encoders: Sequence[str]) -> None:
+        """Checks that every encoder was learnt.
+
+        Raises:
+            ModelError: one was not.
+        """
+        known = [name for name in self.vmaf.block.vocab if name in self.vmaf.sidecar.cells]
+        for encoder in encoders:
+            if encoder not in known:
+                raise ModelError(
+                    f"{self.vmaf.sidecar.id} was not trained on {encoder} (it knows {', '.join(known)});"
+                    " leave it out, or train with a corpus that has it"
+                )
+
+    def probe_cell(self, encoder: str, preset: str, target: float | None, crfs: Sequence[int]) -> Cell:
+        """The cell to encode first.
+
+        Args:
+            encoder: one that was learnt.
+            preset: native preset.
+            target: VMAF that is looked for; None for the middle of the range.
+            crfs: candidates.
+
+        Returns:
+            Where the typical curve meets the target; without one, the cell that most sources of the corpus have.
+        """
+        if target is None:
+            pinned = self.vmaf.sidecar.probe_for(encoder)
+            crf = pinned.crf if pinned else sorted(crfs)[len(crfs) // 2]
+            return Cell(encoder, preset, crf)
+        curve = self._typical(encoder, preset)
+        reaching = [crf for crf in crfs if np.interp(crf, *curve) >= target]
+        return Cell(encoder, preset, max(reaching, default=min(crfs)))
+
+    def _typical(self, encoder: str, preset: str) -> tuple[list[float], list[float]]:
+        curves: Mapping[str, Any] = self.vmaf.sidecar.cells[encoder]["typical"]
+        entry = ENCODERS.get(encoder)
+        ordinal = entry.preset_ordinal(preset)
+        nearest = min(curves, key=lambda other: abs(entry.preset_ordinal(other) - ordinal))
+        crfs, vmaf = zip(*curves[nearest], strict=True)
+        return list(crfs), list(vmaf)
+
+    def predict(
+        self,
+        points: Sequence[Point],
+        cells: Sequence[Cell],
+        pixels: int,
+        framerate: float,
+        level: float = LEVEL,
+    ) -> list[Prediction]:
+        """Predicts cells.
+
+        Args:
+            points: measured cells of the source, at least one.
+            cells: candidates.
+            pixels: of a frame.
+            framerate: of the source.
+            level: nominal coverage of the intervals.
+        """
+        score = predict_curve(self.vmaf, points, cells, level)
+        rate = predict_curve(self.bitrate, points, cells, level)
+        measured = {point.cell for point in points}
+        strange = self.unlike_training(points)
+        found = []
+        for index, cell in enumerate(cells):
+            outside = cell not in measured and (strange or self.is_extrapolated(cell))
+            widen = WIDEN if outside else 1.0
+            vmaf, bits = score.mean[index], rate.mean[index]
+            found.append(
+                Prediction(
+                    cell=cell,
+                    vmaf=float(vmaf),
+                    vmaf_low=float(max(vmaf - widen * (vmaf - score.low[index]), 0.0)),
+                    vmaf_high=float(min(vmaf + widen * (score.high[index] - vmaf), 100.0)),
+                    kbps=kbps(float(bits), pixels, framerate),
+                    kbps_low=kbps(float(bits - widen * (bits - rate.low[index])), pixels, framerate),
+                    kbps_high=kbps(float(bits + widen * (rate.high[index] - bits)), pixels, framerate),
+                    extrapolated=outside,
+                    measured=cell in measured,
+                    typical_error=float(score.typical[index]),
+                )
+            )
+        return found
+
+    def is_extrapolated(self, cell: Cell) -> bool:
+        """Whether training saw nothing of the cell's encoder, preset or crf range."""
+        seen = self.vmaf.sidecar.cells.get(cell.encoder)
+        return (
+            seen is None
+            or cell.preset not in seen["presets"]
+            or not seen["crf_min"] <= cell.crf <= seen["crf_max"]
+        )
+
+    def unlike_training(self, points: Sequence[Point]) -> bool:
+        """Whether what the probes tell lies far from every training source."""
+        scaler = self.vmaf.sidecar.scaler
+        return any(
+            bool((np.abs(point.descriptor - scaler.mean) > FAR * np.asarray(scaler.std)).any()) for point in points
+        )
