@@ -47,6 +47,7 @@ def open_sources(
     duration: float = 0.0,
     hdr_mode: str = "auto",
     shots: bool = False,
+    trust_header: bool = False,
 ) -> list[Source]:
     """Opens every source, each once.
 
@@ -59,6 +60,7 @@ def open_sources(
         duration: what the user says they last, 0 for nothing.
         hdr_mode: what encodes are labelled as.
         shots: whether to count shots.
+        trust_header: whether the middle may be where the container says, as ``open_source``.
 
     Raises:
         UsageError: a raw file without its dimensions, or dimensions or a duration that a file contradicts.
@@ -74,6 +76,7 @@ def open_sources(
             raw=raw if is_raw(label) else None,
             sample_seconds=sample_seconds,
             hash_file=hash_files,
+            trust_header=trust_header,
         )
         _check_claims(source, raw, duration)
         hdr = resolve(source, hdr_mode)

@@ -27,6 +27,7 @@ def open_source(
     raw: RawFormat | None = None,
     sample_seconds: float = 0.0,
     hash_file: bool = True,
+    trust_header: bool = False,
 ) -> Source:
     """Probes a file, counts the frames in use and hashes it.
 
@@ -36,6 +37,8 @@ def open_source(
         raw: format of a headerless file.
         sample_seconds: use only this many seconds around the middle; 0 uses everything.
         hash_file: whether to compute the sha256.
+        trust_header: whether the middle may be where the container says, so that a window of a long file is
+            opened without reading all of it. A header that is wrong is noticed by a window without frames.
 
     Raises:
         InputError: missing, unreadable, not video, interlaced, or of odd dimensions.
@@ -48,12 +51,15 @@ def open_source(
     if stat.st_size == 0:
         raise InputError(f"{label}: the file is empty")
     probed = _probe(ffmpeg, label, raw)
-    window, duration = None, None
-    if sample_seconds > 0:
+    window, duration, frames = None, None, 0
+    if sample_seconds > 0 and trust_header and probed.stated_s:
+        duration = probed.stated_s
+        window = _middle(duration, sample_seconds, probed.seekable)
+        frames = _frames_if_any(ffmpeg, label, raw, window, probed.framerate)
+    if sample_seconds > 0 and not frames:
         duration = float(_count_packets(ffmpeg, label, raw) / probed.framerate)
-        if sample_seconds < duration:
-            window = Window((duration - sample_seconds) / 2, sample_seconds, probed.seekable)
-    frames = _count_frames(ffmpeg, label, raw, window, probed.framerate)
+        window = _middle(duration, sample_seconds, probed.seekable)
+    frames = frames or count_frames(ffmpeg, label, raw, window, probed.framerate)
     return Source(
         path=path.absolute(),
         label=label,
@@ -73,6 +79,25 @@ def open_source(
         size_bytes=stat.st_size,
         mtime_ns=stat.st_mtime_ns,
     )
+
+
+def _middle(duration: float, seconds: float, seekable: bool) -> Window | None:
+    """The middle of a file; None where there is no more than that."""
+    return Window((duration - seconds) / 2, seconds, seekable) if seconds < duration else None
+
+
+def _frames_if_any(
+    ffmpeg: FFmpeg, label: str, raw: RawFormat | None, window: Window | None, framerate: Fraction
+) -> int:
+    """Frames of a window, 0 where the file has none there."""
+    try:
+        return count_frames(ffmpeg, label, raw, window, framerate)
+    except NoFramesError:
+        return 0
+
+
+class NoFramesError(InputError):
+    """A file, or the window of it that was asked for, holds no frames."""
 
 
 def check_unchanged(source: Source) -> None:
@@ -120,6 +145,7 @@ class _Probed:
     seekable: bool
     hdr_transfer: str
     hdr_primaries: str
+    stated_s: float | None
 
 
 def _probe(ffmpeg: FFmpeg, label: str, raw: RawFormat | None) -> _Probed:
@@ -161,7 +187,16 @@ def _probe(ffmpeg: FFmpeg, label: str, raw: RawFormat | None) -> _Probed:
         seekable=not set(names) & set(_INEXACT_SEEK),
         hdr_transfer=transfer,
         hdr_primaries=colour.get("color_primaries", "") if transfer else "",
+        stated_s=_stated_seconds(log),
     )
+
+
+def _stated_seconds(log: str) -> float | None:
+    """How long the container says it lasts, None where it does not."""
+    found = re.search(r"^  Duration: (\d+):(\d+):(\d+\.\d+)", log, re.MULTILINE)
+    if found is None:
+        return None
+    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
 
 
 def _refuse_unusable(label: str, width: int, height: int, interlacing: str) -> None:
@@ -185,9 +220,16 @@ def _count_packets(ffmpeg: FFmpeg, label: str, raw: RawFormat | None) -> int:
     )
 
 
-def _count_frames(
+def count_frames(
     ffmpeg: FFmpeg, label: str, raw: RawFormat | None, window: Window | None, framerate: Fraction
 ) -> int:
+    """Frames of a file or of a window of it, by decoding them.
+
+    Raises:
+        NoFramesError: there are none.
+        InputError: it cannot be decoded to its end.
+        UsageError: the raw format does not fit the file.
+    """
     chain = f"{window_filter(window, framerate)}settb=AVTB,setpts=N"
     argv = [*input_argv(Path(label), raw, window), "-map", "0:V:0", "-vf", chain]
     return _counted(ffmpeg, label, raw, [*argv, "-fps_mode", "passthrough", "-f", "null", "-"])
@@ -205,7 +247,7 @@ def _counted(ffmpeg: FFmpeg, label: str, raw: RawFormat | None, argv: list[str])
         raise InputError(f"{label}: cannot be decoded to its end ({_last_line(done.stderr)})")
     frames = muxed_frames(done)
     if frames == 0:
-        raise InputError(f"{label}: no frames to encode")
+        raise NoFramesError(f"{label}: no frames to encode")
     return frames
 
 

@@ -20,7 +20,7 @@ CUT_THRESHOLD = 5.0
 
 # Small pictures, averaged: grain cancels out, what the picture shows does not.
 _MEASURE = "scale=64:36:flags=area,format=yuv420p,scdet=threshold=100,metadata=print:key=lavfi.scd.mafd:file=-"
-_CHANGE = re.compile(r"^lavfi\.scd\.mafd=(\S+)$", re.MULTILINE)
+_CHANGE = re.compile(r"pts_time:(\S+)\s+lavfi\.scd\.mafd=(\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,43 @@ def detect_shots(ffmpeg: FFmpeg, source: Source, *, timeout: float | None = None
     Raises:
         ToolError: ffmpeg failed, or did not measure every frame of the source.
     """
+    changes = measure_changes(ffmpeg, source, timeout=timeout).sizes
+    if len(changes) != source.frames:
+        raise ToolError(f"shots: {len(changes)} frames of {source.frames} of {source.label} were measured")
+    return between_cuts(find_cuts(changes), source.frames, source.framerate)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How much each frame in use differs from the one before.
+
+    Args:
+        times: seconds of each frame, from the first instant of the window or of the file.
+        sizes: mean absolute luma difference to the frame before, percent of the range; the first frame's is 0.
+    """
+
+    times: tuple[float, ...]
+    sizes: tuple[float, ...]
+
+
+def measure_changes(ffmpeg: FFmpeg, source: Source, *, timeout: float | None = None) -> Changes:
+    """Measures the change from each frame in use to the next; decodes them all.
+
+    Args:
+        ffmpeg: has the scdet filter.
+        source: whose frames are looked at.
+        timeout: seconds until it is given up.
+
+    Raises:
+        ToolError: ffmpeg failed.
+    """
     argv = ["-hide_banner", "-nostdin", "-v", "error", *source.input_argv(), "-map", "0:V:0"]
     argv += ["-vf", f"{source.filters}{_MEASURE}", "-fps_mode", "passthrough", "-f", "null", "-"]
     done = ffmpeg.run(argv, timeout=timeout)
     if not done.ok:
         raise ToolError(done.describe(f"finding the shots of {source.label} failed"), done.returncode)
-    changes = [float(change) for change in _CHANGE.findall(done.stdout)]
-    if len(changes) != source.frames:
-        raise ToolError(
-            done.describe(f"shots: {len(changes)} frames of {source.frames} of {source.label} were measured")
-        )
-    return between_cuts(find_cuts(changes), source.frames, source.framerate)
+    found = _CHANGE.findall(done.stdout)
+    return Changes(tuple(float(time) for time, _ in found), tuple(float(size) for _, size in found))
 
 
 def find_cuts(changes: Sequence[float]) -> list[int]:
