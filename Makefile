@@ -38,6 +38,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/store.py
 	$(BIN)/python bench/read_corpus.py
 	$(BIN)/python bench/cold_start.py
+	$(BIN)/python bench/train.py
 
 clean:
 	rm -rf $(VENV) demo-out build dist
