@@ -91,6 +91,16 @@ def test_a_repeated_row_counts_once_for_the_scaling(table: Table) -> None:
     assert fitted.scaler == FeatureScaler.fit(table.features)
 
 
+def test_a_large_feature_that_varies_little_is_scaled_as_well_as_any(table: Table) -> None:
+    shifted = dataclasses.replace(table, features=table.features + 2.0**24 + 1)
+    said = [
+        fitted.predict(each.features, *each.rest)
+        for each in (table, shifted)
+        for fitted in fit(small, each, [Member(EVERY, 0)], OPTIONS)
+    ]
+    np.testing.assert_allclose(*said, rtol=0, atol=1e-3)
+
+
 def test_fitting_learns(table: Table) -> None:
     options = dataclasses.replace(OPTIONS, epochs=100, lr=2e-2)
     (fitted,) = fit(lambda: FRRegressor(NetConfig(hidden=32)), table, [Member(EVERY, 0)], options)

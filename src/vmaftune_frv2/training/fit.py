@@ -234,10 +234,11 @@ def _fit_stack(
     nets = [_initial(build, member.seed) for member in members]
     scalers = [table.scaler(member.rows) for member in members]
     whole = stack(nets).to(device).train()
+    # Scaled in double precision, because a feature may be large and vary little.
     mean, std = (
-        torch.tensor([getattr(s, part) for s in scalers], device=device)[:, None] for part in ("mean", "std")
+        torch.tensor([getattr(s, part) for s in scalers], dtype=torch.float64, device=device)[:, None]
+        for part in ("mean", "std")
     )  # [B, 1, F]
-    # In double precision, because a feature may be large and vary little.
     features = torch.from_numpy(table.features).to(device)  # [N, F]
     rest = [torch.from_numpy(array).to(device) for array in table.rest]
     targets = torch.from_numpy(table.targets.astype(np.float32)).to(device)  # [N]
