@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -61,6 +62,7 @@ class Source:
         label_filters: filters that relabel the frames before they are encoded, each ending in a comma.
         row_values: further row keys that are known of the source.
         window: the part that is used, None for all of it.
+        rescaled: whether ``width`` and ``height`` are not the file's but what its frames are scaled to.
     """
 
     path: Path
@@ -82,6 +84,7 @@ class Source:
     mtime_ns: int = 0
     label_filters: str = ""
     row_values: Mapping[str, Any] = field(default_factory=dict)
+    rescaled: bool = False
 
     @cached_property
     def identity(self) -> tuple[object, ...]:
@@ -110,10 +113,18 @@ class Source:
 
     @property
     def filters(self) -> str:
-        """Filters that every use of this source begins with: cut to the window, and say the range."""
+        """Filters that every use of this source begins with: cut to the window, say the range, scale."""
         chain = window_filter(self.window, self.framerate)
         # An encoder may keep full-range samples and lose the tag; said on both sides, nothing is squeezed.
-        return chain + ("setparams=range=pc," if self.full_range else "")
+        chain += "setparams=range=pc," if self.full_range else ""
+        return chain + (scale_filter(self.width, self.height) if self.rescaled else "")
+
+    def at_height(self, height: int) -> Source:
+        """The same frames at ``height`` luma rows, their width in proportion and even; itself at its own height."""
+        if height == self.height:
+            return self
+        width = max(2, 2 * round(self.width * height / self.height / 2))
+        return dataclasses.replace(self, width=width, height=height, rescaled=True)
 
 
 def input_argv(path: Path, raw: RawFormat | None = None, window: Window | None = None) -> list[str]:
@@ -125,6 +136,11 @@ def input_argv(path: Path, raw: RawFormat | None = None, window: Window | None =
         argv += ["-f", "rawvideo", "-pixel_format", raw.pix_fmt, "-video_size", f"{raw.width}x{raw.height}"]
         argv += ["-framerate", str(raw.framerate)]
     return [*argv, "-i", file_url(path)]
+
+
+def scale_filter(width: int, height: int) -> str:
+    """The filter that scales frames, down before an encode or up before a score; bicubic, as players do."""
+    return f"scale={width}:{height}:flags=bicubic,"
 
 
 def window_filter(window: Window | None, framerate: Fraction) -> str:

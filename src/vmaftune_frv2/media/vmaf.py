@@ -14,7 +14,7 @@ from vmaftune_frv2.media.extractors import usable_extractors
 from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg, file_url
 from vmaftune_frv2.media.probe import muxed_frames
 from vmaftune_frv2.media.process import scratch_dir
-from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.source import Source, scale_filter
 
 DEFAULT_MODEL = "vmaf_v0.6.1"
 _LOG = "vmaf.json"
@@ -42,19 +42,20 @@ class Scored:
 
 
 def score_argv(
-    distorted: Path,
+    distorted: Path | Source,
     source: Source,
     pix_fmt: str,
     model: str,
     threads: int,
     extractors: Sequence[str] | None = None,
+    rescale: bool = False,
 ) -> list[str]:
     """ffmpeg arguments that score ``distorted`` against a source.
 
     Both legs are renumbered frame by frame, brought to one pixel format and labelled alike. The first
     output counts the frames of the encode, the second holds the pairs. The plain features are named,
     because NEG models compute variants of them only. ``extractors`` are further ones to run; with any, or
-    with an empty sequence, ``motion`` is logged too.
+    with an empty sequence, ``motion`` is logged too. ``rescale`` brings ``distorted`` to the source's size.
     """
     # Labels that differ would make ffmpeg convert one side on the way into libvmaf.
     leg = f"{_PAIR_BY_NUMBER},format={pix_fmt},setparams=range=tv:colorspace=bt709"
@@ -66,13 +67,18 @@ def score_argv(
         f"libvmaf=model='version={model}{motion}':feature='{features}'"
         f":log_fmt=json:log_path={_LOG}:n_threads={threads}:shortest=1"
     )
+    if isinstance(distorted, Path):
+        first, start = ["-i", file_url(distorted)], f"[0:v:0]{full_range}"
+    else:
+        first, start = distorted.input_argv(), f"[0:V:0]{distorted.filters}"
+    size = scale_filter(source.width, source.height) if rescale else ""
     graph = (
-        f"[0:v:0]{full_range}{leg},split[counted][distorted];[1:V:0]{source.filters}{leg}[reference];"
+        f"{start}{size}{leg},split[counted][distorted];[1:V:0]{source.filters}{leg}[reference];"
         f"[distorted][reference]{vmaf}[scored]"
     )
     return [
         "-hide_banner", "-nostdin", "-v", "error", "-progress", "pipe:1",
-        "-i", file_url(distorted), *source.input_argv(), "-filter_complex", graph,
+        *first, *source.input_argv(), "-filter_complex", graph,
         "-map", "[counted]", "-fps_mode", "passthrough", "-f", "null", "-", "-map", "[scored]", "-f", "null", "-",
     ]  # fmt: skip
 
@@ -101,12 +107,13 @@ def parse_log(payload: Mapping[str, Any], seconds: float) -> Scored:
 
 def score(
     ffmpeg: FFmpeg,
-    distorted: Path,
+    distorted: Path | Source,
     source: Source,
     *,
     pix_fmt: str,
     model: str = DEFAULT_MODEL,
     full_features: bool = False,
+    rescale: bool = False,
     threads: int = 1,
     scratch: Path | None = None,
     timeout: float | None = None,
@@ -115,11 +122,12 @@ def score(
 
     Args:
         ffmpeg: has the libvmaf filter.
-        distorted: the encode.
+        distorted: the encode, or a rescaled source, which shows what scaling alone costs.
         source: what it was made from.
         pix_fmt: format both are compared in; the encode's, which is never shallower than the source's.
         model: libvmaf model version.
         full_features: whether the log is to have all of FULL_FEATURES that this libvmaf can give.
+        rescale: whether ``distorted`` is to be scaled to the source's size first, bicubic.
         threads: libvmaf's threads.
         scratch: folder for the log.
         timeout: seconds until scoring is given up.
@@ -128,18 +136,17 @@ def score(
         ToolError: libvmaf failed, or did not pair every frame of the source.
     """
     extractors = usable_extractors(ffmpeg, source.width, source.height, pix_fmt) if full_features else None
+    name = distorted.name if isinstance(distorted, Path) else f"{distorted.label} at {distorted.height} rows"
     with scratch_dir(scratch, "score-") as folder:
-        argv = score_argv(distorted, source, pix_fmt, model, threads, extractors)
+        argv = score_argv(distorted, source, pix_fmt, model, threads, extractors, rescale)
         done = ffmpeg.run(argv, cwd=folder, timeout=timeout)
         log = folder / _LOG
         if not done.ok or not log.is_file():
-            raise ToolError(
-                done.describe(f"scoring {distorted.name} against {source.label} failed"), done.returncode
-            )
+            raise ToolError(done.describe(f"scoring {name} against {source.label} failed"), done.returncode)
         scored = parse_log(json.loads(log.read_text(encoding="utf-8")), done.seconds)
     if not source.frames == len(scored.vmaf) == muxed_frames(done):
         raise ToolError(
-            f"{distorted.name} has {muxed_frames(done)} frames, {source.label} {source.frames};"
+            f"{name} has {muxed_frames(done)} frames, {source.label} {source.frames};"
             f" {len(scored.vmaf)} could be paired"
         )
     return scored
