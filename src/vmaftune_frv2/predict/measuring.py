@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.rows import Row
+from vmaftune_frv2.corpus.measure import Outcome
+from vmaftune_frv2.corpus.plan import Remap, make_plan
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.predict.anchored import Point
-from vmaftune_frv2.predict.inputs import measure_cell
 from vmaftune_frv2.predict.predictor import point_of
+from vmaftune_frv2.predict.windows import measure_windows
 
 
 @dataclass
@@ -24,7 +26,12 @@ class Measuring:
         vmaf_model: libvmaf model.
         pool: of the per-frame scores, as ``predictor.pooled``.
         on_encode: told of every encode before it starts.
+        on_remap: told of a preset that this ffmpeg runs as another one.
+        on_outcome: given every row with libvmaf's log, before it is used.
         rows: what was measured, in order.
+        windows: the parts of the source that stand for it; none means all of its frames in use.
+        jobs: windows encoded at once.
+        threads: of one encode and of one scoring.
     """
 
     ffmpeg: FFmpeg
@@ -33,6 +40,25 @@ class Measuring:
     pool: str = "mean"
     on_encode: Callable[[Cell], None] = lambda cell: None
     rows: dict[Cell, Row] = field(default_factory=dict)
+    on_remap: Callable[[Remap], None] = lambda remap: None
+    on_outcome: Callable[[Outcome], None] = lambda outcome: None
+    windows: tuple[Source, ...] = ()
+    jobs: int = 1
+    threads: int = 1
+
+    def real(self, cells: Sequence[Cell]) -> tuple[Cell, ...]:
+        """The cells that really run: every encoder and preset is tried once.
+
+        Raises:
+            UsageError: ffmpeg lacks an encoder, or the source is too deep for one.
+            ToolError: an encoder or the VMAF model does not work.
+        """
+        if not cells:
+            return ()
+        plan, remaps = make_plan(self.ffmpeg, [self.source], cells, vmaf_model=self.vmaf_model)
+        for remap in remaps:
+            self.on_remap(remap)
+        return plan.cells
 
     def measure(self, cell: Cell) -> Point:
         """The point of a cell, encoded unless it was.
@@ -43,7 +69,15 @@ class Measuring:
         """
         if cell not in self.rows:
             self.on_encode(cell)
-            self.rows[cell] = measure_cell(self.ffmpeg, self.source, cell, self.vmaf_model)
+            self.rows[cell] = measure_windows(
+                self.ffmpeg,
+                self.windows or (self.source,),
+                cell,
+                self.vmaf_model,
+                jobs=self.jobs,
+                threads=self.threads,
+                on_outcome=self.on_outcome,
+            )
         return point_of(self.rows[cell], self.pool)
 
     def points(self, pool: str | None = None) -> list[Point]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from vmaftune_frv2.contract.features import CANONICAL6, pool
@@ -11,12 +11,20 @@ from vmaftune_frv2.errors import InputError, ToolError
 
 if TYPE_CHECKING:
     from vmaftune_frv2.contract.cells import Cell
+    from vmaftune_frv2.corpus.measure import Outcome
     from vmaftune_frv2.media.ffmpeg import FFmpeg
     from vmaftune_frv2.media.source import Source
 
 
 def measure_windows(
-    ffmpeg: FFmpeg, windows: Sequence[Source], cell: Cell, vmaf_model: str, *, jobs: int = 1, threads: int = 1
+    ffmpeg: FFmpeg,
+    windows: Sequence[Source],
+    cell: Cell,
+    vmaf_model: str,
+    *,
+    jobs: int = 1,
+    threads: int = 1,
+    on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Row:
     """Encodes and scores one cell of every window.
 
@@ -27,6 +35,7 @@ def measure_windows(
         vmaf_model: libvmaf model.
         jobs: windows at once.
         threads: of one encode and of one scoring.
+        on_outcome: given each window's row with libvmaf's log, in the caller's thread, before it is used.
 
     Returns:
         The pooled row.
@@ -42,13 +51,16 @@ def measure_windows(
     plan, _ = make_plan(ffmpeg, windows, [cell], vmaf_model=vmaf_model)
     options = MeasureOptions(threads=threads)
 
-    def one(request: CellRequest) -> Row:
-        row = measure(request, ENCODERS.get(cell.encoder), ffmpeg, options).row
-        if row["exit_status"] != 0:
-            raise ToolError(row[FAILURE_REASON], row["exit_status"])
-        return row
+    def one(request: CellRequest) -> Outcome:
+        return measure(request, ENCODERS.get(cell.encoder), ffmpeg, options)
 
-    return pool_rows(list(together(one, list(plan), jobs)))
+    rows = []
+    for outcome in together(one, list(plan), jobs):
+        on_outcome(outcome)
+        if outcome.row["exit_status"] != 0:
+            raise ToolError(outcome.row[FAILURE_REASON], outcome.row["exit_status"])
+        rows.append(outcome.row)
+    return pool_rows(rows)
 
 
 def pool_rows(rows: Sequence[Row]) -> Row:
