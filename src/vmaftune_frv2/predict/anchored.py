@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import CodecBlock
+from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.intervals import Intervals, anchored_covariates
 from vmaftune_frv2.contract.sidecar import SCORE, Sidecar
 from vmaftune_frv2.errors import ModelError
@@ -19,6 +20,10 @@ from vmaftune_frv2.predict.session import find_model, open_session
 Vector = NDArray[np.float64]
 PERCENT = 100.0
 """Log bits per pixel enter the interval's covariates in hundredths."""
+FAR = 4.0
+"""Standard deviations from the training mean beyond which a descriptor counts as unlike training."""
+LENGTH, LENGTH_REACH = DESCRIPTOR.index("log_frames"), 1.0
+"""Training clips last about a second; what their lengths teach says nothing of a film a hundred times as long."""
 
 
 Shift = Callable[..., NDArray[np.float32]]
@@ -76,6 +81,17 @@ class Anchored:
         assert self.sidecar.intervals is not None
         return self.sidecar.intervals
 
+    def _told(self, point: Point) -> NDArray[np.float32]:
+        """[1, 17] scaled descriptor, held where the net can know anything."""
+        scaled = np.clip(self.sidecar.scaler.transform(point.descriptor[None, :]), -FAR, FAR)
+        scaled[:, LENGTH] = np.clip(scaled[:, LENGTH], -LENGTH_REACH, LENGTH_REACH)
+        return scaled
+
+    def is_like_training(self, point: Point) -> bool:
+        """Whether what a measured cell tells, its length aside, lies within FAR deviations of training."""
+        off = np.abs(self.sidecar.scaler.transform(point.descriptor[None, :])[0])
+        return bool((np.delete(off, LENGTH) <= FAR).all())
+
     def from_point(self, point: Point, cells: Sequence[Cell]) -> tuple[Vector, Vector]:
         """What one measured cell says of others.
 
@@ -84,7 +100,7 @@ class Anchored:
         """
         count = len(cells)
         anchor = point.value(str(self.sidecar.quantity))
-        scaled = self.sidecar.scaler.transform(point.descriptor[None, :])
+        scaled = self._told(point)
         probe = self.block.matrix([point.cell])
         members = self.shift(
             np.repeat(scaled, count, axis=0),
@@ -101,16 +117,23 @@ class Anchored:
         return np.where(itself, anchor, mean), np.where(itself, 0.0, typical)
 
 
-def open_anchored(reference: str, production: bool = False) -> Anchored:
+def open_anchored(reference: str, production: bool = False, option: str = "--model") -> Anchored:
     """Opens an anchored predictor by registry id or by path.
+
+    Args:
+        reference: an id, or the path of an ``.onnx`` file.
+        production: pass smoke models over.
+        option: the command-line option that names it, for an error.
 
     Raises:
         ModelError: there is none, it is no anchored predictor, or its bytes are not those that were registered.
     """
-    registered = find_model(reference, production)
+    registered = find_model(reference, production, option, "train-v2 --anchored")
     sidecar = registered.sidecar
     if sidecar.quantity is None or sidecar.block is None or sidecar.intervals is None:
-        raise ModelError(f"{registered.path} is no anchored predictor")
+        raise ModelError(
+            f"{registered.path} is no anchored predictor; {option} takes one, as train-v2 --anchored makes it"
+        )
     session, names = open_session(registered), sidecar.input_names
 
     def shift(*inputs: NDArray[np.float32]) -> NDArray[np.float32]:

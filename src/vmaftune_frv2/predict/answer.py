@@ -100,11 +100,14 @@ def answer(
 
     Raises:
         ModelError: an encoder was not learnt.
+        UsageError: ffmpeg lacks an encoder, or the source is too deep for one.
         ToolError: an encode failed.
     """
+    predictor.require(list(dict.fromkeys(cell.encoder for cell in (*question.cells, *question.probes))))
+    # A preset that this build runs as another one would never turn up among what was measured.
+    question = replace(question, cells=measuring.real(question.cells), probes=measuring.real(question.probes))
     work = _Work(predictor, measuring, question, on_step)
     lines = _lines(question.cells)
-    predictor.require([encoder for encoder, _ in lines])
     for cell in question.probes or _probes(predictor, question, lines):
         work.encode(cell, None)
     if question.verify and question.target is not None:
@@ -177,26 +180,21 @@ class _Work:
         goal = Goal(self.question.target, self.question.tolerance)
         while True:
             measured = self.measured(line)
-            if judge(goal, self._grid(line, crfs), measured).settled:
+            if judge(goal, crfs, measured).settled or len(measured) >= self.question.max_encodes:
                 return
-            if len(measured) >= self.question.max_encodes:
-                return
-            grid = self._grid(line, crfs)
-            predictions = self.predict([Cell(*line, crf) for crf in grid])
+            predictions = self.predict([Cell(*line, crf) for crf in crfs])
             mean: NDArray[np.float64] = np.asarray([self.worth(p.vmaf, p.vmaf_p05) for p in predictions])
             typical = np.asarray([p.typical_error for p in predictions])
-            crf = next_crf(goal, grid, measured, mean, typical)
-            self.encode(Cell(*line, crf), predictions[grid.index(crf)].vmaf)
-
-    def _grid(self, line: Line, crfs: list[int]) -> list[int]:
-        return sorted({*crfs, *self.measured(line)})
+            crf = next_crf(goal, crfs, measured, mean, typical)
+            self.encode(Cell(*line, crf), predictions[crfs.index(crf)].vmaf)
 
     def measured(self, line: Line) -> dict[int, float]:
         """{crf: what counts} of a line."""
-        worst = self.measuring.points("p05")
+        points = self.measuring.points()
+        worst = points if self.question.min_frame is None else self.measuring.points("p05")
         return {
             point.cell.crf: self.worth(point.vmaf, low.vmaf)
-            for point, low in zip(self.measuring.points(), worst, strict=True)
+            for point, low in zip(points, worst, strict=True)
             if _line(point.cell) == line
         }
 
@@ -208,14 +206,16 @@ class _Work:
         reaching = [p for p in affordable if self._edge(p) >= target]
         measured = self.measured(line)
         goal = Goal(target, question.tolerance)
-        state = judge(goal, self._grid(line, [p.cell.crf for p in predictions]), measured)
+        state = judge(goal, sorted(p.cell.crf for p in predictions), measured)
         chosen = max(reaching, key=lambda p: p.cell.crf, default=None)
         if question.verify:
-            proven = [p for p in affordable if p.measured and p.cell.crf == state.best]
-            chosen = proven[0] if proven else None
-        return Pick(
-            *line, chosen, max(affordable, key=lambda p: p.vmaf, default=None), len(measured), state.settled
-        )  # fmt: skip
+            chosen = next((p for p in affordable if p.cell.crf == state.best), None)
+        best = max(affordable, key=lambda p: self.worth(p.vmaf, p.vmaf_p05), default=None)
+        # Without --verify the pick may lie beyond what was measured: then nothing proves it.
+        proven = question.verify if chosen is None and state.best is not None else True
+        if chosen is not None:
+            proven = chosen.cell.crf == state.best
+        return Pick(*line, chosen, best, len(measured), state.settled and proven)
 
     def _edge(self, prediction: Prediction) -> float:
         """What the target is held against: the mean, or the lower edge of a one-sided interval."""

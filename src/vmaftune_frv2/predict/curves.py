@@ -67,7 +67,9 @@ def predict_curve(model: Anchored, points: Sequence[Point], cells: Sequence[Cell
         mean[members] = _falling(mean[members], typical[members])
     place = {cell: index for index, cell in enumerate(every)}
     asked = np.asarray([place[cell] for cell in cells])
-    return _with_intervals(model, cells, mean[asked], typical[asked], level)
+    known = {point.cell: point.value(str(model.sidecar.quantity)) for point in points}
+    exact = np.asarray([known.get(cell, value) for cell, value in zip(cells, mean[asked], strict=True)])
+    return _with_intervals(model, cells, exact, typical[asked], level)
 
 
 def _with_intervals(model: Anchored, cells: Sequence[Cell], mean: Vector, typical: Vector, level: float) -> Curve:

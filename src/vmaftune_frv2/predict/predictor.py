@@ -20,8 +20,6 @@ from vmaftune_frv2.predict.curves import LEVEL, predict_curve
 VMAF_ID = "vmaf_curve_v1"
 BITRATE_ID = "bitrate_curve_v1"
 POOLS = ("mean", "harmonic_mean", "p05")
-FAR = 4.0
-"""Standard deviations from the training mean beyond which a descriptor counts as unlike training."""
 WIDEN = 1.5
 """Factor of an interval where a cell or a source lies outside of training."""
 
@@ -41,7 +39,7 @@ class Prediction:
         extrapolated: whether training saw nothing of the encoder, preset or crf, or nothing like the source.
         measured: whether the cell was encoded.
         vmaf_p05: predicted 5th percentile of the frames, None where it was not asked for.
-        typical_error: typical absolute error of ``vmaf``, 0 where measured.
+        typical_error: typical absolute error of ``vmaf``, widened as its interval is; 0 where measured.
     """
 
     cell: Cell
@@ -103,7 +101,7 @@ class Predictor:
         """
         opened = cls(
             open_anchored(vmaf or VMAF_ID, production=vmaf is None),
-            open_anchored(bitrate or BITRATE_ID, production=bitrate is None),
+            open_anchored(bitrate or BITRATE_ID, production=bitrate is None, option="--bitrate-model"),
         )
         for model, quantity in ((opened.vmaf, SCORE), (opened.bitrate, LOG_BITS_PER_PIXEL)):
             if model.sidecar.quantity != quantity:
@@ -121,11 +119,13 @@ class Predictor:
         Raises:
             ModelError: one was not.
         """
-        known = [name for name in self.vmaf.block.vocab if name in self.vmaf.sidecar.cells]
-        for encoder in encoders:
-            if encoder not in known:
+        for sidecar, block in ((model.sidecar, model.block) for model in (self.vmaf, self.bitrate)):
+            known = [name for name in block.vocab if name in sidecar.cells]
+            for encoder in encoders:
+                if encoder in known:
+                    continue
                 raise ModelError(
-                    f"{self.vmaf.sidecar.id} was not trained on {encoder} (it knows {', '.join(known)});"
+                    f"{sidecar.id} was not trained on {encoder} (it knows {', '.join(known)});"
                     " leave it out, or train with a corpus that has it"
                 )
 
@@ -141,16 +141,18 @@ class Predictor:
         Returns:
             Where the typical curve meets the target; without one, the cell that most sources of the corpus have.
         """
-        if target is None:
+        curve = self._typical(encoder, preset)
+        if target is None or curve is None:
             pinned = self.vmaf.sidecar.probe_for(encoder)
             crf = pinned.crf if pinned else sorted(crfs)[len(crfs) // 2]
             return Cell(encoder, preset, crf)
-        curve = self._typical(encoder, preset)
         reaching = [crf for crf in crfs if np.interp(crf, *curve) >= target]
         return Cell(encoder, preset, max(reaching, default=min(crfs)))
 
-    def _typical(self, encoder: str, preset: str) -> tuple[list[float], list[float]]:
-        curves: Mapping[str, Any] = self.vmaf.sidecar.cells[encoder]["typical"]
+    def _typical(self, encoder: str, preset: str) -> tuple[list[float], list[float]] | None:
+        curves: Mapping[str, Any] | None = self.vmaf.sidecar.cells[encoder].get("typical")
+        if not curves:
+            return None
         entry = ENCODERS.get(encoder)
         ordinal = entry.preset_ordinal(preset)
         nearest = min(curves, key=lambda other: abs(entry.preset_ordinal(other) - ordinal))
@@ -194,7 +196,7 @@ class Predictor:
                     kbps_high=kbps(float(bits + widen * (rate.high[index] - bits)), pixels, framerate),
                     extrapolated=outside,
                     measured=cell in measured,
-                    typical_error=float(score.typical[index]),
+                    typical_error=float(widen * score.typical[index]),
                 )
             )
         return found
@@ -210,7 +212,4 @@ class Predictor:
 
     def unlike_training(self, points: Sequence[Point]) -> bool:
         """Whether what the probes tell lies far from every training source."""
-        scaler = self.vmaf.sidecar.scaler
-        return any(
-            bool((np.abs(point.descriptor - scaler.mean) > FAR * np.asarray(scaler.std)).any()) for point in points
-        )
+        return not all(self.vmaf.is_like_training(point) for point in points)

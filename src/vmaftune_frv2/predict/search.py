@@ -32,14 +32,17 @@ class State:
     """What measurements say so far.
 
     Args:
-        best: highest measured crf that reaches the target, None while none does.
-        fails: lowest measured crf that does not, None while all do.
-        settled: the best is within tolerance, or its neighbour fails, or the range ends.
+        best: highest candidate that was measured to reach the target, below every failure; None if there is none.
+        open: ascending candidates that may yet be better; none when the search is settled.
     """
 
     best: int | None
-    fails: int | None
-    settled: bool
+    open: tuple[int, ...]
+
+    @property
+    def settled(self) -> bool:
+        """The best is within tolerance, or its neighbour fails, or the range ends."""
+        return not self.open
 
 
 def judge(goal: Goal, crfs: Sequence[int], measured: Mapping[int, float]) -> State:
@@ -48,17 +51,18 @@ def judge(goal: Goal, crfs: Sequence[int], measured: Mapping[int, float]) -> Sta
     Args:
         goal: what is looked for.
         crfs: ascending candidates.
-        measured: {crf: VMAF}.
+        measured: {crf: VMAF} of candidates and of any other crf.
     """
-    passing = [crf for crf, vmaf in measured.items() if vmaf >= goal.target]
     # Noise may let a higher crf pass above one that fails; the answer stays below the first failure.
-    fails = min((crf for crf, vmaf in measured.items() if vmaf < goal.target), default=None)
-    below = [crf for crf in passing if fails is None or crf < fails]
-    best = max(below, default=None)
-    within = best is not None and measured[best] <= goal.target + goal.tolerance
-    low = crfs.index(best) if best is not None else -1
-    high = crfs.index(fails) if fails is not None else len(crfs)
-    return State(best, fails, within or high - low <= 1)
+    fails = min((crf for crf, vmaf in measured.items() if vmaf < goal.target), default=math.inf)
+    passing = [crf for crf, vmaf in measured.items() if vmaf >= goal.target and crf < fails]
+    best = max((crf for crf in passing if crf in crfs), default=None)
+    if best is not None and measured[best] <= goal.target + goal.tolerance:
+        return State(best, ())
+    # A crf that passes and is no candidate vouches for the candidates below it: only their highest is of interest.
+    vouched = max((crf for crf in crfs if passing and crf <= max(passing)), default=-math.inf)
+    least = vouched if best is None else max(vouched, best + 1)
+    return State(best, tuple(crf for crf in crfs if least <= crf < fails and crf not in measured))
 
 
 def next_crf(goal: Goal, crfs: Sequence[int], measured: Mapping[int, float], mean: Vector, typical: Vector) -> int:
@@ -71,23 +75,20 @@ def next_crf(goal: Goal, crfs: Sequence[int], measured: Mapping[int, float], mea
         mean: [N] predicted VMAF.
         typical: [N] typical errors.
     """
-    state = judge(goal, crfs, measured)
-    low = crfs.index(state.best) if state.best is not None else -1
-    high = crfs.index(state.fails) if state.fails is not None else len(crfs)
+    candidates = judge(goal, crfs, measured).open
     sigma = np.maximum(SPREAD * typical, LEAST_SPREAD)
-    passes = np.asarray([_above(goal.target, m, s) for m, s in zip(mean, sigma, strict=True)])
-    beyond = np.asarray([_above(goal.target + goal.tolerance, m, s) for m, s in zip(mean, sigma, strict=True)])
-    hit = passes - beyond
+    expected = dict(zip(crfs, zip(mean, sigma, strict=True), strict=True))
 
-    def worth(index: int) -> float:
-        settles = hit[index]
-        if index + 1 == high:
-            settles = passes[index]
-        if index - 1 == low:
-            settles = settles + (1.0 - passes[index])
-        return float(settles + BALANCE * min(passes[index], 1.0 - passes[index]))
+    def worth(crf: int) -> float:
+        passes = _above(goal.target, *expected[crf])
+        settles = passes - _above(goal.target + goal.tolerance, *expected[crf])
+        if crf == candidates[-1]:
+            settles = passes
+        if crf == candidates[0]:
+            settles += 1.0 - passes
+        return float(settles + BALANCE * min(passes, 1.0 - passes))
 
-    return crfs[max(range(low + 1, high), key=worth)]
+    return max(candidates, key=worth)
 
 
 def _above(target: float, mean: float, sigma: float) -> float:

@@ -85,12 +85,16 @@ def open_model(reference: str | None = None) -> Model:
     return Model(find_model(reference or DEFAULT_ID, production=reference is None))
 
 
-def find_model(reference: str, production: bool = False) -> RegisteredModel:
+def find_model(
+    reference: str, production: bool = False, option: str = "--model", made_by: str = "train-v2"
+) -> RegisteredModel:
     """A registered model, its bytes checked.
 
     Args:
         reference: an id, or the path of an ``.onnx`` file.
         production: pass smoke models over.
+        option: the command-line option that names such a model, for an error.
+        made_by: the command that makes one, for an error.
 
     Raises:
         ModelError: there is none, or its bytes are not those that were registered.
@@ -113,9 +117,9 @@ def find_model(reference: str, production: bool = False) -> RegisteredModel:
         where = ", ".join(str(folder / FILE_NAME) for folder in passed_over)
         raise ModelError(
             f"the only {reference} ({where}) is a smoke model, which did not pass the ship gate;"
-            f" name it with --model {reference} to use it all the same"
+            f" name it with {option} {reference} to use it all the same"
         )
-    raise ModelError(f"no model {reference!r} in {LOCAL_DIR} or among the shipped ones; train one with train-v2")
+    raise ModelError(f"no model {reference!r} in {LOCAL_DIR} or among the shipped ones; train one with {made_by}")
 
 
 def _from_path(path: Path) -> RegisteredModel:
