@@ -4,8 +4,8 @@ The corpus (always the same) repeats the clips of bench/corpus/clips.jsonl.gz un
 titles has 125 rows. One by one means: the same net, rows, order, learning rates and loss, one member at a time,
 with torch's own AdamW, its inputs scaled beforehand, on one thread (more are slower for nets this small). A few
 members are timed so and scaled to all. What they predict is held against the stack's: equal but for rounding,
-which many epochs make larger. Wall times are of the machine as it is; the ratio is the figure to trust where others
-use it too.
+which many epochs make larger. Wall times are of the machine as it is; where others use it too, the ratio is the
+figure to trust.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from vmaftune_frv2.training.export import OP_ALLOWLIST, anchored_to_onnx
 from vmaftune_frv2.training.net import stack
 
 BLOCK = CodecBlock.of_version(4)
-SPACES = {"vmaf_curve_v1": AnchorSpace(2.0), "bitrate_curve_v1": AnchorSpace(None)}
+WILD_SPACE = AnchorSpace(2.0)
 OUTPUTS = {"vmaf_curve_v1": "score", "bitrate_curve_v1": "log_bits_per_pixel"}
 
 
@@ -61,14 +61,20 @@ def session(data: bytes | Path) -> onnxruntime.InferenceSession:
 
 @pytest.fixture(scope="module")
 def sessions(folder: Path) -> dict[str, onnxruntime.InferenceSession]:
-    return {name: session(folder / f"{name}.onnx") for name in SPACES}
+    return {name: session(folder / f"{name}.onnx") for name in OUTPUTS}
+
+
+@pytest.fixture(scope="module")
+def spaces(folder: Path) -> dict[str, AnchorSpace]:
+    return {name: AnchorSpace(read_sidecar(folder / f"{name}.json").anchor_pad) for name in OUTPUTS}
 
 
 @pytest.fixture(scope="module")
 def wild() -> onnxruntime.InferenceSession:
     """A VMAF graph with weights no training would leave behind."""
     torch.manual_seed(0)
-    config = AnchoredConfig(in_features=len(DESCRIPTOR), num_codecs=BLOCK.width, hidden=16, knots=3)
+    width, pad = BLOCK.width, WILD_SPACE.pad
+    config = AnchoredConfig(in_features=len(DESCRIPTOR), num_codecs=width, hidden=16, knots=3, pad=pad)
     nets = [AnchoredNet(config) for _ in range(2)]
     for net in nets:
         for parameter in net.parameters():
@@ -103,13 +109,17 @@ def ask(session: Any, space: AnchorSpace, probe: Cell, value: float, told: np.nd
 
 
 @pytest.mark.parametrize("graph", ["vmaf_curve_v1", "bitrate_curve_v1", "wild"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(question=questions())
 def test_exact_at_the_probe_falling_with_crf_and_in_range(
-    sessions: dict[str, Any], wild: Any, graph: str, question: tuple[Cell, float, np.ndarray, list[Cell]]
+    sessions: dict[str, Any],
+    spaces: dict[str, AnchorSpace],
+    wild: Any,
+    graph: str,
+    question: tuple[Cell, float, np.ndarray, list[Cell]],
 ) -> None:
     probe, value, told, curve = question
-    space = SPACES.get(graph, AnchorSpace(2.0))
+    space = spaces.get(graph, WILD_SPACE)
     if space.pad is None:
         value = np.log(value + 0.001)
     asked = sessions.get(graph, wild)
@@ -149,8 +159,8 @@ def test_graph_and_torch_agree(knots: int, pad: float | None, count: int) -> Non
     np.testing.assert_allclose(mean, wanted.mean(axis=0), atol=1e-3)
 
 
-@pytest.mark.parametrize("name", SPACES)
-def test_what_is_written_keeps_the_contract(folder: Path, name: str) -> None:
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_what_is_written_keeps_the_contract(folder: Path, spaces: dict[str, AnchorSpace], name: str) -> None:
     model = onnx.load(str(folder / f"{name}.onnx"))
     shapes = {
         value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
@@ -166,7 +176,8 @@ def test_what_is_written_keeps_the_contract(folder: Path, name: str) -> None:
     schema = json.loads(schema_path("model_sidecar").read_text())
     assert [error.message for error in Draft202012Validator(schema).iter_errors(found)] == []
     assert found["feature_order"] == list(DESCRIPTOR)
-    assert found["anchor"] == {"quantity": OUTPUTS[name], "pad": SPACES[name].pad}
+    assert found["anchor"] == {"quantity": OUTPUTS[name], "pad": spaces[name].pad}
+    assert (spaces[name].pad is None) == (name == "bitrate_curve_v1")
     assert found["sha256"] == sha256_bytes((folder / f"{name}.onnx").read_bytes())
     assert found["training"]["sources"] == 8
     sidecar = read_sidecar(folder / f"{name}.json")

@@ -83,6 +83,9 @@ def test_the_ensemble_names_its_members_by_digest(corpus: Path) -> None:
         assert sidecar(member["id"])["feature_mean"] == manifest["feature_mean"]
         assert entries[member["id"]]["smoke"] is manifest["smoke"] is True
     assert manifest["confidence"]["measured"] == metrics()["coverage"]
+    first, second = (sidecar(name)["training"]["loso"]["pooled"] for name in MEMBERS)
+    assert first == metrics()["loso"]["pooled"] != second
+    assert f"RMSE {second['rmse']:.2f}" in sidecar(MEMBERS[1])["notes"]
     read = read_ensemble(Path("out/fr_regressor_v2_ensemble_v1.json"))
     assert list(read.members) == MEMBERS
     assert read.intervals.quantile("libx264", 0.9) > 0

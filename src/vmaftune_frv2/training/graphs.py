@@ -135,13 +135,16 @@ def anchored_graph(stack: AnchoredNet, name: str, output: str) -> bytes:
     raised = graph.add("Add", [graph.add("Add", [anchor, preset_gap], "with_preset"), encoder_gap], "raised")
     z = graph.squeeze(graph.add("Sub", [raised, drop], "z"), "members" if config.pad is None else "z_members")
     if config.pad is not None:
+        bounds = [graph.constant("lowest", 0.0), graph.constant("highest", SCORE_MAX)]
         share = graph.add("Sigmoid", [z], "share")
         spread = graph.add("Mul", [share, graph.constant("range", [SCORE_MAX + 2 * config.pad])], "spread")
         padded = graph.add("Sub", [spread, graph.constant("pad", [config.pad])], "padded")
-        bounds = [graph.constant("low", 0.0), graph.constant("high", SCORE_MAX)]
         graph.add("Clip", [padded, *bounds], "members")
-    mean = graph.add("MatMul", [graph.constant("mean", np.full((1, count), 1.0 / count)), "members"], "mean_row")
-    graph.squeeze(mean, output, axis=0)
+    weights = graph.constant("mean", np.full((1, count), 1.0 / count))
+    row = graph.add("MatMul", [weights, "members"], "mean_row")
+    if config.pad is not None:  # rounding may carry a mean of hundreds beyond
+        row = graph.add("Clip", [row, *bounds], "mean_in_range")
+    graph.squeeze(row, output, axis=0)
     inputs = {"features": config.in_features, "probe_codec": width, "codec": width, "anchor": None}
     return graph.model(name, inputs, {output: ["N"], "members": [count, "N"]})
 

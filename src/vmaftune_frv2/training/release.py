@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ def _training(trained: Trained, rows: int, sources: int, **figures: Any) -> dict
 
 
 def _regressor_sidecar(trained: Trained, model_id: str, index: int, data: bytes) -> Sidecar:
-    request, fitted = trained.request, trained.nets[index]
+    request, fitted, loso = trained.request, trained.nets[index], trained.loso(index)
     return Sidecar(
         id=model_id,
         onnx=f"{model_id}.onnx",
@@ -99,7 +100,7 @@ def _regressor_sidecar(trained: Trained, model_id: str, index: int, data: bytes)
         output_names=(output_name(fitted.net),),
         scaler=fitted.scaler,
         block=trained.block,
-        notes=_notes(trained),
+        notes=_notes(trained, loso["pooled"]),
         features_from=FROM_PROBE if trained.data.probes else FROM_CELL,
         probes=trained.data.probes,
         feature_order=trained.data.feature_names,
@@ -117,7 +118,7 @@ def _regressor_sidecar(trained: Trained, model_id: str, index: int, data: bytes)
             warnings=trained.warnings,
             net=asdict(fitted.net.config),
             fit=asdict(request.fit),
-            loso=trained.evaluation.as_json(),
+            loso=loso,
         ),
     )
 
@@ -235,13 +236,13 @@ def _cells_with_typical(trained: Trained, model: AnchoredModel) -> dict[str, dic
     return seen
 
 
-def _notes(trained: Trained) -> str:
-    evaluation, probes = trained.evaluation, trained.data.probes
+def _notes(trained: Trained, pooled: Mapping[str, float]) -> str:
+    probes = trained.data.probes
     where = f"features of the probe {', '.join(map(str, probes))}" if probes else "features of the cell"
     return (
         f"{len(trained.data)} rows of {trained.data.references} sources, {where}."
-        f" Leave-one-source-out: RMSE {evaluation.aware.rmse:.2f}, MAE {evaluation.aware.mae:.2f} VMAF."
-        f" {_verdict(evaluation.gate)}"
+        f" Leave-one-source-out: RMSE {pooled['rmse']:.2f}, MAE {pooled['mae']:.2f} VMAF."
+        f" {_verdict(trained.evaluation.gate)}"
     )
 
 

@@ -23,6 +23,7 @@ from vmaftune_frv2.training.fit import FitOptions, Fitted, Progress
 from vmaftune_frv2.training.frames import FrameModel, fit_frames, judged_groups
 from vmaftune_frv2.training.learnable import Corpus, load_corpus
 from vmaftune_frv2.training.loso import MIN_GROUPS, Evaluation, evaluate_and_fit
+from vmaftune_frv2.training.metrics import agreement
 from vmaftune_frv2.training.net import FRRegressor, NetConfig
 from vmaftune_frv2.training.pairs import make_pairs
 from vmaftune_frv2.training.synthetic import synthetic_corpus
@@ -117,6 +118,14 @@ class Trained:
     def smoke(self) -> bool:
         """Whether the regressor may not be used for quality work."""
         return self.request.smoke or not self.evaluation.gate.met
+
+    def loso(self, index: int) -> dict[str, Any]:
+        """Leave-one-source-out figures of one seed's nets: all for the first, pooled ones for the others."""
+        if index == 0:
+            return self.evaluation.as_json()
+        judged = self.data.judged
+        figures = agreement(self.evaluation.predicted[index][judged], self.data.targets[judged])
+        return {"folds": len(self.evaluation.folds), "pooled": asdict(figures)}
 
     def dropped(self) -> Counter[str]:
         """{reason: rows}."""
