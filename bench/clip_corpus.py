@@ -19,13 +19,13 @@ GROUPS = 10
 # (encoder, preset, crfs); "+" marks crfs that the clip's offset is added to.
 PASSES: list[list[tuple[str, str, str, list[int]]]] = [
     [
-        ("libx264", "medium", "", [28]),
+        ("libx264", "medium", "", [28, 33]),
         ("libx264", "veryfast", "", [28]),
-        ("libx265", "medium", "", [28]),
-        ("libsvtav1", "10", "", [35]),
-        ("libvpx-vp9", "5", "", [36]),
-        ("libvvenc", "faster", "", [34]),
-        ("libaom-av1", "6", "", [36]),
+        ("libx265", "medium", "", [28, 34]),
+        ("libsvtav1", "10", "", [35, 45]),
+        ("libvpx-vp9", "5", "", [36, 45]),
+        ("libvvenc", "faster", "", [34, 38]),
+        ("libaom-av1", "6", "", [36, 45]),
     ],
     [
         ("libx264", "medium", "+", [19, 29, 39]),

@@ -13,7 +13,6 @@ from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import CodecBlock
 from vmaftune_frv2.errors import InputError
-from vmaftune_frv2.training.dataset import choose_probe
 from vmaftune_frv2.training.fit import Table
 from vmaftune_frv2.training.groups import group_names
 from vmaftune_frv2.training.learnable import Measured
@@ -22,6 +21,10 @@ UNIVERSAL_ENCODER = "libx264"
 """Its cells serve as probes for every encoder: the cheapest to encode."""
 USUAL = (40.0, 99.0)
 """Cells with a VMAF between are those that anyone asks for."""
+PROBE_SCORE = 85.0
+"""VMAF at which a probe tells most of the rest of its curve: near 100 curves crowd together, far below they have
+parted long before."""
+NEARLY_ALL = 0.5
 NEAR = 8
 """Crf steps within which a probe is near."""
 
@@ -43,7 +46,7 @@ class Pairs:
         references: number of distinct judged sources.
         probes: P probe cells.
         cells: P cells.
-        pinned: the probe that most clips have, of every encoder.
+        pinned: the probe of every encoder, as ``pinned_probe``.
         dropped: {reason: rows}.
     """
 
@@ -144,6 +147,18 @@ def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group
         references=len({usable[c].source for c in C if usable[c].judged}),
         probes=tuple(usable[p].cell for p in P),
         cells=tuple(usable[c].cell for c in C),
-        pinned={e: choose_probe([row for row in usable if row.cell.encoder == e]) for e in encoders},
+        pinned={name: pinned_probe([row for row in usable if row.cell.encoder == name]) for name in encoders},
         dropped=dropped,
     )
+
+
+def pinned_probe(rows: Sequence[Measured]) -> Cell:
+    """Of the cells of one encoder that (nearly) all clips have, the one that tells most: see PROBE_SCORE."""
+    clips: dict[Cell, set[tuple[str, str]]] = {}
+    scores: dict[Cell, list[float]] = {}
+    for row in rows:
+        clips.setdefault(row.cell, set()).add(row.clip)
+        scores.setdefault(row.cell, []).append(row.score)
+    most = max(map(len, clips.values()))
+    shared = [cell for cell in clips if len(clips[cell]) >= NEARLY_ALL * most]
+    return min(shared, key=lambda cell: (abs(float(np.median(scores[cell])) - PROBE_SCORE), cell))

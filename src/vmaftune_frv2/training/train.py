@@ -33,9 +33,9 @@ ONEHOT = "onehot"
 FULL = "full"
 
 FRAMES_FIT = FitOptions(epochs=20, batch_size=256, lr=1e-2, beta=1.0)
-SCORE_FIT = FitOptions(epochs=20, batch_size=512, lr=2e-3, weight_decay=1.0, beta=1.0)
+SCORE_FIT = FitOptions(epochs=20, batch_size=512, lr=2e-3, weight_decay=0.5, beta=1.0)
 BITRATE_FIT = replace(SCORE_FIT, beta=0.1)
-SCORE_NET = AnchoredConfig(in_features=len(DESCRIPTOR), num_codecs=8, hidden=64)
+SCORE_NET = AnchoredConfig(in_features=len(DESCRIPTOR), num_codecs=8, hidden=96, pad=5.0)
 BITRATE_NET = replace(SCORE_NET, pad=None)
 
 
