@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from vmaftune_frv2.commands._options import ffmpeg_option, grid_options, raw_options
+from vmaftune_frv2.commands._predict_ladder import check_ladder, ladder_options, run_ladder
 
 FORMATS = ("table", "json", "jsonl", "csv")
 PERCENT = click.FloatRange(0, 100)
@@ -65,6 +66,7 @@ PERCENT = click.FloatRange(0, 100)
     metavar="ENCODER:PRESET:CRF",
     help="Encode this first; repeatable.  [default: in each encoder, where its typical curve meets the target]",
 )
+@ladder_options
 @click.option("--sample-clip-seconds", type=click.FloatRange(min=0), default=0.0, help="Use only the middle.")
 @click.option(
     "--model",
@@ -86,6 +88,9 @@ def predict(**options: Any) -> int:
     given = [options["source"] is not None, options["features"] is not None, bool(options["corpora"])]
     if sum(given) != 1:
         raise click.UsageError("give one of SOURCE, --features and --corpus")
+    check_ladder(options)
+    if options["ladder"] is not None:
+        return run_ladder(options)
     _check_combinations(options)
     if options["source"] is not None and not _is_regressor(options["model_ref"]):
         from vmaftune_frv2.commands._predict_source import run_predict_source

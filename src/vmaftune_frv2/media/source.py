@@ -120,7 +120,7 @@ class Source:
         return chain + (scale_filter(self.width, self.height) if self.rescaled else "")
 
     def at_height(self, height: int) -> Source:
-        """The same frames at ``height`` luma rows, their width in proportion and even; itself at its own height."""
+        """The same frames at ``height`` luma rows, the width in proportion and even; itself at its own height."""
         if height == self.height:
             return self
         width = max(2, 2 * round(self.width * height / self.height / 2))

@@ -1,7 +1,7 @@
 """The convex hull of bitrate and quality, and rungs along it.
 
-Source: Netflix, "Per-Title Encode Optimization" (2015); de Cock et al., "Complexity-based consistent-quality encoding
-in the cloud" (ICIP 2016): of all encodes of a title at all resolutions, those on the convex hull are worth having.
+Source: Netflix, "Per-Title Encode Optimization" (2015); de Cock et al., "Complexity-based consistent-quality
+encoding in the cloud" (ICIP 2016): of a title's encodes at all sizes, those on the convex hull are worth having.
 """
 
 from __future__ import annotations

@@ -1,0 +1,203 @@
+"""``vmaf-tune predict SOURCE --ladder``: heights and crfs along the convex hull of bitrate and quality."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from vmaftune_frv2.contract.cells import Cell
+    from vmaftune_frv2.predict.ladder import Ladder, LadderQuestion
+    from vmaftune_frv2.predict.predictor import Predictor
+    from vmaftune_frv2.predict.rendition import Rendition, Rung
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+RANGE = (40.0, 95.0)
+COLUMNS = (
+    "height", "width", "encoder", "preset", "crf", "kbps", "kbps_low", "kbps_high",
+    "vmaf_predicted", "vmaf_low", "vmaf_high", "extrapolated", "measured",
+)  # fmt: skip
+OTHER_QUESTIONS = (
+    "features", "corpora", "target_vmaf", "confidence", "min_vmaf_frame", "probes",
+    "samples", "shots", "jobs", "emit", "plot", "record",
+)  # fmt: skip
+"""Options that ask for something else than a ladder."""
+
+
+def _vmaf_range(context: click.Context, option: click.Parameter, text: str | None) -> tuple[float, float] | None:
+    """Reads ``LOW:HIGH``, 0 <= low < high <= 100."""
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(":"))
+    except ValueError:
+        raise click.BadParameter(f"{text!r}: write LOW:HIGH, as in 40:95") from None
+    if not 0.0 <= low < high <= 100.0:
+        raise click.BadParameter(f"{text!r}: VMAF runs from 0 to 100, the lower end first")
+    return low, high
+
+
+def ladder_options(command: Command) -> Command:
+    """``--ladder --rungs --ladder-vmaf``."""
+    for option in (
+        click.option(
+            "--ladder-vmaf", callback=_vmaf_range, metavar="LOW:HIGH",
+            help="VMAF of a ladder's ends.  [default: 40:95]",
+        ),
+        click.option(
+            "--rungs", type=click.IntRange(min=1),
+            help="Rungs of a ladder, at equal steps of VMAF.  [default: one per 6 VMAF, about a noticeable step]",
+        ),
+        click.option(
+            "--ladder", metavar="HEIGHT,HEIGHT",
+            help="A ladder of SOURCE over these heights instead, along the convex hull of bitrate and VMAF;"
+            " scaling is bicubic, VMAF at the source's size. --verify encodes the rungs.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def check_ladder(options: Mapping[str, Any]) -> None:
+    """Checks that the options go together.
+
+    Raises:
+        click.UsageError: they do not.
+        UsageError: a height is not an even number.
+    """
+    if options["ladder"] is None:
+        for name in ("rungs", "ladder_vmaf"):
+            if options[name] is not None:
+                raise click.UsageError(f"--{name.replace('_', '-')} needs --ladder")
+        return
+    if options["source"] is None:
+        raise click.UsageError("--ladder needs SOURCE")
+    if len(options["sources"]) > 1:
+        raise click.UsageError("--ladder takes one SOURCE")
+    spelled = {"corpora": "corpus", "probes": "probe"}
+    for name in OTHER_QUESTIONS:
+        if options.get(name):
+            raise click.UsageError(f"--{spelled.get(name, name).replace('_', '-')} does not go with --ladder")
+    from vmaftune_frv2.predict.ladder import parse_heights
+
+    parse_heights(options["ladder"])
+    if not options["encoders"]:
+        raise click.UsageError("--ladder needs --encoder; each encoder and preset gets a ladder of its own")
+
+
+def run_ladder(options: Mapping[str, Any]) -> int:
+    """Probes every height, chooses the rungs, verifies them where asked, and prints.
+
+    Returns:
+        The exit code: negative when a ladder is empty, or --verify could not prove a rung.
+
+    Raises:
+        UsageError: a height or a cell that cannot be.
+        ModelError: no model, or an encoder that was not learnt.
+    """
+    from vmaftune_frv2.commands._emit import emit
+    from vmaftune_frv2.errors import ExitCode
+    from vmaftune_frv2.predict.ladder import make_ladder
+    from vmaftune_frv2.predict.predictor import Predictor
+
+    predictor = Predictor.open(options["model_ref"])
+    questions = _questions(predictor, options)
+    heights = _heights(predictor, options)
+    records, proven = [], True
+    for question in questions:
+        # What scaling alone costs does not depend on the encoder; what was encoded does.
+        renditions = [each.emptied() for each in heights]
+        ladder = make_ladder(predictor, renditions, question, _say_step)
+        proven = _say_ladder(ladder, question) and proven
+        records += [rung_record(rung) for rung in ladder.rungs]
+    emit(options["style"], COLUMNS, records)
+    return ExitCode.OK if proven else ExitCode.NEGATIVE
+
+
+def _questions(predictor: Predictor, options: Mapping[str, Any]) -> list[LadderQuestion]:
+    """One question per (encoder, preset)."""
+    from vmaftune_frv2.contract.grid import candidate_grid
+    from vmaftune_frv2.predict.ladder import LadderQuestion
+
+    cells = candidate_grid(predictor.vmaf.sidecar.cells, options["encoders"], options["presets"], options["crfs"])
+    predictor.require(list(dict.fromkeys(cell.encoder for cell in cells)))
+    lines: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        lines.setdefault((cell.encoder, cell.preset), []).append(cell)
+    low, high = options["ladder_vmaf"] or RANGE
+    return [
+        LadderQuestion(
+            cells=tuple(line),
+            low=low,
+            high=high,
+            rungs=options["rungs"],
+            max_kbps=options["max_bitrate"],
+            verify=options["verify"],
+            tolerance=options["tolerance"],
+            max_encodes=options["max_encodes"],
+        )
+        for line in lines.values()
+    ]
+
+
+def _heights(predictor: Predictor, options: Mapping[str, Any]) -> list[Rendition]:
+    """The source at every height, highest first."""
+    from vmaftune_frv2.commands._sources import open_sources, raw_format
+    from vmaftune_frv2.media.ffmpeg import locate
+    from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
+    from vmaftune_frv2.predict.ladder import check_heights, parse_heights
+    from vmaftune_frv2.predict.rendition import Rendition
+
+    raw = raw_format(options["width"], options["height"], options["pix_fmt"], options["framerate"])
+    ffmpeg = locate(options["ffmpeg_bin"])
+    seconds = options["sample_clip_seconds"]
+    (source,) = open_sources(ffmpeg, [options["source"]], raw, sample_seconds=seconds, hash_files=False)
+    model = predictor.vmaf_model or DEFAULT_MODEL
+    heights = parse_heights(options["ladder"])
+    check_heights(heights, source)
+    return [Rendition(ffmpeg, source, height, model, options["pool"]) for height in heights]
+
+
+def _say_step(measured: Rung, expected: Rung | None) -> None:
+    said = f"encoded {measured.height} rows {measured.cell}: VMAF {measured.vmaf:.2f}, {measured.kbps:.1f} kbit/s"
+    if expected is not None:
+        said += f", expected {expected.vmaf:.2f}, {expected.kbps:.1f} kbit/s"
+    click.echo(said, err=True)
+
+
+def _say_ladder(ladder: Ladder, question: LadderQuestion) -> bool:
+    """Tells what a ladder lacks; whether it is what was asked for."""
+    cell = question.cells[0]
+    line = f"{cell.encoder}:{cell.preset}"
+    if not ladder.rungs:
+        click.echo(f"{line}: no candidate is below --max-bitrate", err=True)
+        return False
+    if len(ladder.rungs) < ladder.wanted:
+        click.echo(
+            f"{line}: {len(ladder.rungs)} of {ladder.wanted} rungs; the others would be the same encodes", err=True
+        )
+    unproven = sum(not rung.measured for rung in ladder.rungs)
+    if question.verify and unproven:
+        click.echo(f"{line}: {unproven} rungs are predictions after {ladder.encodes} encodes", err=True)
+    return not (question.verify and unproven)
+
+
+def rung_record(rung: Rung) -> dict[str, Any]:
+    """A rung for output."""
+    return {
+        "height": rung.height,
+        "width": rung.width,
+        "encoder": rung.cell.encoder,
+        "preset": rung.cell.preset,
+        "crf": rung.cell.crf,
+        "kbps": round(rung.kbps, 2),
+        "kbps_low": round(rung.kbps_low, 2),
+        "kbps_high": round(rung.kbps_high, 2),
+        "vmaf_predicted": round(rung.vmaf, 4),
+        "vmaf_low": round(rung.vmaf_low, 4),
+        "vmaf_high": round(rung.vmaf_high, 4),
+        "extrapolated": rung.extrapolated,
+        "measured": rung.measured,
+    }
