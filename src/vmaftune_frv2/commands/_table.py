@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import click
+
+Style = Mapping[str, Any]
+"""Arguments of ``click.style``."""
 
 
-def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
+def format_table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    left: int | Collection[int] = 1,
+    styles: Sequence[Style] | None = None,
+) -> str:
     """Columns padded to their widest entry.
 
     Args:
         headers: one per column.
         rows: cells as text.
-        left: how many columns, from the first, are aligned left; the rest right.
+        left: how many columns, from the first, are aligned left, or which; the rest right.
+        styles: of each row, if any; then the headers are bold. Printed where ``coloured`` only.
     """
+    aligned = range(left) if isinstance(left, int) else left
     widths = [max(len(row[i]) for row in (headers, *rows)) for i in range(len(headers))]
 
-    def line(row: Sequence[str]) -> str:
-        padded = (c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-        return "  ".join(padded).rstrip()
+    def line(row: Sequence[str], style: Style) -> str:
+        padded = (
+            cell.ljust(width) if i in aligned else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        text = "  ".join(padded).rstrip()
+        return click.style(text, **style) if style else text
 
-    return "\n".join(line(row) for row in (headers, *rows))
+    if styles is None:
+        return "\n".join(line(row, {}) for row in (headers, *rows))
+    return "\n".join(map(line, (headers, *rows), ({"bold": True}, *styles)))
+
+
+def coloured() -> bool:
+    """Whether stdout is a terminal that wants colours (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -105,12 +105,12 @@ def sweep(
                 yield request
             else:
                 summary.cached += 1
-                _take(Outcome(row, None), store, events, summary)
+                take(Outcome(row, None), store, events, summary)
 
     for request, outcome in _drain(uncached(), submit, workers):
         if cache is not None:
             cache.put(request, outcome.row)
-        _take(outcome, store, events, summary)
+        take(outcome, store, events, summary)
     events.finished(summary)
     return summary
 
@@ -139,7 +139,8 @@ def _drain(
             future.cancel()
 
 
-def _take(outcome: Outcome, store: CorpusStore, events: SweepEvents, summary: Summary) -> None:
+def take(outcome: Outcome, store: CorpusStore, events: SweepEvents, summary: Summary) -> None:
+    """A row through the plugins into the store, and into the counts."""
     row = outcome.row
     if outcome.payload is not None:
         events.scored(row, outcome.payload)

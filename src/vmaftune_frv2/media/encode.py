@@ -54,14 +54,21 @@ def _depth(pix_fmt: str) -> int:
 def encode_argv(
     source: Source, encoder: Encoder, cell: Cell, output: Path, *, threads: int = 1, extra: Sequence[str] = ()
 ) -> list[str]:
-    """ffmpeg arguments that encode every frame of a source once, in order.
+    """ffmpeg arguments that encode every frame of a source once, in order, and count them on stdout."""
+    return [*QUIET, "-progress", "pipe:1", *work_argv(source, encoder, cell, output, threads=threads, extra=extra)]
+
+
+def work_argv(
+    source: Source, encoder: Encoder, cell: Cell, output: Path, *, threads: int = 1, extra: Sequence[str] = ()
+) -> list[str]:
+    """The part of ``encode_argv`` that says what is encoded and how.
 
     Timestamps are rewritten to the average frame rate, so that no frame is dropped or repeated and the
     bitrate refers to frames / frame rate.
     """
     rate = f"{source.framerate.numerator}/{source.framerate.denominator}"
     return [
-        *QUIET, "-progress", "pipe:1", *source.input_argv(),
+        *source.input_argv(),
         "-map", "0:V:0", "-map_metadata", "-1", "-map_chapters", "-1",
         "-vf", f"{source.filters}{source.label_filters}setpts=N/({rate}*TB)", "-fps_mode", "passthrough",
         "-pix_fmt", encode_pix_fmt(encoder, source),
