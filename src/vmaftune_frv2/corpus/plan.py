@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS, Encoder, EncoderTable
 from vmaftune_frv2.contract.rows import FULL_FEATURES, Row, empty_row
 from vmaftune_frv2.media.encode import encode_pix_fmt
-from vmaftune_frv2.media.ffmpeg import FFmpeg, probe_encoder
+from vmaftune_frv2.media.ffmpeg import EncoderProbe, FFmpeg, probe_encoder
 from vmaftune_frv2.media.models import default_vmaf_model
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.vmaf import libvmaf_version
@@ -198,14 +199,26 @@ def make_plan(
         encoder = table.get(encoder_name)
         for source in sources:
             encode_pix_fmt(encoder, source)
-        probe = probe_encoder(ffmpeg, encoder, preset)
+        probe = _tried(ffmpeg, cast(Hashable, ffmpeg.runner), encoder, preset)
         versions[encoder_name] = probe.version
         runs_as[encoder_name, preset] = probe.preset
     models = {vmaf_model or default_vmaf_model(source.height) for source in sources}
-    (vmaf_version,) = {libvmaf_version(ffmpeg, model) for model in models}
+    (vmaf_version,) = {_libvmaf(ffmpeg, cast(Hashable, ffmpeg.runner), model) for model in models}
     tools = Toolchain(ffmpeg.version, vmaf_version, tuple(sorted(versions.items())))
     real = tuple(
         dict.fromkeys(dataclasses.replace(cell, preset=runs_as[cell.encoder, cell.preset]) for cell in cells)
     )
     remaps = [Remap(name, asked, ran) for (name, asked), ran in runs_as.items() if ran != asked]
     return Plan(tuple(sources), real, vmaf_model, tuple(extra_params), tools, full_features), remaps
+
+
+# A question about a source plans anew for every encode; what this build can do stays as it is meanwhile.
+# Binaries compare without their runner, which is part of the key for that reason.
+@cache
+def _tried(ffmpeg: FFmpeg, runner: Hashable, encoder: Encoder, preset: str) -> EncoderProbe:
+    return probe_encoder(ffmpeg, encoder, preset)
+
+
+@cache
+def _libvmaf(ffmpeg: FFmpeg, runner: Hashable, model: str) -> str:
+    return libvmaf_version(ffmpeg, model)
