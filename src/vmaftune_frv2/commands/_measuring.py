@@ -1,0 +1,78 @@
+"""From options to what is measured of a source: all of it, its middle, or windows spread over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from vmaftune_frv2.commands._sources import open_sources, raw_format
+from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
+from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.together import usable_cpus
+from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
+from vmaftune_frv2.media.windows import spread_windows
+from vmaftune_frv2.predict.measuring import Measuring
+from vmaftune_frv2.predict.predictor import Predictor
+
+
+def open_measuring(predictor: Predictor, options: Mapping[str, Any], beside: int = 1) -> Measuring:
+    """Opens the source that the options name.
+
+    Args:
+        predictor: says which libvmaf model counts.
+        options: of ``predict``.
+        beside: sources at work at once, this one among them; they share the CPUs.
+
+    Raises:
+        InputError: the source cannot be used.
+        UsageError: a raw file without its dimensions.
+    """
+    ffmpeg = locate(options["ffmpeg_bin"])
+    jobs = max(1, jobs_of(options) // beside)
+    windows: tuple[Source, ...] = ()
+    if options["samples"]:
+        source = open_one(ffmpeg, options, options["sample_seconds"])
+        windows = tuple(spread_windows(ffmpeg, source, options["samples"], options["sample_seconds"], jobs))
+        source = windows[0]
+        if source.window is None and options["samples"] > 1:
+            click.echo(_too_short(source, options), err=True)
+    else:
+        source = open_one(ffmpeg, options, options["sample_clip_seconds"])
+    jobs = min(jobs, max(len(windows), 1))
+    threads = max(1, usable_cpus() // (beside * jobs))
+    model = predictor.vmaf_model or DEFAULT_MODEL
+    return Measuring(ffmpeg, source, model, options["pool"], windows=windows, jobs=jobs, threads=threads)
+
+
+def open_one(ffmpeg: FFmpeg, options: Mapping[str, Any], seconds: float) -> Source:
+    """The source that the options name, or its middle; by what its header says where windows were asked for.
+
+    Raises:
+        InputError: it cannot be used.
+        UsageError: a raw file without its dimensions.
+    """
+    raw = raw_format(options["width"], options["height"], options["pix_fmt"], options["framerate"])
+    quick = bool(options["samples"] or options["shots"])
+    (source,) = open_sources(
+        ffmpeg,
+        [options["source"]],
+        raw,
+        sample_seconds=seconds,
+        hash_files=bool(options["record"]),
+        trust_header=quick,
+    )
+    return source
+
+
+def jobs_of(options: Mapping[str, Any]) -> int:
+    """How many things may be at work at once."""
+    return int(options["jobs"] or usable_cpus())
+
+
+def _too_short(source: Source, options: Mapping[str, Any]) -> str:
+    return (
+        f"{source.label} lasts {source.encoded_seconds:.2f} s, no longer than {options['samples']} windows of"
+        f" {options['sample_seconds']:g} s; all of it is used"
+    )

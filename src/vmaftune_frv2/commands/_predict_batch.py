@@ -1,0 +1,74 @@
+"""``vmaf-tune predict SOURCE...``: several sources, each answered on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from vmaftune_frv2.commands._emit import emit
+from vmaftune_frv2.commands._measuring import jobs_of, open_measuring
+from vmaftune_frv2.commands._predict_output import CELL_COLUMNS, PICK_COLUMNS, cell_record, pick_record, verdict
+from vmaftune_frv2.commands._predict_source import say_step
+from vmaftune_frv2.commands._sources import raw_format
+from vmaftune_frv2.errors import ExitCode, InterruptedRunError, TuneError
+from vmaftune_frv2.media.together import together
+from vmaftune_frv2.predict.answer import Answer, Question, answer
+from vmaftune_frv2.predict.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of a source: an answer, or why there is none."""
+
+    label: str
+    said: Answer | None
+    error: TuneError | None = None
+
+
+def run_predict_batch(predictor: Predictor, question: Question, options: Mapping[str, Any]) -> int:
+    """Answers every source; prints each as soon as those before it are printed.
+
+    Returns:
+        The highest exit code of the sources.
+    """
+    raw_format(options["width"], options["height"], options["pix_fmt"], options["framerate"])
+    labels = list(dict.fromkeys(options["sources"]))
+    beside = min(jobs_of(options), len(labels))
+
+    def one(label: str) -> Told:
+        try:
+            measuring = open_measuring(predictor, {**options, "source": label}, beside)
+            return Told(label, answer(predictor, measuring, question, lambda step: say_step(step, f"{label}: ")))
+        except InterruptedRunError:
+            raise
+        except TuneError as error:
+            return Told(label, None, error)
+
+    codes = [int(ExitCode.OK)]
+
+    def records() -> Iterator[dict[str, Any]]:
+        for told in together(one, labels, beside):
+            if told.said is None:
+                codes.append(_name_failure(told))
+                continue
+            if question.target is None:
+                found = [cell_record(prediction) for prediction in told.said.predictions]
+            else:
+                found = [pick_record(pick) for pick in told.said.picks]
+                codes.append(verdict(told.said, question, f"{told.label}: "))
+            yield from ({"src": told.label, **record} for record in found)
+
+    columns = CELL_COLUMNS if question.target is None else PICK_COLUMNS
+    emit(options["style"], ("src", *columns), records())
+    return max(codes)
+
+
+def _name_failure(told: Told) -> int:
+    """One line for a source without an answer; the whole report of a tool would drown the others."""
+    assert told.error is not None
+    first = str(told.error).splitlines()[0]
+    click.echo(first if first.startswith(told.label) else f"{told.label}: {first}", err=True)
+    return int(told.error.exit_code)

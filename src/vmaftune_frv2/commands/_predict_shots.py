@@ -1,0 +1,170 @@
+"""``vmaf-tune predict SOURCE --shots``: a crf for each shot, and how to tell the encoder."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vmaftune_frv2.commands._emit import emit
+from vmaftune_frv2.commands._measuring import jobs_of, open_one
+from vmaftune_frv2.commands._predict_output import cell_record
+from vmaftune_frv2.commands._predict_source import say_step
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.encoders import ENCODERS
+from vmaftune_frv2.errors import ExitCode
+from vmaftune_frv2.media.encode import work_argv
+from vmaftune_frv2.media.ffmpeg import locate
+from vmaftune_frv2.media.shot_parts import Shot, find_shots
+from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.together import together, usable_cpus
+from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
+from vmaftune_frv2.predict.answer import Pick, Question, answer
+from vmaftune_frv2.predict.measuring import Measuring
+from vmaftune_frv2.predict.predictor import Predictor
+from vmaftune_frv2.predict.zones import ZONED, Zone, base_crf, zone_argv, zone_text
+
+COLUMNS = (
+    "encoder", "preset", "shot", "start_frame", "end_frame", "start_s", "end_s", "crf", "vmaf_predicted",
+    "vmaf_low", "vmaf_high", "kbps", "extrapolated", "measured", "reached", "zone",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """The shots of a source on one (encoder, preset).
+
+    Args:
+        encoder: encoder name.
+        preset: native preset.
+        picks: one per shot.
+        zones: the crf to use per shot: the pick's, else that of the highest VMAF there is.
+    """
+
+    encoder: str
+    preset: str
+    picks: tuple[Pick, ...]
+    zones: tuple[Zone, ...]
+
+
+def run_predict_shots(predictor: Predictor, question: Question, options: Mapping[str, Any]) -> int:
+    """Answers every shot and prints a row per shot; for people, the encoder's arguments too.
+
+    Returns:
+        The exit code: negative when a shot does not reach the target.
+    """
+    ffmpeg, jobs = locate(options["ffmpeg_bin"]), jobs_of(options)
+    # A second from the middle is enough to learn how the file is opened; finding the shots counts its frames.
+    source = open_one(ffmpeg, options, 1.0)
+    shots = find_shots(ffmpeg, source, options["sample_seconds"], jobs)
+    click.echo(f"{source.label}: {len(shots)} shots", err=True)
+    beside = min(jobs, len(shots))
+    threads, model = max(1, usable_cpus() // beside), predictor.vmaf_model or DEFAULT_MODEL
+
+    def one(numbered: tuple[int, Shot]) -> tuple[Pick, ...]:
+        number, shot = numbered
+        measuring = Measuring(ffmpeg, shot.part, model, options["pool"], threads=threads)
+        return answer(predictor, measuring, question, lambda step: say_step(step, f"shot {number}: ")).picks
+
+    answers = list(together(one, list(enumerate(shots, start=1)), beside))
+    lines = by_line(shots, answers)
+    emit(options["style"], COLUMNS, [record for line in lines for record in _records(line, shots)])
+    if options["style"] == "table":
+        for line in lines:
+            click.echo("\n" + "\n".join(encoder_commands(line, shots, source, ffmpeg.path)))
+    return _verdict(lines, question)
+
+
+def by_line(shots: Sequence[Shot], answers: Sequence[Sequence[Pick]]) -> list[Line]:
+    """Picks per shot, sorted into lines; a line on which a shot has no candidate at all is left out."""
+    found: dict[tuple[str, str], list[Pick]] = {}
+    for picks in answers:
+        for pick in picks:
+            found.setdefault((pick.encoder, pick.preset), []).append(pick)
+    lines = []
+    for (encoder, preset), picks in found.items():
+        chosen = [pick.prediction or pick.best for pick in picks]
+        zones = [Zone(s.first, s.end, c.cell.crf) for s, c in zip(shots, chosen, strict=True) if c is not None]
+        if len(zones) == len(shots):
+            lines.append(Line(encoder, preset, tuple(picks), tuple(zones)))
+        else:
+            click.echo(f"{encoder}:{preset}: in a shot every candidate is above --max-bitrate", err=True)
+    return lines
+
+
+def _records(line: Line, shots: Sequence[Shot]) -> list[dict[str, Any]]:
+    base, records = base_crf(line.zones), []
+    for number, (shot, pick, zone) in enumerate(zip(shots, line.picks, line.zones, strict=True), start=1):
+        chosen = pick.prediction or pick.best
+        assert chosen is not None
+        records.append(
+            {
+                **cell_record(chosen),
+                "shot": number,
+                "start_frame": shot.first,
+                "end_frame": shot.end - 1,
+                "start_s": round(shot.start_s, 6),
+                "end_s": round(shot.end_s, 6),
+                "reached": pick.prediction is not None,
+                "zone": zone_text(line.encoder, zone, base) if line.encoder in ZONED else None,
+            }
+        )
+    return records
+
+
+def encoder_commands(line: Line, shots: Sequence[Shot], source: Source, ffmpeg: str = "ffmpeg") -> list[str]:
+    """What to run: one encode with zones, or an encode per shot and the list that joins them.
+
+    Args:
+        line: the crf of each shot.
+        shots: of the source.
+        source: what they are of.
+        ffmpeg: program.
+    """
+    encoder = ENCODERS.get(line.encoder)
+    stem = str(Path(f"{source.path.stem}.{line.encoder}.{line.preset}.shots").absolute())
+    program = [ffmpeg, "-hide_banner", "-nostdin"]
+
+    def command(part: Source, crf: int, name: str) -> list[str]:
+        cell = Cell(line.encoder, line.preset, crf)
+        return [*program, *work_argv(part, encoder, cell, Path(name), threads=usable_cpus())]
+
+    if line.encoder in ZONED:
+        base = base_crf(line.zones)
+        whole = dataclasses.replace(source, window=None)
+        *argv, output = command(whole, base, f"{stem}.{encoder.container}")
+        keys = ",".join(f"{float(shot.first / source.framerate):.6f}" for shot in shots)
+        argv = [*zone_argv(line.encoder, argv, line.zones, base), "-force_key_frames", keys, output]
+        return [f"{line.encoder}:{line.preset}, one encode:", shlex.join(argv)]
+    names = [f"{stem}.{number:04d}.mkv" for number in range(1, len(shots) + 1)]
+    commands = [f"{line.encoder}:{line.preset}, a segment per shot, and how to join them:"]
+    for shot, zone, name in zip(shots, line.zones, names, strict=True):
+        commands.append(shlex.join(command(shot.whole, zone.crf, name)))
+    files = " ".join(shlex.quote(f"file {_listed(name)}") for name in names)
+    commands.append(f"printf '%s\\n' {files} > {shlex.quote(stem + '.txt')}")
+    join = ["-f", "concat", "-safe", "0", "-i", f"{stem}.txt", "-c", "copy", f"{stem}.{encoder.container}"]
+    return [*commands, shlex.join([*program, *join])]
+
+
+def _listed(name: str) -> str:
+    """A file name as ffmpeg's concat list reads it."""
+    return "'" + name.replace("'", "'\\''") + "'"
+
+
+def _verdict(lines: Sequence[Line], question: Question) -> int:
+    code = ExitCode.OK if lines else ExitCode.NEGATIVE
+    for line in lines:
+        for number, pick in enumerate(line.picks, start=1):
+            if pick.prediction is None and pick.best is not None:
+                code = ExitCode.NEGATIVE
+                click.echo(
+                    f"{line.encoder}:{line.preset}: shot {number}: no candidate reaches {question.target:g};"
+                    f" crf {pick.best.cell.crf} with {pick.best.vmaf:.2f} is used",
+                    err=True,
+                )
+    return code
