@@ -79,6 +79,7 @@ def write_plot(path: Path, said: Answer, measuring: Measuring, target: float | N
 def _draw(title: str, said: Answer, measuring: Measuring, target: float | None, kind: str) -> bytes:
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a glyph that the font lacks is no reason to speak
@@ -93,6 +94,9 @@ def _draw(title: str, said: Answer, measuring: Measuring, target: float | None, 
             if target is not None:
                 axes.axhline(target, color="black", linestyle="--", linewidth=1, label=f"target {target:g}")
         over_rate.set_xscale("log")
+        over_rate.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        over_rate.xaxis.set_major_formatter("{x:g}")
+        over_rate.xaxis.set_minor_formatter(NullFormatter())
         over_crf.set_ylabel("VMAF")
         over_crf.legend()
         buffer = io.BytesIO()

@@ -1,0 +1,88 @@
+"""The Python API: one function, which does what ``vmaf-tune predict SOURCE`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from os import PathLike, fspath
+
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.grid import candidate_grid
+from vmaftune_frv2.media.ffmpeg import locate
+from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.source import RawFormat
+from vmaftune_frv2.media.together import usable_cpus
+from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
+from vmaftune_frv2.predict.answer import Answer, Question, answer
+from vmaftune_frv2.predict.measuring import Measuring
+from vmaftune_frv2.predict.predictor import Predictor
+from vmaftune_frv2.predict.search import Step
+
+
+def predict_source(
+    source: str | PathLike[str],
+    *,
+    encoders: Sequence[str] = (),
+    presets: Sequence[str] = (),
+    crfs: Sequence[int | str] = (),
+    target: float | None = None,
+    verify: bool = False,
+    tolerance: float = 0.5,
+    max_encodes: int = 6,
+    confidence: float | None = None,
+    max_kbps: float | None = None,
+    min_frame: float | None = None,
+    pool: str = "mean",
+    probes: Sequence[Cell | str] = (),
+    raw: RawFormat | None = None,
+    model: str | None = None,
+    bitrate_model: str | None = None,
+    ffmpeg: str | None = None,
+    on_step: Callable[[Step], None] = lambda step: None,
+) -> Answer:
+    """Probes a source and predicts VMAF and bitrate of every candidate cell; with a target, picks and verifies.
+
+    Args:
+        source: path of a video; all of it is encoded.
+        encoders: names or aliases; none takes all that the model learnt.
+        presets: names, or ``ENCODER=PRESET``; none takes those of training.
+        crfs: numbers, ``FIRST:LAST[:STEP]``, or ``ENCODER=`` before either; none takes the range of training.
+        target: VMAF that a pick is to reach, 0..100; None only predicts.
+        verify: encode picks until measurements prove them.
+        tolerance: VMAF points that a verified pick may lie above the target.
+        max_encodes: most encodes of one (encoder, preset), its probe among them.
+        confidence: pick by the lower edge of the one-sided interval of this confidence, 0.75..0.99.
+        max_kbps: leave out cells above, kbit/s.
+        min_frame: least 5th percentile of the frames' VMAF.
+        pool: how the frames' VMAF makes a clip's: ``mean`` or ``harmonic_mean``.
+        probes: cells to encode first, as ``ENCODER:PRESET:CRF``; none chooses one per encoder.
+        raw: format of a headerless file.
+        model: id or path of the VMAF predictor; None for the production ``vmaf_curve_v1``.
+        bitrate_model: likewise of bitrate.
+        ffmpeg: program to use; None looks for one.
+        on_step: told after every encode.
+
+    Raises:
+        UsageError: a cell that cannot be.
+        InputError: the source cannot be used.
+        ModelError: a model is missing or altered, or did not learn an encoder.
+        ToolError: ffmpeg, an encoder or libvmaf failed.
+    """
+    predictor = Predictor.open(model, bitrate_model)
+    cells = candidate_grid(predictor.vmaf.sidecar.cells, encoders, presets, [str(crf) for crf in crfs])
+    question = Question(
+        cells=cells,
+        target=target,
+        tolerance=tolerance,
+        verify=verify,
+        max_encodes=max_encodes,
+        confidence=confidence,
+        min_frame=min_frame,
+        max_kbps=max_kbps,
+        probes=tuple(Cell.parse(probe) if isinstance(probe, str) else probe for probe in probes),
+    )
+    predictor.require(list(dict.fromkeys(cell.encoder for cell in cells)))
+    program = locate(ffmpeg)
+    opened = open_source(program, fspath(source), raw=raw, hash_file=False)
+    scored_with = predictor.vmaf_model or DEFAULT_MODEL
+    measuring = Measuring(program, opened, scored_with, pool, threads=usable_cpus())
+    return answer(predictor, measuring, question, on_step)
