@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from vmaftune_frv2.contract.cells import Cell
     from vmaftune_frv2.media.ffmpeg import FFmpeg
     from vmaftune_frv2.media.source import Source
+    from vmaftune_frv2.predict.rows import Predicted
 
 GRID_COLUMNS = ("encoder", "preset", "crf", "vmaf_predicted", "extrapolated")
 PICK_COLUMNS = ("encoder", "preset", "crf", "vmaf_predicted", "extrapolated", "reached")
 VERIFIED_COLUMNS = (*PICK_COLUMNS, "vmaf_measured", "error", "bitrate_kbps")
-ROW_COLUMNS = ("src", "encoder", "preset", "crf", "vmaf_score", "vmaf_predicted")
+ROW_COLUMNS = ("src", "encoder", "preset", "crf", "vmaf_score", "vmaf_predicted", "vmaf_low", "vmaf_high")
 
 
 def run_predict(options: Mapping[str, Any]) -> int:
@@ -154,13 +155,19 @@ def _predict_rows(model: Model, options: Mapping[str, Any]) -> int:
     from vmaftune_frv2.predict.rows import RowPredictions
 
     predictions = RowPredictions(model, options["corpora"])
-    emit(
-        options["style"],
-        ROW_COLUMNS,
-        ({**{key: row.get(key) for key in ROW_COLUMNS}, "vmaf_predicted": round(s, 4)} for row, s in predictions),
-    )
+    emit(options["style"], ROW_COLUMNS, map(_row_record, predictions))
     for encoder, count in predictions.unknown.items():
         click.echo(f"{count} rows of {encoder} were scored in the unknown slot", err=True)
     for reason, count in predictions.skipped.items():
         click.echo(f"{count} rows got no prediction: {reason}", err=True)
     return ExitCode.NEGATIVE if predictions.skipped else ExitCode.OK
+
+
+def _row_record(found: Predicted) -> dict[str, Any]:
+    low, high = found.interval or (None, None)
+    return {
+        **{key: found.row.get(key) for key in ROW_COLUMNS},
+        "vmaf_predicted": round(found.vmaf, 4),
+        "vmaf_low": low if low is None else round(low, 4),
+        "vmaf_high": high if high is None else round(high, 4),
+    }

@@ -100,9 +100,25 @@ class CodecBlock:
         return [*onehot, ordinal / SLOWEST_ORDINAL, min(max(cell.crf / CRF_SCALE, 0.0), 1.0)]
 
     def matrix(self, cells: Iterable[Cell], table: EncoderTable = ENCODERS) -> NDArray[np.float32]:
-        """[N, width] codec vectors."""
-        rows: Sequence[list[float]] = [self.vector(cell, table) for cell in cells]
-        return np.asarray(rows, dtype=np.float32).reshape(len(rows), self.width)
+        """[N, width] codec vectors, those of one (encoder, preset) looked up once.
+
+        Raises:
+            UsageError: no slot for an encoder, or a preset nobody knows.
+        """
+        lines: dict[tuple[str, str], int] = {}
+        crfs: list[int] = []
+        numbered = []
+        for cell in cells:
+            numbered.append(lines.setdefault((cell.encoder, cell.preset), len(lines)))
+            crfs.append(cell.crf)
+        line = np.asarray(numbered, dtype=np.intp)
+        ends = [[self.vector(Cell(*name, crf), table) for name in lines] for crf in (0, int(CRF_SCALE))]
+        low, high = (np.asarray(end, dtype=np.float64).reshape(len(lines), self.width) for end in ends)
+        matrix: NDArray[np.float32] = low.astype(np.float32)[line]
+        share = np.clip(np.asarray(crfs, dtype=np.float64) / CRF_SCALE, 0.0, 1.0)
+        for column in np.flatnonzero((low != high).any(axis=0)):
+            matrix[:, column] = low[line, column] + (high - low)[line, column] * share
+        return matrix
 
 
 class OneHotBlock(CodecBlock):

@@ -13,6 +13,8 @@ from vmaftune_frv2.errors import ModelError
 
 KIND = "fr_ensemble"
 NOMINAL = 0.9
+SUFFIX = "_ensemble_v1"
+"""What the id of an ensemble adds to that of its regressor."""
 
 
 @dataclass(frozen=True)

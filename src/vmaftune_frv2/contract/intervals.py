@@ -50,7 +50,8 @@ class Intervals:
 
     def half_width(self, covariates: Mapping[str, Vector], encoders: Sequence[str], level: float) -> Vector:
         """[N] half-widths at a nominal coverage in 0.5..0.98."""
-        factors = np.asarray([self.quantile(encoder, level) for encoder in encoders])
+        factor = {encoder: self.quantile(encoder, level) for encoder in set(encoders)}
+        factors = np.asarray([factor[encoder] for encoder in encoders])
         half: Vector = np.maximum(self.typical_error(covariates) * factors, self.floor)
         return half
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from vmaftune_frv2.contract.features import feature_vector
 from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, Row
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
 from vmaftune_frv2.errors import InputError
+from vmaftune_frv2.predict.committee import open_committee
 from vmaftune_frv2.predict.session import Model
 
 BATCH = 1024
@@ -25,6 +26,21 @@ BATCH = 1024
 Clip = tuple[str, str]
 """Source and window; rows of one clip share their probe."""
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A row and its prediction.
+
+    Args:
+        row: without per-frame values.
+        vmaf: predicted.
+        interval: between what its VMAF likely lies; None where the model has no ensemble beside it.
+    """
+
+    row: Row
+    vmaf: float
+    interval: tuple[float, float] | None
 
 
 @dataclass
@@ -41,13 +57,15 @@ class RowPredictions:
     skipped: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
 
-    def __iter__(self) -> Iterator[tuple[Row, float]]:
+    def __iter__(self) -> Iterator[Predicted]:
         """Rows, without their per-frame values, with their predicted VMAF, in file order.
 
         Raises:
             InputError: a path does not exist or cannot be read to its end, a line is no row, or no row is the
                 probe of its source.
+            ModelError: the ensemble beside the model is broken.
         """
+        committee = open_committee(self.model)
         probes = self._probe_features() if self.model.sidecar.features_from == FROM_PROBE else None
         if probes is not None and not probes:
             raise InputError(
@@ -56,8 +74,11 @@ class RowPredictions:
             )
         usable = self._usable(probes)
         while batch := list(islice(usable, BATCH)):
-            scores = self.model.score(np.asarray([f for _, f, _ in batch]), [cell for _, _, cell in batch])
-            yield from zip((row for row, _, _ in batch), map(float, scores), strict=True)
+            features, cells = np.asarray([f for _, f, _ in batch]), [cell for _, _, cell in batch]
+            scores = self.model.score(features, cells)
+            ends = zip(*committee.interval(features, cells, scores), strict=True) if committee else repeat(None)
+            for (row, _, _), score, interval in zip(batch, scores, ends, strict=False):
+                yield Predicted(row, float(score), interval and (float(interval[0]), float(interval[1])))
 
     def _read(self, take: Callable[[Row], T]) -> Iterator[T | Fault]:
         for found in read_rows(corpus_files(self.paths), take):

@@ -13,6 +13,7 @@ from vmaftune_frv2 import __version__
 from vmaftune_frv2.contract.cells import FROM_CELL, FROM_PROBE
 from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
+from vmaftune_frv2.contract.ensemble import SUFFIX as ENSEMBLE_SUFFIX
 from vmaftune_frv2.contract.ensemble import Ensemble
 from vmaftune_frv2.contract.features import CANONICAL6
 from vmaftune_frv2.contract.files import dump_json, sha256_bytes, write_atomic
@@ -27,7 +28,6 @@ from vmaftune_frv2.training.train import MODEL_ID, Trained
 from vmaftune_frv2.training.typical import typical_curves
 
 CANDIDATE_SUFFIX = "_candidate"
-ENSEMBLE_SUFFIX = "_ensemble_v1"
 SEED_SUFFIX = "_seed"
 BLIND_ID = "fr_regressor_v1"
 ANCHORED_IDS = {SCORE: "vmaf_curve_v1", LOG_BITS_PER_PIXEL: "bitrate_curve_v1"}
