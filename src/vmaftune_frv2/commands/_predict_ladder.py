@@ -19,6 +19,7 @@ COLUMNS = (
     "height", "width", "encoder", "preset", "crf", "kbps", "kbps_low", "kbps_high",
     "vmaf_predicted", "vmaf_low", "vmaf_high", "extrapolated", "measured",
 )  # fmt: skip
+TABLE_COLUMNS = tuple(column for column in COLUMNS if column not in ("kbps_low", "kbps_high"))
 OTHER_QUESTIONS = (
     "features", "corpora", "target_vmaf", "confidence", "min_vmaf_frame", "probes",
     "samples", "shots", "jobs", "emit", "plot", "record",
@@ -74,7 +75,7 @@ def check_ladder(options: Mapping[str, Any]) -> None:
         return
     if options["source"] is None:
         raise click.UsageError("--ladder needs SOURCE")
-    if len(options["sources"]) > 1:
+    if len(options.get("sources", ())) > 1:
         raise click.UsageError("--ladder takes one SOURCE")
     spelled = {"corpora": "corpus", "probes": "probe"}
     for name in OTHER_QUESTIONS:
@@ -91,29 +92,29 @@ def run_ladder(options: Mapping[str, Any]) -> int:
     """Probes every height, chooses the rungs, verifies them where asked, and prints.
 
     Returns:
-        The exit code: negative when a ladder is empty, or --verify could not prove a rung.
+        The exit code: negative when a ladder is empty.
 
     Raises:
         UsageError: a height or a cell that cannot be.
         ModelError: no model, or an encoder that was not learnt.
     """
     from vmaftune_frv2.commands._emit import emit
+    from vmaftune_frv2.commands._predict_source import open_predictor
     from vmaftune_frv2.errors import ExitCode
     from vmaftune_frv2.predict.ladder import make_ladder
-    from vmaftune_frv2.predict.predictor import Predictor
 
-    predictor = Predictor.open(options["model_ref"])
+    predictor = open_predictor(options)
     questions = _questions(predictor, options)
     heights = _heights(predictor, options)
-    records, proven = [], True
+    records, answered = [], True
     for question in questions:
         # What scaling alone costs does not depend on the encoder; what was encoded does.
-        renditions = [each.emptied() for each in heights]
-        ladder = make_ladder(predictor, renditions, question, _say_step)
-        proven = _say_ladder(ladder, question) and proven
+        ladder = make_ladder(predictor, [each.emptied() for each in heights], question, _say_step)
+        _say_ladder(ladder, question)
+        answered = answered and bool(ladder.rungs)
         records += [rung_record(rung) for rung in ladder.rungs]
-    emit(options["style"], COLUMNS, records)
-    return ExitCode.OK if proven else ExitCode.NEGATIVE
+    emit(options["style"], TABLE_COLUMNS if options["style"] == "table" else COLUMNS, records)
+    return ExitCode.OK if answered else ExitCode.NEGATIVE
 
 
 def _questions(predictor: Predictor, options: Mapping[str, Any]) -> list[LadderQuestion]:
@@ -167,21 +168,19 @@ def _say_step(measured: Rung, expected: Rung | None) -> None:
     click.echo(said, err=True)
 
 
-def _say_ladder(ladder: Ladder, question: LadderQuestion) -> bool:
-    """Tells what a ladder lacks; whether it is what was asked for."""
+def _say_ladder(ladder: Ladder, question: LadderQuestion) -> None:
+    """Tells what a ladder lacks of what was asked for."""
     cell = question.cells[0]
     line = f"{cell.encoder}:{cell.preset}"
     if not ladder.rungs:
         click.echo(f"{line}: no candidate is below --max-bitrate", err=True)
-        return False
-    if len(ladder.rungs) < ladder.wanted:
+    elif len(ladder.rungs) < ladder.wanted:
+        few = f"{len(ladder.rungs)} of {ladder.wanted} rungs"
+        click.echo(f"{line}: {few}; the others would be the same encodes", err=True)
+    if not ladder.settled:
         click.echo(
-            f"{line}: {len(ladder.rungs)} of {ladder.wanted} rungs; the others would be the same encodes", err=True
+            f"{line}: --max-encodes ended the search; these are the best of {ladder.encodes} encodes", err=True
         )
-    unproven = sum(not rung.measured for rung in ladder.rungs)
-    if question.verify and unproven:
-        click.echo(f"{line}: {unproven} rungs are predictions after {ladder.encodes} encodes", err=True)
-    return not (question.verify and unproven)
 
 
 def rung_record(rung: Rung) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class LadderQuestion:
         high: VMAF of the highest.
         rungs: how many; None for one per JND.
         max_kbps: leave out encodes above this bitrate.
-        verify: encode every rung, and choose again by what was measured, until all are.
+        verify: encode every rung, and choose again by what was measured, until all are; all rungs are measured.
         tolerance: VMAF points by which a measured encode may miss its step before another is tried.
         max_encodes: most encodes for one rung.
         level: nominal coverage of the intervals.
@@ -59,11 +59,13 @@ class Ladder:
         rungs: highest first; bitrate and VMAF fall.
         wanted: how many were asked for; there are fewer where no encode lies between two others.
         encodes: how many were made.
+        settled: whether nothing better is expected than these rungs; false where ``max_encodes`` ended the search.
     """
 
     rungs: tuple[Rung, ...]
     wanted: int
     encodes: int
+    settled: bool = True
 
 
 def parse_heights(text: str) -> tuple[int, ...]:
@@ -132,7 +134,10 @@ def make_ladder(
         spent[number] += 1
         work.encode(next(r for r in renditions if r.height == rung.height), rung.cell, rung)
         _, chosen = work.choose(wanted)
-    return Ladder(tuple(chosen), wanted, work.encodes)
+    settled = not question.verify or all(rung.measured for rung in chosen)
+    if not settled:
+        _, chosen = work.choose(wanted, measured_only=True)
+    return Ladder(tuple(chosen), wanted, work.encodes, settled)
 
 
 def _middles(question: LadderQuestion, count: int) -> list[float]:
@@ -166,13 +171,14 @@ class _Work:
         (measured,) = rendition.predict(self.predictor, [cell], self.question.level)
         self._on_step(measured, expected)
 
-    def choose(self, count: int | None) -> tuple[int, list[Rung]]:
+    def choose(self, count: int | None, measured_only: bool = False) -> tuple[int, list[Rung]]:
         """How many rungs are wanted, and the rungs as things stand, highest first."""
         question = self.question
         every = [
             r for each in self.renditions for r in each.predict(self.predictor, question.cells, question.level)
         ]
         every = [r for r in every if question.max_kbps is None or r.kbps <= question.max_kbps]
+        every = [r for r in every if r.measured or not measured_only]
         if not every:
             return count or 0, []
         rate = np.log([rung.kbps for rung in every])
