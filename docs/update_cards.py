@@ -63,7 +63,7 @@ def figures(sidecar: Mapping[str, Any]) -> str:
     loso = training["loso"]
     for key, title in (
         ("models", "left-out rows"), ("by_encoder", "encoder"), ("by_band", "true VMAF"), ("scenarios", "probe"),
-        ("left_out_encoder", "encoder never seen"),
+        ("left_out_encoder", "encoder never seen"), ("by_probe", "VMAF of the probe"),
     ):  # fmt: skip
         if key in loso:
             lines += agreements(title, loso[key])

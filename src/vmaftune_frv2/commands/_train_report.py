@@ -41,6 +41,7 @@ def print_report(trained: Any) -> None:
         title = f"anchored {quantity}, {model.evaluation.folds} folds of {model.evaluation.groups} groups"
         _agreements(title, model.evaluation.scenarios, digits=3)
         _agreements("pinned probe in the encoder", model.evaluation.by_encoder, digits=3)
+        _agreements("VMAF of the probe", model.evaluation.by_probe, digits=3)
         _print_coverage(f"intervals of anchored {quantity}", model.evaluation.coverage)
     click.echo("ship gate, leave-one-source-out:")
     for line in evaluation.gate.lines:

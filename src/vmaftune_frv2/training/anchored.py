@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.anchor import AnchorSpace
+from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.intervals import Intervals, anchored_covariates
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.training.anchored_net import AnchoredConfig, AnchoredNet
@@ -20,6 +22,7 @@ from vmaftune_frv2.training.metrics import Agreement, agreement
 from vmaftune_frv2.training.pairs import USUAL, Pairs
 
 FOLDS = 10
+PROBE_BANDS = (0.0, 30.0, 50.0, 65.0, 75.0, 82.0, 88.0, 92.0, 95.0, 97.0, 99.0, 101.0)
 """Groups are left out a tenth at a time: pairs are many, and a tenth fewer sources teach about as much."""
 
 
@@ -34,6 +37,7 @@ class AnchoredEvaluation:
         scenarios: {how the probe is used: agreement of the ensemble}.
         by_encoder: {encoder: agreement with a pinned probe in it}.
         by_group: {group: the same}.
+        by_probe: {band of the probe's VMAF: agreement with any cell of the encoder as the probe}.
         coverage: of the intervals, pinned probe in the encoder and universal probe together.
     """
 
@@ -43,6 +47,7 @@ class AnchoredEvaluation:
     scenarios: dict[str, Agreement]
     by_encoder: dict[str, Agreement]
     by_group: dict[str, Agreement]
+    by_probe: dict[str, Agreement]
     coverage: Coverage
 
     def as_json(self) -> dict[str, Any]:
@@ -174,5 +179,18 @@ def _evaluate(
             str(name): agree(pinned & (encoders == name)) for name in dict.fromkeys(encoders[pinned].tolist())
         },
         by_group={name: agree(pinned & (pairs.groups == index)) for index, name in groups},
+        by_probe=_by_probe(pairs, mean),
         coverage=cross_coverage(calibrated),
     )
+
+
+def _by_probe(pairs: Pairs, predicted: NDArray[np.float64]) -> dict[str, Agreement]:
+    """{band of the probe's VMAF: agreement}, any cell of the encoder as the probe."""
+    usual = pairs.scenarios()["any cell of the encoder"]
+    vmaf = pairs.descriptors[:, DESCRIPTOR.index("vmaf")]
+    found = {}
+    for low, high in pairwise(PROBE_BANDS):
+        mine = usual & (vmaf >= low) & (vmaf < high)
+        if mine.any():
+            found[f"{low:g}-{min(high, 100):g}"] = agreement(predicted[mine], pairs.targets[mine])
+    return found
