@@ -287,3 +287,17 @@ def model_dir(corpus_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         )
     assert result.code == 0, result.err
     return folder
+
+
+@pytest.fixture(scope="session")
+def curve_models(corpus_path: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...]:
+    """Options that name real, if short-trained, anchored predictors of the shared corpus."""
+    folder = tmp_path_factory.mktemp("curves")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PLUGINS_VARIABLE, "")
+        result = invoke(
+            "train-v2", "--corpus", corpus_path, "--anchored", "--epochs", 30, "--seeds", 2, "--hidden", 16,
+            "--out-dir", folder,
+        )  # fmt: skip
+    assert result.code == 0, result.err
+    return "--model", folder / "vmaf_curve_v1.onnx", "--bitrate-model", folder / "bitrate_curve_v1.onnx"

@@ -13,10 +13,11 @@ from vmaftune_frv2.commands._predict_ladder import check_ladder, ladder_options,
 
 FORMATS = ("table", "json", "jsonl", "csv")
 PERCENT = click.FloatRange(0, 100)
+ANCHORED_ONLY = ("bitrate_model", "emit", "plot", "record")
 
 
 @click.command(name="predict")
-@click.argument("source", required=False)
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @click.option("--features", type=click.Path(path_type=Path), help="Features from a JSON file; encodes nothing.")
 @click.option(
     "--corpus",
@@ -69,11 +70,49 @@ PERCENT = click.FloatRange(0, 100)
 @ladder_options
 @click.option("--sample-clip-seconds", type=click.FloatRange(min=0), default=0.0, help="Use only the middle.")
 @click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    help="Use this many short windows spread over SOURCE instead of all of it; for long sources.",
+)
+@click.option(
+    "--sample-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="Length of each of --samples, and the longest part of a shot that --shots encodes.",
+)
+@click.option(
+    "--shots", is_flag=True, help="Pick a crf for each shot, and print zones or segments for the encoder."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Sources, shots or windows at work at once; each gets its share of the CPUs.  [default: CPUs]",
+)
+@click.option(
     "--model",
     "model_ref",
     default=None,
     metavar="ID|FILE.onnx",
     help="Model.  [default: vmaf_curve_v1 for SOURCE, else fr_regressor_v2]",
+)
+@click.option(
+    "--bitrate-model",
+    metavar="ID|FILE.onnx",
+    help="Model of the bitrate of SOURCE's cells.  [default: bitrate_curve_v1]",
+)
+@click.option("--emit", type=click.Choice(("ffmpeg",)), help="Print the commands that make the picks instead.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw the curves of SOURCE to a .png, .svg or .html file.",
+)
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="CORPUS",
+    help="Append what is measured to a corpus (.jsonl).",
 )
 @click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True, help="Output.")
 @ffmpeg_option
@@ -81,10 +120,12 @@ def predict(**options: Any) -> int:
     """Probe SOURCE and predict VMAF and bitrate of every candidate cell.
 
     With --target-vmaf, picks per encoder and preset the highest crf that still reaches it, cheapest pick first.
+    Several sources are answered one by one; one that fails is named, and the exit code is the highest of theirs.
     """
     # numpy would start a pool of BLAS threads that one small net never uses.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+    options["source"] = next(iter(options["sources"]), None)
     given = [options["source"] is not None, options["features"] is not None, bool(options["corpora"])]
     if sum(given) != 1:
         raise click.UsageError("give one of SOURCE, --features and --corpus")
@@ -92,10 +133,19 @@ def predict(**options: Any) -> int:
     if options["ladder"] is not None:
         return run_ladder(options)
     _check_combinations(options)
+    _check_parts(options)
+    _check_outputs(options)
     if options["source"] is not None and not _is_regressor(options["model_ref"]):
         from vmaftune_frv2.commands._predict_source import run_predict_source
 
         return run_predict_source(options)
+    if len(options["sources"]) > 1 or options["shots"] or options["samples"]:
+        raise click.UsageError("several sources, --samples and --shots need an anchored model, as the default one")
+    for name in ANCHORED_ONLY:
+        if options[name]:
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} needs SOURCE and an anchored model, as the default one"
+            )
     from vmaftune_frv2.commands._predict import run_predict
 
     return run_predict(options)
@@ -120,3 +170,28 @@ def _check_combinations(options: dict[str, Any]) -> None:
         for name in ("confidence", "min_vmaf_frame", "max_bitrate"):
             if options[name] is not None:
                 raise click.UsageError(f"--{name.replace('_', '-')} needs --target-vmaf")
+
+
+def _check_outputs(options: dict[str, Any]) -> None:
+    if options["emit"] and options["target_vmaf"] is None:
+        raise click.UsageError("--emit needs --target-vmaf")
+    for name in ("emit", "plot", "record"):
+        if options[name] and (len(options["sources"]) > 1 or options["shots"]):
+            raise click.UsageError(f"--{name} takes one SOURCE, without --shots")
+    if options["record"] and options["samples"]:
+        raise click.UsageError(
+            "--record takes whole sources; leave out --samples, whose windows a row cannot name"
+        )
+
+
+def _check_parts(options: dict[str, Any]) -> None:
+    if options["source"] is None and (options["samples"] or options["shots"]):
+        raise click.UsageError("--samples and --shots need SOURCE")
+    if options["samples"] and options["sample_clip_seconds"]:
+        raise click.UsageError("--samples spreads windows, --sample-clip-seconds takes one; give one of them")
+    if not options["shots"]:
+        return
+    if options["target_vmaf"] is None:
+        raise click.UsageError("--shots needs --target-vmaf")
+    if options["samples"] or options["sample_clip_seconds"] or len(options["sources"]) > 1:
+        raise click.UsageError("--shots looks at all of one SOURCE; leave out further ones and windows")
