@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.errors import UsageError
 
+UNIVERSAL_ENCODER = "libx264"
+"""Its cells serve as probes for every encoder: the cheapest to encode."""
 FROM_PROBE = "probe"
 FROM_CELL = "cell"
 FEATURE_SOURCES = (FROM_PROBE, FROM_CELL)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER, Cell
 from vmaftune_frv2.contract.intervals import LEVELS
 from vmaftune_frv2.predict.curves import LEVEL
 from vmaftune_frv2.predict.measuring import Measuring
@@ -108,10 +108,13 @@ def answer(
     question = replace(question, cells=measuring.real(question.cells), probes=measuring.real(question.probes))
     work = _Work(predictor, measuring, question, on_step)
     lines = _lines(question.cells)
-    for cell in question.probes or _probes(predictor, question, lines):
+    for cell in question.probes:
         work.encode(cell, None)
-    if question.verify and question.target is not None:
-        for line, crfs in lines.items():
+    # libx264 first: what it tells says where to begin with the others.
+    for line, crfs in sorted(lines.items(), key=lambda item: item[0][0] != UNIVERSAL_ENCODER):
+        if not question.probes and not work.knows(line[0]):
+            work.probe(line, crfs)
+        if question.verify and question.target is not None:
             work.settle(line, crfs)
     predictions = work.predict(question.cells)
     picks = [work.pick(line, [p for p in predictions if _line(p.cell) == line]) for line in lines]
@@ -131,15 +134,6 @@ def _line(cell: Cell) -> Line:
     return cell.encoder, cell.preset
 
 
-def _probes(predictor: Predictor, question: Question, lines: dict[Line, list[int]]) -> list[Cell]:
-    """One probe per encoder, in its first preset, where the typical curve meets the target."""
-    first: dict[str, Cell] = {}
-    for (encoder, preset), crfs in lines.items():
-        if encoder not in first:
-            first[encoder] = predictor.probe_cell(encoder, preset, question.target, crfs)
-    return list(first.values())
-
-
 class _Work:
     """The state of one question."""
 
@@ -156,6 +150,17 @@ class _Work:
         point = self.measuring.measure(cell)
         self.steps.append(Step(cell, expected, point.vmaf))
         self._on_step(self.steps[-1])
+
+    def knows(self, encoder: str) -> bool:
+        """Whether a cell of the encoder was measured."""
+        return any(cell.encoder == encoder for cell in self.measuring.rows)
+
+    def probe(self, line: Line, crfs: list[int]) -> None:
+        """The first encode of an encoder: where libx264's cells, or else its typical curve, expect the target."""
+        if self.question.target is not None and self.knows(UNIVERSAL_ENCODER):
+            self._encode_likeliest(line, crfs, {})
+        else:
+            self.encode(self.predictor.probe_cell(*line, self.question.target, crfs), None)
 
     def predict(self, cells: Sequence[Cell]) -> list[Prediction]:
         """Predictions from everything measured."""
@@ -176,17 +181,24 @@ class _Work:
 
     def settle(self, line: Line, crfs: list[int]) -> None:
         """Encodes until measurements prove the pick of a line, or as often as is allowed."""
-        assert self.question.target is not None
-        goal = Goal(self.question.target, self.question.tolerance)
         while True:
             measured = self.measured(line)
-            if judge(goal, crfs, measured).settled or len(measured) >= self.question.max_encodes:
+            if judge(self.goal, crfs, measured).settled or len(measured) >= self.question.max_encodes:
                 return
-            predictions = self.predict([Cell(*line, crf) for crf in crfs])
-            mean: NDArray[np.float64] = np.asarray([self.worth(p.vmaf, p.vmaf_p05) for p in predictions])
-            typical = np.asarray([p.typical_error for p in predictions])
-            crf = next_crf(goal, crfs, measured, mean, typical)
-            self.encode(Cell(*line, crf), predictions[crfs.index(crf)].vmaf)
+            self._encode_likeliest(line, crfs, measured)
+
+    @property
+    def goal(self) -> Goal:
+        """What is looked for."""
+        assert self.question.target is not None
+        return Goal(self.question.target, self.question.tolerance)
+
+    def _encode_likeliest(self, line: Line, crfs: list[int], measured: dict[int, float]) -> None:
+        predictions = self.predict([Cell(*line, crf) for crf in crfs])
+        mean: NDArray[np.float64] = np.asarray([self.worth(p.vmaf, p.vmaf_p05) for p in predictions])
+        typical = np.asarray([p.typical_error for p in predictions])
+        crf = next_crf(self.goal, crfs, measured, mean, typical)
+        self.encode(Cell(*line, crf), predictions[crfs.index(crf)].vmaf)
 
     def measured(self, line: Line) -> dict[int, float]:
         """{crf: what counts} of a line."""

@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.anchor import AnchorSpace
-from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER, Cell
 from vmaftune_frv2.contract.codec import CodecBlock
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.training.fit import Table
 from vmaftune_frv2.training.groups import group_names
 from vmaftune_frv2.training.learnable import Measured
 
-UNIVERSAL_ENCODER = "libx264"
-"""Its cells serve as probes for every encoder: the cheapest to encode."""
 USUAL = (40.0, 99.0)
 """Cells with a VMAF between are those that anyone asks for."""
 PROBE_SCORE = 85.0
