@@ -41,6 +41,8 @@ bench: $(STAMP)
 	$(BIN)/python bench/read_corpus.py
 	$(BIN)/python bench/cold_start.py
 	$(BIN)/python bench/train.py
+	$(BIN)/python bench/search.py
+	$(BIN)/python bench/answer_time.py
 
 clean:
 	rm -rf $(VENV) demo-out build dist
