@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Pick", "Prediction", "Step", "predict_source"]
 
-_WHERE = {"Answer": "answer", "Pick": "answer", "Prediction": "predictor", "Step": "search", "predict_source": "api"}
+_WHERE = {
+    "Answer": "answer",
+    "Pick": "answer",
+    "Prediction": "predictor",
+    "Step": "search",
+    "predict_source": "api",
+}
 
 
 def __getattr__(name: str) -> Any:
