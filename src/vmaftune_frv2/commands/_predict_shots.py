@@ -73,10 +73,15 @@ def run_predict_shots(predictor: Predictor, question: Question, options: Mapping
 
     answers = list(together(one, list(enumerate(shots, start=1)), beside))
     lines = by_line(shots, answers)
+
+    def commands(line: Line) -> list[str]:
+        zoned = line.encoder in ZONED and not options["segments"]
+        return (zoned_commands if zoned else segment_commands)(line, shots, source, ffmpeg.path)
+
     emit(options["style"], COLUMNS, [record for line in lines for record in _records(line, shots)])
     if options["style"] == "table":
         for line in lines:
-            click.echo("\n" + "\n".join(encoder_commands(line, shots, source, ffmpeg.path)))
+            click.echo("\n" + "\n".join(commands(line)))
     return _verdict(lines, question)
 
 
@@ -117,38 +122,48 @@ def _records(line: Line, shots: Sequence[Shot]) -> list[dict[str, Any]]:
     return records
 
 
-def encoder_commands(line: Line, shots: Sequence[Shot], source: Source, ffmpeg: str = "ffmpeg") -> list[str]:
-    """What to run: one encode with zones, or an encode per shot and the list that joins them.
+def zoned_commands(line: Line, shots: Sequence[Shot], source: Source, ffmpeg: str) -> list[str]:
+    """One encode that changes its crf at every cut, where a keyframe is forced.
 
     Args:
-        line: the crf of each shot.
+        line: the crf of each shot, for an encoder that has zones.
         shots: of the source.
         source: what they are of.
         ffmpeg: program.
     """
-    encoder = ENCODERS.get(line.encoder)
-    stem = str(Path(f"{source.path.stem}.{line.encoder}.{line.preset}.shots").absolute())
-    program = [ffmpeg, "-hide_banner", "-nostdin"]
+    base = base_crf(line.zones)
+    whole = dataclasses.replace(source, window=None)
+    *argv, output = _command(line, whole, base, f"{_stem(line, source)}.{_container(line)}", ffmpeg)
+    keys = ",".join(f"{float(shot.first / source.framerate):.6f}" for shot in shots)
+    argv = [*zone_argv(line.encoder, argv, line.zones, base), "-force_key_frames", keys, output]
+    return [f"{line.encoder}:{line.preset}, one encode:", shlex.join(argv)]
 
-    def command(part: Source, crf: int, name: str) -> list[str]:
-        cell = Cell(line.encoder, line.preset, crf)
-        return [*program, *work_argv(part, encoder, cell, Path(name), threads=usable_cpus())]
 
-    if line.encoder in ZONED:
-        base = base_crf(line.zones)
-        whole = dataclasses.replace(source, window=None)
-        *argv, output = command(whole, base, f"{stem}.{encoder.container}")
-        keys = ",".join(f"{float(shot.first / source.framerate):.6f}" for shot in shots)
-        argv = [*zone_argv(line.encoder, argv, line.zones, base), "-force_key_frames", keys, output]
-        return [f"{line.encoder}:{line.preset}, one encode:", shlex.join(argv)]
+def segment_commands(line: Line, shots: Sequence[Shot], source: Source, ffmpeg: str) -> list[str]:
+    """An encode per shot, and what joins them. Arguments as ``zoned_commands``, for any encoder."""
+    stem = _stem(line, source)
     names = [f"{stem}.{number:04d}.mkv" for number in range(1, len(shots) + 1)]
     commands = [f"{line.encoder}:{line.preset}, a segment per shot, and how to join them:"]
     for shot, zone, name in zip(shots, line.zones, names, strict=True):
-        commands.append(shlex.join(command(shot.whole, zone.crf, name)))
+        commands.append(shlex.join(_command(line, shot.whole, zone.crf, name, ffmpeg)))
     files = " ".join(shlex.quote(f"file {_listed(name)}") for name in names)
     commands.append(f"printf '%s\\n' {files} > {shlex.quote(stem + '.txt')}")
-    join = ["-f", "concat", "-safe", "0", "-i", f"{stem}.txt", "-c", "copy", f"{stem}.{encoder.container}"]
-    return [*commands, shlex.join([*program, *join])]
+    join = ["-f", "concat", "-safe", "0", "-i", f"{stem}.txt", "-c", "copy", f"{stem}.{_container(line)}"]
+    return [*commands, shlex.join([ffmpeg, "-hide_banner", "-nostdin", *join])]
+
+
+def _command(line: Line, part: Source, crf: int, name: str, ffmpeg: str) -> list[str]:
+    cell, encoder = Cell(line.encoder, line.preset, crf), ENCODERS.get(line.encoder)
+    argv = work_argv(part, encoder, cell, Path(name), threads=usable_cpus())
+    return [ffmpeg, "-hide_banner", "-nostdin", *argv]
+
+
+def _stem(line: Line, source: Source) -> str:
+    return str(Path(f"{source.path.stem}.{line.encoder}.{line.preset}.shots").absolute())
+
+
+def _container(line: Line) -> str:
+    return ENCODERS.get(line.encoder).container
 
 
 def _listed(name: str) -> str:

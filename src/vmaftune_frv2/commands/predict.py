@@ -85,6 +85,11 @@ ANCHORED_ONLY = ("bitrate_model", "emit", "plot", "record")
     "--shots", is_flag=True, help="Pick a crf for each shot, and print zones or segments for the encoder."
 )
 @click.option(
+    "--segments",
+    is_flag=True,
+    help="With --shots, encode every shot on its own also where the encoder has zones.",
+)
+@click.option(
     "--jobs",
     type=click.IntRange(min=1),
     help="Sources, shots or windows at work at once; each gets its share of the CPUs.  [default: CPUs]",
@@ -189,6 +194,8 @@ def _check_parts(options: dict[str, Any]) -> None:
         raise click.UsageError("--samples and --shots need SOURCE")
     if options["samples"] and options["sample_clip_seconds"]:
         raise click.UsageError("--samples spreads windows, --sample-clip-seconds takes one; give one of them")
+    if options["segments"] and not options["shots"]:
+        raise click.UsageError("--segments needs --shots")
     if not options["shots"]:
         return
     if options["target_vmaf"] is None:

@@ -56,10 +56,10 @@ def zone_text(encoder: str, zone: Zone, base: int) -> str:
         zone: frames and crf.
         base: crf of the encode, which libx265's factor refers to.
     """
-    frames = f"{zone.first},{zone.end - 1}"
     if encoder == X264:
-        return f"{frames},crf={zone.crf}"
-    return f"{frames},b={2.0 ** ((base - zone.crf) / SCALE_DOUBLES):.6g}"
+        return f"{zone.first},{zone.end - 1},crf={zone.crf}"
+    # libx265 holds the frames that it has done, this one not among them, against first - 1 and end.
+    return f"{zone.first + 1},{zone.end},b={2.0 ** ((base - zone.crf) / SCALE_DOUBLES):.6g}"
 
 
 def zone_argv(encoder: str, codec_argv: Sequence[str], zones: Sequence[Zone], base: int) -> list[str]:
