@@ -3,8 +3,8 @@
     python bench/answer_time.py [SOURCE] [--encoder libx264] [--preset medium] [--target 93]
 
 Without SOURCE it makes one. The search encodes and scores whole clips with the same code: the middle of the crf
-range first, a cut to four tenths of the rest while one side is open, then linear interpolation, until a VMAF lies in
-[target, target + 0.5] or the answer's neighbour fails. Both run one after the other in one run.
+range first, a cut to four tenths of the rest while one side is open, then linear interpolation, until a VMAF lies
+in [target, target + 0.5] or the answer's neighbour fails. Both run one after the other in one run.
 """
 
 from __future__ import annotations
