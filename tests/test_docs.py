@@ -11,6 +11,8 @@ from pathlib import Path
 import pluggy
 import pytest
 
+from vmaftune_frv2.commands._predict_output import PICK_COLUMNS
+from vmaftune_frv2.commands.predict import predict
 from vmaftune_frv2.contract.encoders import Encoder
 from vmaftune_frv2.corpus.sweep import Summary
 from vmaftune_frv2.host import hookspecs, plugins
@@ -68,3 +70,13 @@ def test_how_plugins_are_found_is_documented(hooks_doc: str) -> None:
     assert f"[project.entry-points.{plugins.ENTRY_POINT_GROUP}]" in hooks_doc
     assert f"`{plugins.PLUGINS_VARIABLE}`" in hooks_doc
     assert f"`{plugins.BUILTIN_NAME}`" in hooks_doc
+
+
+def test_every_option_and_key_of_predict_is_documented() -> None:
+    page = (DOCS / "predict.md").read_text("utf-8")
+    options = [option for parameter in predict.params for option in parameter.opts if option.startswith("--")]
+    told = page + (DOCS / "ladder.md").read_text("utf-8")
+    assert [option for option in options if option not in told] == []
+    assert [
+        key for key in ("src", *PICK_COLUMNS) if not re.search(rf"^\| `[^`]*\b{key}\b", page, re.MULTILINE)
+    ] == []

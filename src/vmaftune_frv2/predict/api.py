@@ -68,21 +68,24 @@ def predict_source(
         ToolError: ffmpeg, an encoder or libvmaf failed.
     """
     predictor = Predictor.open(model, bitrate_model)
-    cells = candidate_grid(predictor.vmaf.sidecar.cells, encoders, presets, [str(crf) for crf in crfs])
     question = Question(
-        cells=cells,
-        target=target,
-        tolerance=tolerance,
-        verify=verify,
-        max_encodes=max_encodes,
-        confidence=confidence,
-        min_frame=min_frame,
-        max_kbps=max_kbps,
-        probes=tuple(Cell.parse(probe) if isinstance(probe, str) else probe for probe in probes),
-    )
+        _cells(predictor, encoders, presets, crfs), target, tolerance, verify, max_encodes, confidence, min_frame,
+        max_kbps, probes=tuple(Cell.parse(str(probe)) for probe in probes),
+    )  # fmt: skip
+    return answer(predictor, _measuring(predictor, fspath(source), raw, pool, ffmpeg), question, on_step)
+
+
+def _cells(
+    predictor: Predictor, encoders: Sequence[str], presets: Sequence[str], crfs: Sequence[int | str]
+) -> tuple[Cell, ...]:
+    cells = candidate_grid(predictor.vmaf.sidecar.cells, encoders, presets, [str(crf) for crf in crfs])
     predictor.require(list(dict.fromkeys(cell.encoder for cell in cells)))
+    return cells
+
+
+def _measuring(
+    predictor: Predictor, label: str, raw: RawFormat | None, pool: str, ffmpeg: str | None
+) -> Measuring:
     program = locate(ffmpeg)
-    opened = open_source(program, fspath(source), raw=raw, hash_file=False)
-    scored_with = predictor.vmaf_model or DEFAULT_MODEL
-    measuring = Measuring(program, opened, scored_with, pool, threads=usable_cpus())
-    return answer(predictor, measuring, question, on_step)
+    source = open_source(program, label, raw=raw, hash_file=False)
+    return Measuring(program, source, predictor.vmaf_model or DEFAULT_MODEL, pool, threads=usable_cpus())
