@@ -136,8 +136,8 @@ def test_curve_at_the_sources_size_passes_through_what_was_measured(source: Path
         rendition.measure(cell)
     own = [rendition.rows[cell]["vmaf_score"] for cell in cells]
     assert [rendition.seen_as(vmaf) for vmaf in own] == pytest.approx([rendition.shown[cell] for cell in cells])
-    assert rendition.seen_as(100.0) == pytest.approx(rendition.ceiling)
-    assert rendition.ceiling < 100.0
+    assert max(rendition.shown.values()) < rendition.seen_as(100.0) <= rendition.ceiling < 100.0
+    assert np.all(np.diff([rendition.seen_as(vmaf) for vmaf in np.linspace(min(own), 100, 50)]) > 0)
     assert rendition.emptied().rows == {}
     assert rendition.emptied().ceiling == rendition.ceiling
 
@@ -227,7 +227,7 @@ class Imagined:
     """A height whose encodes follow a formula, off by ``error`` until they are measured."""
 
     def __init__(self, height: int, ceiling: float, error: float) -> None:
-        self.height, self.ceiling, self.error = height, ceiling, error
+        self.height, self.ceiling, self.error, self.scaled = height, ceiling, error, height < 1080
         self.rows: dict[Cell, float] = {}
 
     def truth(self, cell: Cell) -> float:

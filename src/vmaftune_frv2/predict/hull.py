@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 JND = 6.0
-"""VMAF points that about half of viewers notice (Ozer, after Netflix); the step between rungs."""
+"""VMAF points of about one just noticeable difference, a rule of thumb of the trade; the step between rungs."""
 
 
 def upper_hull(rate: Vector, quality: Vector) -> list[int]:

@@ -18,6 +18,8 @@ from vmaftune_frv2.predict.rendition import PERFECT, Rendition, Rung
 
 LOWEST, HIGHEST = 40.0, 95.0
 """VMAF of the ends of a ladder."""
+TELLING = 90.0
+"""VMAF of a scaled encode at its own size up to which what it loses tells of others; probes lean towards it."""
 LEAST_SIDE = 32
 """libvmaf reads outside of pictures of 16 rows; this leaves it room."""
 Told = Callable[[Rung, "Rung | None"], None]
@@ -158,8 +160,10 @@ class _Work:
     def probe(self, rendition: Rendition, target: float) -> Cell:
         """The cell that is likely to give ``target`` at the source's size."""
         first, crfs = self.question.cells[0], [cell.crf for cell in self.question.cells]
-        # Before any encode: what scaling leaves, times what the encode leaves.
-        own = min(PERFECT * target / max(rendition.ceiling, 1.0), PERFECT)
+        own = target
+        if rendition.scaled:
+            # The ceiling overrates what scaling leaves where VMAF saturates; a probe in the middle tells more.
+            own = (min(PERFECT * target / max(rendition.ceiling, 1.0), PERFECT) + TELLING) / 2.0
         return self.predictor.probe_cell(first.encoder, first.preset, own, crfs)
 
     def encode(self, rendition: Rendition, cell: Cell, expected: Rung | None) -> None:

@@ -32,7 +32,10 @@ LOSSY = 85.0
 """VMAF at the encode's own size below which the encode, more than the scaling, shapes a cell's score."""
 TYPICAL_BEND = 0.08
 """How far the exponent of a typical scaled encode is above 1, per VMAF point that scaling alone costs."""
-EXPONENTS = (0.5, 8.0)
+EXPONENTS = (0.1, 50.0)
+LEFT_AT_TOP = 0.5
+"""Share of a probe's loss from scaling that the best encode still has, at least. VMAF saturates: where a source
+scores high whatever is done to it, scaling alone seems to cost next to nothing. From 9 clips (docs/ladder.md)."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,11 @@ class Rendition:
         return self.full.at_height(self.height)
 
     @property
+    def scaled(self) -> bool:
+        """Whether its encodes are smaller than the source."""
+        return self.height < self.full.height
+
+    @property
     def ceiling(self) -> float:
         """VMAF of the source scaled to this height and back, without any encode; 100 at its own height.
 
@@ -106,8 +114,7 @@ class Rendition:
             ToolError: libvmaf failed.
         """
         if self._ceiling is None:
-            scaled = self.source.rescaled
-            self._ceiling = self._seen(self.source, self.source.pix_fmt) if scaled else PERFECT
+            self._ceiling = self._seen(self.source, self.source.pix_fmt) if self.scaled else PERFECT
         return self._ceiling
 
     def measure(self, cell: Cell) -> None:
@@ -128,7 +135,7 @@ class Rendition:
             row = measure(request, encoder, self.ffmpeg, MeasureOptions(scratch=folder, keep_dir=folder)).row
             if row["exit_status"] != 0:
                 raise ToolError(row[FAILURE_REASON], row["exit_status"])
-            if self.source.rescaled:
+            if self.scaled:
                 seen = self._seen(Path(row["encode_path"]), encode_pix_fmt(encoder, self.source))
             else:
                 seen = pooled(row, self.pool)
@@ -165,7 +172,7 @@ class Rendition:
         for prediction in said:
             cell, known = prediction.cell, self.shown.get(prediction.cell)
             low, vmaf, high = map(self.seen_as, (prediction.vmaf_low, prediction.vmaf, prediction.vmaf_high))
-            widen = WIDEN if source.rescaled else 1.0
+            widen = WIDEN if self.scaled else 1.0
             rungs.append(
                 Rung(
                     height=source.height,
@@ -177,7 +184,7 @@ class Rendition:
                     kbps=prediction.kbps,
                     kbps_low=prediction.kbps_low,
                     kbps_high=prediction.kbps_high,
-                    extrapolated=known is None and (prediction.extrapolated or source.rescaled),
+                    extrapolated=known is None and (prediction.extrapolated or self.scaled),
                     measured=known is not None,
                 )
             )
@@ -186,24 +193,29 @@ class Rendition:
     def seen_as(self, vmaf: float) -> float:
         """VMAF at the source's size of an encode with ``vmaf`` at its own.
 
-        The share of the ceiling that is left is a power of the share of 100 that the encode leaves. Measured cells
+        The share of the best that is left is a power of the share of 100 that the encode leaves. Measured cells
         give the exponent, which is interpolated between them.
         """
-        if not self.source.rescaled:
+        if not self.scaled:
             return vmaf
         known, exponents = zip(*sorted(self._exponents().items()), strict=True)
         exponent = float(np.interp(vmaf, np.asarray(known), np.asarray(exponents)))
-        return float(self.ceiling * (max(vmaf, 0.0) / PERFECT) ** exponent)
+        return float(self._best() * (max(vmaf, 0.0) / PERFECT) ** exponent)
+
+    def _best(self) -> float:
+        """VMAF at the source's size of the best encode of this height."""
+        own, seen = max((pooled(row, self.pool), self.shown[cell]) for cell, row in self.rows.items())
+        return min(self.ceiling, PERFECT - LEFT_AT_TOP * max(own - seen, 0.0))
 
     def _exponents(self) -> dict[float, float]:
         """{VMAF at the encode's own size: exponent}."""
-        found = {}
+        found, best = {}, self._best()
         for cell, row in self.rows.items():
             own, seen = pooled(row, self.pool), self.shown[cell]
             if 0.0 < own < PERFECT and seen > 0.0:
-                exponent = math.log(seen / self.ceiling) / math.log(own / PERFECT)
+                exponent = math.log(seen / best) / math.log(own / PERFECT)
                 found[own] = min(max(exponent, EXPONENTS[0]), EXPONENTS[1])
         # Near 100 the quotient of two small losses says little of what a stronger encode will do.
         if not any(own <= LOSSY for own in found):
-            found[LOSSY] = 1.0 + TYPICAL_BEND * (PERFECT - self.ceiling)
+            found[LOSSY] = 1.0 + TYPICAL_BEND * (PERFECT - best)
         return found
