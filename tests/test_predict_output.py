@@ -101,6 +101,12 @@ def test_rows_of_tables_are_coloured_by_what_they_are() -> None:
     assert not plain.startswith("\x1b")
     assert green.startswith("\x1b[32m")
     assert yellow.startswith("\x1b[33m")
+    picks = [
+        Pick("libx264", "medium", found, found, 3, sure) for found, sure in ((FOUND, False), (measured, True))
+    ]
+    plain, green = pick_table(picks).splitlines()[1:]
+    assert not plain.startswith("\x1b")
+    assert green.startswith("\x1b[32m")
     red = pick_table([Pick("libx264", "medium", None, FOUND, 3, True)]).splitlines()[1]
     assert red.startswith("\x1b[31m")
 

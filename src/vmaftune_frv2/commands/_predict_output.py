@@ -87,7 +87,11 @@ def pick_table(picks: Sequence[Pick]) -> str:
         if found is None:
             figures, said, style = [pick.encoder, pick.preset, *["-"] * 5], "out of reach", BAD
         else:
-            figures, said, style = _figures(found), _kind(found) or "predicted", _style(found.measured, True)
+            figures, said, style = (
+                _figures(found),
+                _kind(found) or "predicted",
+                _style(found.measured, found.extrapolated),
+            )
             if found.measured:
                 said, style = ("proven", GOOD) if pick.settled else ("measured", DOUBTFUL)
         rows.append([*figures, str(pick.encodes), said])
