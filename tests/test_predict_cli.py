@@ -116,7 +116,7 @@ def test_the_pick_is_the_highest_crf_that_reaches_the_target(
     command = ("predict", "--features", features, "--model", model, "--format", "json")
     grid = predicted(vmaf_tune(*command))
     values = sorted(r["vmaf_predicted"] for r in grid if r["encoder"] == "libx264")
-    target = round(values[len(values) // 2], 1)
+    target = round(values[len(values) // 2] - 0.05, 1)
     picks = predicted(vmaf_tune(*command, "--encoder", "x264", "--target-vmaf", target))
     reaching = [r["crf"] for r in grid if r["encoder"] == "libx264" and r["vmaf_predicted"] >= target]
     assert [pick["crf"] for pick in picks] == [max(reaching)]
