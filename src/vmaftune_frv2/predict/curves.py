@@ -16,8 +16,9 @@ LEVEL = 0.9
 """Nominal coverage of the intervals shown."""
 STRETCH = (0.4, 2.5)
 """How far a measured slope may correct a predicted one beyond the last measured cell."""
-TRUST = 0.7
-"""Exponent of that correction: a measured slope is itself an estimate."""
+HALF_TRUST = 4.0
+"""Crf steps between two measured cells at which half of that correction is believed: over one step a measured slope
+is mostly noise."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,9 @@ def _bridge(model: Anchored, values: Vector, errors: Vector, at: Vector, crfs: V
         predicted = measured[end, inner] - measured[end, end]
         if outside.any() and abs(predicted) > 1e-6:
             ratio = np.clip((measured[inner, inner] - measured[end, end]) / predicted, *STRETCH)
-            mean[outside] = measured[end, end] + (z[end, outside] - measured[end, end]) * ratio**TRUST
+            apart = abs(at[end] - at[inner])
+            trust = apart / (apart + HALF_TRUST)
+            mean[outside] = measured[end, end] + (z[end, outside] - measured[end, end]) * ratio**trust
         typical[outside] = errors[end, outside]
     return model.space.leave(mean), typical
 
