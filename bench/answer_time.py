@@ -46,8 +46,7 @@ def search(source: str, encoder: str, preset: str, target: float) -> tuple[float
     goal, measured = Goal(target), dict[int, float]()
     choose = interpolate(goal)
     while not (state := judge(goal, CRFS, measured)).settled:
-        low = state.best if state.best is not None else CRFS[0] - 1
-        high = state.fails if state.fails is not None else CRFS[-1] + 1
+        low, high = state.open[0] - 1, state.open[-1] + 1
         crf = min(max(choose(measured, low, high), low + 1), high - 1)
         row = measure_cell(ffmpeg, opened, Cell.resolve(encoder, preset, crf), DEFAULT_MODEL)
         measured[crf] = row["vmaf_score"]

@@ -121,8 +121,7 @@ def stepwise(line: Line, goal: Goal, choose: Callable[[dict[int, float], int, in
         state = judge(goal, line.crfs, measured)
         if state.settled:
             return len(measured)
-        low = state.best if state.best is not None else line.crfs[0] - 1
-        high = state.fails if state.fails is not None else line.crfs[-1] + 1
+        low, high = state.open[0] - 1, state.open[-1] + 1
         crf = min(max(choose(measured, low, high), low + 1), high - 1)
         measured[crf] = line.point(crf).vmaf
 

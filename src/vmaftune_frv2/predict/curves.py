@@ -17,8 +17,7 @@ LEVEL = 0.9
 STRETCH = (0.4, 2.5)
 """How far a measured slope may correct a predicted one beyond the last measured cell."""
 HALF_TRUST = 4.0
-"""Crf steps between two measured cells at which half of that correction is believed: over one step a measured slope
-is mostly noise."""
+"""Crf steps between two measured cells at which half of that correction is believed: over one step it is noise."""
 
 
 @dataclass(frozen=True)

@@ -86,12 +86,14 @@ class Table:
         rest: further inputs of the net, [N, ...] each, taken as they are.
         targets: [N].
         repeated: how many of the last rows repeat earlier ones; they do not count for the scaling.
+        weights: [N] how much a row counts in the loss; None for all alike.
     """
 
     features: NDArray[np.float64]
     rest: tuple[Array, ...]
     targets: NDArray[np.float64]
     repeated: int = 0
+    weights: NDArray[np.float64] | None = None
 
     def scaler(self, rows: NDArray[np.bool_]) -> FeatureScaler:
         """Of the [N] rows that a member learns from, each counted once."""
@@ -242,7 +244,10 @@ def _fit_stack(
     features = torch.from_numpy(table.features).to(device)  # [N, F]
     rest = [torch.from_numpy(array).to(device) for array in table.rest]
     targets = torch.from_numpy(table.targets.astype(np.float32)).to(device)  # [N]
-    mine = torch.from_numpy(np.stack([member.rows for member in members])).to(device)  # [B, N]
+    counts = np.stack([member.rows for member in members]).astype(np.float32)
+    if table.weights is not None:
+        counts *= table.weights.astype(np.float32)
+    mine = torch.from_numpy(counts).to(device)  # [B, N]
     optimizer = torch.optim.AdamW(whole.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=True)
     steps = options.epochs * -(-len(targets) // options.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _rate(steps))
@@ -295,5 +300,4 @@ def _loss(out: Tensor, targets: Tensor, mine: Tensor, beta: float) -> Tensor:
         each = 0.5 * (logvar + (out[..., 0] - targets).square() * torch.exp(-logvar))
     else:
         each = nn.functional.smooth_l1_loss(out, targets, reduction="none", beta=beta)
-    weight = mine.float()
-    return ((each * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)).sum()
+    return ((each * mine).sum(dim=1) / mine.sum(dim=1).clamp(min=1.0)).sum()
