@@ -23,6 +23,8 @@ PROBE_SCORE = 85.0
 """VMAF at which a probe tells most of the rest of its curve: near 100 curves crowd together, far below they have
 parted long before."""
 NEARLY_ALL = 0.5
+PINNED_WEIGHT = 20.0
+UNUSUAL_WEIGHT = 0.4
 NEAR = 8
 """Crf steps within which a probe is near."""
 
@@ -69,7 +71,14 @@ class Pairs:
     def table(self, space: AnchorSpace) -> Table:
         """What the net learns from."""
         anchor = space.enter(self.anchor).astype(np.float32)
-        return Table(self.descriptors, (self.probe_codec, self.codec, anchor), self.targets)
+        rest = (self.probe_codec, self.codec, anchor)
+        return Table(self.descriptors, rest, self.targets, weights=self._weights())
+
+    def _weights(self) -> NDArray[np.float64]:
+        """[P] pinned probes are few and used most; cells out of the usual range are seldom asked for."""
+        own = np.asarray([self.pinned[p.encoder] == p for p in self.probes])
+        usual = (self.scores >= USUAL[0]) & (self.scores <= USUAL[1])
+        return np.where(own, PINNED_WEIGHT, 1.0) * np.where(usual, 1.0, UNUSUAL_WEIGHT)
 
     @property
     def same_encoder(self) -> NDArray[np.bool_]:
