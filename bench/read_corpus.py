@@ -104,10 +104,9 @@ def read(job: str, path: Path) -> int:
         report = validate_files([path], 100)
         return report.valid - report.duplicates
     if job == "train-v2":
-        from vmaftune_frv2.contract.codec import CodecBlock
-        from vmaftune_frv2.training.dataset import load_corpus
+        from vmaftune_frv2.training.learnable import load_corpus
 
-        return len(load_corpus([path], CodecBlock.of_version(1)).rows)
+        return len(load_corpus([path]).rows)
     from functools import partial
 
     from vmaftune_frv2.corpus.reader import read_rows
