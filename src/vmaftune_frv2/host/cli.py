@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -78,11 +79,19 @@ def build_cli(plugins: Plugins) -> Commands:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Runs ``vmaf-tune`` and exits with an ``ExitCode``."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as a shell sets it for jobs in the background
+        signal.signal(signal.SIGINT, _interrupt)
     arguments = sys.argv[1:] if argv is None else argv
     code = run(arguments)
     gc.freeze()  # or the interpreter looks for cycles in all of numpy and onnxruntime before it ends
     sys.exit(code)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """The first signal interrupts; what follows must not interrupt the cleaning up."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def run(arguments: list[str]) -> int:
