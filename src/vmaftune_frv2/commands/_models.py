@@ -10,9 +10,9 @@ from vmaftune_frv2.commands._models_check import Listed, ListedEnsemble, ListedM
 from vmaftune_frv2.commands._table import format_table
 from vmaftune_frv2.contract.registry import FILE_NAME
 from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL
+from vmaftune_frv2.predict.session import LOCAL_DIR
 from vmaftune_frv2.resources import shipped_models_dir
 
-LOCAL_DIR = Path("model/tiny")
 HEADERS = ("model", "for", "inputs", "features from", "VMAF model", "left-out sources", "KiB", "verified")
 
 
