@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from vmaftune_frv2.contract.encoders import ENCODERS
+from vmaftune_frv2.media.together import usable_cpus
 
 B = TypeVar("B")
 R = TypeVar("R")
@@ -25,8 +26,7 @@ WAITING = 4
 
 def spare_cpus() -> int:
     """CPUs that this process may use besides the one it is on."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return usable - 1
+    return usable_cpus() - 1
 
 
 def map_with_helpers(check: Callable[[B], R], blocks: Iterator[B], helpers: int) -> Iterator[R]:
