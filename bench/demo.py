@@ -16,9 +16,9 @@ FRAMES = 36
 SOURCES = {
     "testcard": f"testsrc2=size={SIZE}:rate=24",
     "zoom": f"mandelbrot=size={SIZE}:rate=24:start_scale=0.3:end_scale=0.05:end_pts=60",
-    "mould": f"life=size={SIZE}:rate=24:mold=10:ratio=0.1:death_color=#402010:life_color=#80ffd0,format=yuv420p,"
-    "gblur=2",
-    "grain": f"gradients=size={SIZE}:rate=24:speed=0.05:nb_colors=5:seed=3,format=yuv420p,"
+    "mould": f"life=size={SIZE}:rate=24:mold=10:ratio=0.1:death_color=#402010:life_color=#80ffd0:seed=4,"
+    "format=yuv420p,gblur=2",
+    "grain": f"gradients=size={SIZE}:rate=24:speed=0.05:seed=3:c0=navy:c1=orange,format=yuv420p,"
     "noise=alls=12:allf=t:all_seed=7",
 }
 NEW_SOURCE = f"mandelbrot=size={SIZE}:rate=24:start_x=-0.75:start_y=0.1:start_scale=0.1:end_scale=0.02:end_pts=60"

@@ -32,8 +32,9 @@ from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, score_argv
 SOURCES = {
     "testsrc2": "testsrc2=size=480x270:rate=30",
     "zoom": "mandelbrot=size=480x270:rate=30:start_scale=0.3:end_scale=0.05:end_pts=60",
-    "gradients": "gradients=size=480x270:rate=30:speed=0.05:nb_colors=5:seed=3,format=yuv420p,noise=alls=8:allf=t",
-    "life": "life=size=480x270:rate=30:mold=10:ratio=0.1:death_color=#402010:life_color=#80ffd0,gblur=2",
+    "gradients": "gradients=size=480x270:rate=30:speed=0.05:seed=3:c0=navy:c1=orange,format=yuv420p,"
+    "noise=alls=8:allf=t",
+    "life": "life=size=480x270:rate=30:mold=10:ratio=0.1:death_color=#402010:life_color=#80ffd0:seed=4,gblur=2",
 }
 FRAMES = 30
 ENCODER_PRESETS = ["libx264=medium", "libx265=ultrafast", "libsvtav1=10", "libvpx-vp9=5", "libx264=veryfast"]

@@ -71,7 +71,7 @@ class Clips:
         """A source of exactly ``frames`` frames.
 
         Args:
-            pattern: ffmpeg's generator, with options where it takes any (``gradients=seed=1``).
+            pattern: ffmpeg's generator, with options where it takes any (``gradients=seed=1:c0=red:c1=navy``).
             size: WIDTHxHEIGHT.
             rate: frame rate as ffmpeg reads it.
             frames: frames after ``filters``.
@@ -134,7 +134,8 @@ def vmaf_tune() -> VmafTune:
 def corpus_path(clip: Clips, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real corpus, read-only by convention: 3 sources x (libx264 veryfast, libsvtav1 10) x 3 crfs."""
     path = tmp_path_factory.mktemp("corpus") / "corpus.jsonl"
-    sources = [clip(p, size="128x96", frames=12) for p in ("testsrc2", "mandelbrot", "gradients=seed=1")]
+    patterns = ("testsrc2", "mandelbrot", "gradients=seed=1:c0=red:c1=navy")
+    sources = [clip(pattern, size="128x96", frames=12) for pattern in patterns]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PLUGINS_VARIABLE, "")
         result = invoke(
