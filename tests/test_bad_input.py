@@ -35,6 +35,13 @@ def folder() -> str:
     return "folder.mkv"
 
 
+def sound() -> str:
+    ffmpeg = ffmpeg_module.locate()
+    made = ffmpeg.run([*ffmpeg_module.QUIET, "-f", "lavfi", "-i", "sine=duration=0.2", "sound.mka"])
+    assert made.ok, made.stderr
+    return "sound.mka"
+
+
 def garbage() -> str:
     Path("noise.mp4").write_bytes(bytes(range(256)) * 64)
     return "noise.mp4"
@@ -78,7 +85,10 @@ CASES: dict[str, tuple[Build, ExitCode, str]] = {
     "one of two missing": (lambda clip: [clip(), "absent.mkv"], INPUT, "absent.mkv"),
     "text": (lambda clip: [text_file()], INPUT, "notes.mkv"),
     "empty file": (lambda clip: [empty_file()], INPUT, "empty"),
-    "folder as source": (lambda clip: [folder()], INPUT, "folder.mkv"),
+    "folder as source": (lambda clip: [folder()], INPUT, "folder.mkv: this is a folder"),
+    "sound alone": (lambda clip: [sound()], INPUT, "sound.mka: there is no video in it"),
+    "too few rows": (lambda clip: [clip(size="28x16")], INPUT, "28x16 is too small; libvmaf needs 18x18"),
+    "too few columns": (lambda clip: [clip(size="16x28")], INPUT, "16x28 is too small"),
     "noise": (lambda clip: [garbage()], INPUT, "noise.mp4"),
     "torn file": (lambda clip: [truncated(clip)], INPUT, "torn.mp4"),
     "interlaced": (lambda clip: [interlaced(clip)], INPUT, "interlaced"),
@@ -159,6 +169,14 @@ def test_bad_sweep_is_refused_before_the_first_encode(what, clip, vmaf_tune, tmp
     assert (result.code, result.out) == (code, "")
     assert named in one_clear_line(result.err)
     assert files_below(tmp_path) == before
+
+
+@pytest.mark.parametrize("size", ["18x18", "18x200", "200x18"])
+def test_smallest_source_that_libvmaf_takes_is_measured(size, clip, vmaf_tune, rows_of, tmp_path):
+    result = vmaf_tune("corpus", clip(size=size, frames=4), "--preset", "ultrafast", "--crf", 40)
+    assert result.code == ExitCode.OK, result.err
+    (row,) = rows_of(tmp_path / "corpus.jsonl")
+    assert 0 < row["vmaf_score"] < 100
 
 
 def test_too_deep_a_source_is_refused_before_the_first_encode(clip, vmaf_tune, tmp_path):

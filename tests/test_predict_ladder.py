@@ -148,7 +148,7 @@ BAD = {
     "nothing": (("--ladder", ""), "'' is not a height"),
     "odd": (("--ladder", "71"), "71 is odd"),
     "above the source": (("--ladder", "110,72"), "110 is above the source's 108 rows"),
-    "too small to score": (("--ladder", "108,16"), "16 gives 28x16; libvmaf needs 32x32"),
+    "too small to score": (("--ladder", "108,16"), "16 gives 28x16; libvmaf needs 18x18"),
     "with a target": (("--ladder", "72", "--target-vmaf", "90"), "--target-vmaf does not go with --ladder"),
     "with a probe": (("--ladder", "72", "--probe", "libx264:veryfast:33"), "--probe does not go with --ladder"),
     "rungs alone": (("--rungs", "3"), "--rungs needs --ladder"),

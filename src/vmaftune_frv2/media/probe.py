@@ -18,6 +18,8 @@ _TEXT_DEMUXERS = ("tty", "srt", "ass", "webvtt")
 _INEXACT_SEEK = ("mpegts", "mpeg", "h264", "hevc", "m4v", "mpegvideo", "obu")
 """Demuxers in which a seek lands on another frame than the one asked for."""
 _TRANSFERS = {"smpte2084": "pq", "arib-std-b67": "hlg"}
+LEAST_SIDE = 18
+"""libvmaf crashes on pictures of 16 rows or columns; tried with each even side up to 32, alone and together."""
 
 
 def open_source(
@@ -41,10 +43,12 @@ def open_source(
             opened without reading all of it. A header that is wrong is noticed by a window without frames.
 
     Raises:
-        InputError: missing, unreadable, not video, interlaced, or of odd dimensions.
+        InputError: missing, unreadable, not video, interlaced, too small, or of odd dimensions.
         UsageError: the raw format does not fit the file.
     """
     path = Path(label)
+    if path.is_dir():
+        raise InputError(f"{label}: this is a folder, not a video")
     if not path.is_file():
         raise InputError(f"{label}: no such file")
     stat = path.stat()
@@ -170,6 +174,8 @@ def _probe(ffmpeg: FFmpeg, label: str, raw: RawFormat | None) -> _Probed:
                 f"{label}: shorter than one {raw.width}x{raw.height} {raw.pix_fmt} frame,"
                 " or there is no such pixel format"
             )
+        if re.search(r"matches no streams", log):
+            raise InputError(f"{label}: there is no video in it")
         raise InputError(f"{label}: ffmpeg finds no video in it ({_last_line(log)})")
     if int(rate.group(1)) == 0:
         raise InputError(f"{label}: the file does not say its frame rate")
@@ -206,6 +212,8 @@ def _refuse_unusable(label: str, width: int, height: int, interlacing: str) -> N
         raise InputError(
             f"{label}: {width}x{height} has an odd side, which 4:2:0 encoders cannot keep; crop or pad it"
         )
+    if min(width, height) < LEAST_SIDE:
+        raise InputError(f"{label}: {width}x{height} is too small; libvmaf needs {LEAST_SIDE}x{LEAST_SIDE}")
 
 
 def _last_line(log: str) -> str:

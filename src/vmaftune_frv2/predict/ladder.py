@@ -10,6 +10,7 @@ import numpy as np
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.errors import UsageError
+from vmaftune_frv2.media.probe import LEAST_SIDE
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.predict.curves import LEVEL
 from vmaftune_frv2.predict.hull import choose, steps, upper_hull
@@ -20,8 +21,6 @@ LOWEST, HIGHEST = 40.0, 95.0
 """VMAF of the ends of a ladder."""
 TELLING = 90.0
 """VMAF of a scaled encode at its own size up to which what it loses tells of others; probes lean towards it."""
-LEAST_SIDE = 32
-"""libvmaf reads outside of pictures of 16 rows; this leaves it room."""
 Told = Callable[[Rung, "Rung | None"], None]
 """Told of an encode: as measured, and as it was expected."""
 
