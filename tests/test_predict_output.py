@@ -240,6 +240,18 @@ def test_what_cannot_be_drawn_is_refused_before_any_encode(predict, monkeypatch)
     assert _predict_plot.SUFFIXES == (".png", ".svg", ".html")
 
 
+@pytest.mark.parametrize("option", ["--plot", "--record"])
+def test_a_place_that_cannot_be_written_is_found_before_any_encode(predict, option: str) -> None:
+    pytest.importorskip("matplotlib")
+    Path("file").write_text("no folder\n")
+    result = predict(*X264, option, "file/x.svg")
+    assert result.code == ExitCode.OUTPUT
+    assert "Error: file/x.svg: cannot be written (" in result.err
+    assert "encoded" not in result.err
+    assert predict(*X264, "--crf", "30:32", "--plot", "new/x.svg").code == 0
+    assert [path.name for path in Path("new").iterdir()] == ["x.svg"]
+
+
 def test_measured_rows_are_recorded_as_a_sweep_records_them(
     predict, vmaf_tune: VmafTune, rows_of, source: Path, corpus_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmaftune_frv2.contract.files import write_atomic
+from vmaftune_frv2.contract.files import check_writable, write_atomic
 from vmaftune_frv2.errors import ToolError
 from vmaftune_frv2.predict.answer import Answer
 from vmaftune_frv2.predict.measuring import Measuring
@@ -46,6 +46,7 @@ def check_plot(path: Path) -> None:
     Raises:
         UsageError: the name says no known format.
         ToolError: matplotlib is missing.
+        OutputError: the file cannot be written.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise click.UsageError(f"--plot {path}: name a file that ends in {', '.join(SUFFIXES)}")
@@ -53,6 +54,7 @@ def check_plot(path: Path) -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ToolError("--plot needs matplotlib: pip install 'vmaftune-frv2[plot]'") from error
+    check_writable(path)
 
 
 def write_plot(path: Path, said: Answer, measuring: Measuring, target: float | None) -> None:

@@ -42,6 +42,21 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
+def check_writable(path: Path) -> None:
+    """Checks that ``write_atomic`` will find a place for its file; for what is written after long work.
+
+    Raises:
+        OutputError: it will not.
+    """
+    import tempfile
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent, prefix=f".{path.name}.").close()
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
 def dump_json(document: dict[str, Any]) -> bytes:
     """A document as indented strict JSON.
 
