@@ -269,6 +269,14 @@ def good_row() -> dict[str, Any]:
     return copy.deepcopy(_GOOD_ROW)
 
 
+@pytest.fixture
+def made_corpus(tmp_path: Path) -> Path:
+    """A made-up corpus for training: 4 titles x 2 clips x 3 encoders x 4 crfs."""
+    from training_kit import made_rows, write_rows  # which needs this file
+
+    return write_rows(tmp_path / "corpus.jsonl", made_rows())
+
+
 @pytest.fixture(scope="session")
 def model_dir(corpus_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a real, if short-trained, fr_regressor_v2 of the shared corpus; probe libx264:veryfast:33."""

@@ -6,18 +6,17 @@ import dataclasses
 import inspect
 import re
 import types
-from pathlib import Path
 
 import pluggy
 import pytest
 
+from docs_kit import DOCS
 from vmaftune_frv2.commands._predict_output import PICK_COLUMNS
 from vmaftune_frv2.commands.predict import predict
 from vmaftune_frv2.contract.encoders import Encoder
 from vmaftune_frv2.corpus.sweep import Summary
 from vmaftune_frv2.host import hookspecs, plugins
 
-DOCS = Path(__file__).parent.parent / "docs"
 HOOKS = {name: spec for name, spec in vars(hookspecs).items() if name.startswith("vmaftune_")}
 
 

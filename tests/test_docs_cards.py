@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-DOCS = Path(__file__).parent.parent / "docs"
+from docs_kit import DOCS, script
+
 MODELS = DOCS.parent / "model" / "tiny"
 
 
 @pytest.fixture(scope="module")
 def update_cards() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("update_cards", DOCS / "update_cards.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("update_cards")
 
 
 def test_every_card_shows_the_figures_of_its_sidecar(update_cards: ModuleType) -> None:

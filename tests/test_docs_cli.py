@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from pathlib import Path
 from types import ModuleType
 
 import click
 import pytest
 
+from docs_kit import DOCS, script
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.cli import build_cli
 from vmaftune_frv2.host.plugins import load_plugins
 from vmaftune_frv2.plugin import COMMANDS
 
-DOCS = Path(__file__).parent.parent / "docs"
-
 
 @pytest.fixture(scope="module")
 def update_cli() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("update_cli", DOCS / "update_cli.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("update_cli")
 
 
 def test_help_texts_are_the_programs_own(update_cli: ModuleType) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from pathlib import Path
 
 import pytest
 
+from docs_kit import DOCS
 from vmaftune_frv2.contract.features import CANONICAL6, mean_key
 from vmaftune_frv2.contract.full_features import EXTRACTORS, FULL_FEATURES, NAMED_FEATURES, RESERVED
 from vmaftune_frv2.contract.rowcheck import check_row
@@ -19,7 +19,6 @@ QUICK = ("--encoder", "libx264", "--preset", "ultrafast", "--crf", "35")
 FULL = ("--feature-set", "full")
 TIMES = {"run_id", "timestamp", "encode_time_ms", "score_time_ms"}
 STOCK_LACKS = {"ssimulacra2"}
-DOCS = Path(__file__).parent.parent / "docs"
 
 
 @pytest.fixture

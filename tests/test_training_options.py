@@ -24,14 +24,6 @@ from vmaftune_frv2.contract.full_features import FULL_FEATURES, NAMED_FEATURES
 from vmaftune_frv2.contract.sidecar import read_sidecar
 from vmaftune_frv2.errors import ExitCode
 
-MEMBERS = ["fr_regressor_v2_ensemble_v1_seed0", "fr_regressor_v2_ensemble_v1_seed1"]
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    """4 titles x 2 clips x 3 encoders x 4 crfs."""
-    return write_rows(tmp_path / "corpus.jsonl", made_rows())
-
 
 def folds() -> dict[str, int]:
     """{left-out group: rows} of the last training."""
@@ -41,8 +33,8 @@ def folds() -> dict[str, int]:
 # What is left out together
 
 
-def test_clips_of_a_title_are_left_out_together(corpus: Path) -> None:
-    result = train(corpus, "--no-export")
+def test_clips_of_a_title_are_left_out_together(made_corpus: Path) -> None:
+    result = train(made_corpus, "--no-export")
     assert "rows used: 96 of 8 sources in 4 groups" in result.out
     assert folds() == {f"title{title}": 24 for title in range(4)}
     assert metrics()["per_frame"]["folds"] == 4
@@ -68,15 +60,15 @@ def test_a_sister_clip_teaches_the_fold_only_if_it_counts_as_another_source(
     assert (found[0] != found[1]) == teaches
 
 
-def test_each_source_is_a_group_for_itself(corpus: Path) -> None:
-    train(corpus, "--no-export", "--group-by", "src")
+def test_each_source_is_a_group_for_itself(made_corpus: Path) -> None:
+    train(made_corpus, "--no-export", "--group-by", "src")
     assert list(folds().values()) == [12] * 8
 
 
-def test_groups_from_a_file(corpus: Path, tmp_path: Path) -> None:
+def test_groups_from_a_file(made_corpus: Path, tmp_path: Path) -> None:
     lines = [f"title{t}_{c}.mp4, {'even' if t % 2 == 0 else 'odd'}" for t in range(4) for c in (1, 2)]
     (tmp_path / "groups.csv").write_text("\ufeff" + "\n".join(lines) + "\n\n", encoding="utf-8")
-    train(corpus, "--no-export", "--group-by", "groups.csv")
+    train(made_corpus, "--no-export", "--group-by", "groups.csv")
     assert folds() == {"even": 48, "odd": 48}
 
 
@@ -93,20 +85,20 @@ def test_groups_from_a_file(corpus: Path, tmp_path: Path) -> None:
     ],
     ids=["missing", "one column", "no group", "a source lacks", "contradiction", "binary", "empty"],
 )
-def test_a_bad_group_file_is_one_clear_line(corpus: Path, content: bytes | None, message: str) -> None:
+def test_a_bad_group_file_is_one_clear_line(made_corpus: Path, content: bytes | None, message: str) -> None:
     if content is not None:
         Path("groups.csv").write_bytes(content)
-    result = train(corpus, "--group-by", "groups.csv", code=ExitCode.INPUT)
+    result = train(made_corpus, "--group-by", "groups.csv", code=ExitCode.INPUT)
     assert message in result.err
     assert result.err.count("\n") == 1
     assert not Path("out").exists()
 
 
-def test_rows_that_are_only_learnt_from_are_not_judged(corpus: Path, tmp_path: Path) -> None:
+def test_rows_that_are_only_learnt_from_are_not_judged(made_corpus: Path, tmp_path: Path) -> None:
     extra = write_rows(tmp_path / "made.jsonl", made_rows(2, 1, first=70))
-    result = train(corpus, "--no-export")
+    result = train(made_corpus, "--no-export")
     alone = metrics()
-    result = train(corpus, "--no-export", "--only-learn", extra)
+    result = train(made_corpus, "--no-export", "--only-learn", extra)
     assert "rows used: 120 of 8 sources in 6 groups" in result.out
     assert "rows that are only learnt from: 24" in result.out
     assert folds() == {f"title{title}": 24 for title in range(4)}
@@ -119,24 +111,26 @@ def test_rows_that_are_only_learnt_from_are_not_judged(corpus: Path, tmp_path: P
 # What the features are
 
 
-def test_each_encoder_may_have_a_probe_of_its_own(corpus: Path) -> None:
+def test_each_encoder_may_have_a_probe_of_its_own(made_corpus: Path) -> None:
     probes = ["libx264:medium:28", "libx265:medium:36", "libsvtav1:10:35"]
-    result = train(corpus, *(option for probe in probes for option in ("--probe-cell", probe)))
+    result = train(made_corpus, *(option for probe in probes for option in ("--probe-cell", probe)))
     assert f"features from: probe {', '.join(probes)}" in result.out
     found = sidecar()
     assert found["probe"] is None
     assert [f"{p['encoder']}:{p['preset']}:{p['crf']}" for p in found["probes"]] == probes
     assert str(read_sidecar(Path("out/fr_regressor_v2.json")).probe_for("libx265")) == "libx265:medium:36"
     assert sidecar("fr_regressor_v2_ensemble_v1")["probes"] == found["probes"]
-    rows = [json.loads(line) for line in corpus.read_text().splitlines()]
+    rows = [json.loads(line) for line in made_corpus.read_text().splitlines()]
     own = {(r["src"], r["encoder"]): r for r in rows if f"{r['encoder']}:{r['preset']}:{r['crf']}" in probes}
     inputs = np.array([[own[row["src"], row["encoder"]][f"{f}_mean"] for f in CANONICAL6] for row in rows])
     assert found["feature_mean"] == pytest.approx(inputs.mean(axis=0).tolist())
     assert faults(found, "model_sidecar") == []
 
 
-def test_rows_of_an_encoder_without_a_probe_are_dropped(corpus: Path) -> None:
-    result = train(corpus, "--probe-cell", "libx264:medium:28", "--probe-cell", "libsvtav1:10:35", "--no-export")
+def test_rows_of_an_encoder_without_a_probe_are_dropped(made_corpus: Path) -> None:
+    result = train(
+        made_corpus, "--probe-cell", "libx264:medium:28", "--probe-cell", "libsvtav1:10:35", "--no-export"
+    )
     assert "rows dropped: 32: no probe cell of libx265 was named" in result.out
 
 
@@ -155,8 +149,8 @@ def test_rows_of_an_encoder_without_a_probe_are_dropped(corpus: Path) -> None:
         (["--vocab", "5"], "5 is not in the range 1<=x<=4"),
     ],
 )
-def test_options_that_cannot_be_meant(corpus: Path, options: list[str], message: str) -> None:
-    assert message in train(corpus, *options, code=ExitCode.USAGE).err
+def test_options_that_cannot_be_meant(made_corpus: Path, options: list[str], message: str) -> None:
+    assert message in train(made_corpus, *options, code=ExitCode.USAGE).err
 
 
 def test_full_features_and_the_bare_one_hot(tmp_path: Path) -> None:

@@ -28,17 +28,11 @@ from vmaftune_frv2.training import gate
 MEMBERS = ["fr_regressor_v2_ensemble_v1_seed0", "fr_regressor_v2_ensemble_v1_seed1"]
 
 
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    """4 titles x 2 clips x 3 encoders x 4 crfs."""
-    return write_rows(tmp_path / "corpus.jsonl", made_rows())
-
-
 # What is written
 
 
-def test_variance_is_exported_and_its_coverage_shown(corpus: Path) -> None:
-    result = train(corpus, "--emit-variance")
+def test_variance_is_exported_and_its_coverage_shown(made_corpus: Path) -> None:
+    result = train(made_corpus, "--emit-variance")
     assert "variance head, share of left-out rows inside its Gaussian intervals: 0.5: " in result.out
     coverage = metrics()["loso"]["variance_coverage"]
     assert set(coverage) == {"0.5", "0.8", "0.9", "0.95"}
@@ -48,13 +42,13 @@ def test_variance_is_exported_and_its_coverage_shown(corpus: Path) -> None:
     assert out.shape == (5, 2)
 
 
-def test_without_a_variance_no_coverage_is_claimed(corpus: Path) -> None:
-    assert "variance" not in train(corpus, "--no-export").out
+def test_without_a_variance_no_coverage_is_claimed(made_corpus: Path) -> None:
+    assert "variance" not in train(made_corpus, "--no-export").out
     assert metrics()["loso"]["variance_coverage"] == {}
 
 
-def test_the_report_compares_with_baselines_and_shows_bands_and_coverage(corpus: Path) -> None:
-    result = train(corpus, "--no-export")
+def test_the_report_compares_with_baselines_and_shows_bands_and_coverage(made_corpus: Path) -> None:
+    result = train(made_corpus, "--no-export")
     for line in ("ensemble of 2", "codec-blind", "linear", "crf curves", "85-92", "libx265, never seen", "90%"):
         assert f"\n{line} " in result.out
     figures = metrics()
@@ -63,15 +57,15 @@ def test_the_report_compares_with_baselines_and_shows_bands_and_coverage(corpus:
     assert set(figures["coverage"]["by_encoder"]) == set(CELLS)
 
 
-def test_the_gate_may_be_required(corpus: Path) -> None:
-    result = train(corpus, "--require-gate", code=ExitCode.NEGATIVE)
+def test_the_gate_may_be_required(made_corpus: Path) -> None:
+    result = train(made_corpus, "--require-gate", code=ExitCode.NEGATIVE)
     assert "Error: the ship gate is not met (--require-gate)" in result.err
     assert "references: 8 (needs >= 50): NOT met, short by 42" in result.out
     assert sidecar()["smoke"] is True
 
 
-def test_the_ensemble_names_its_members_by_digest(corpus: Path) -> None:
-    result = train(corpus)
+def test_the_ensemble_names_its_members_by_digest(made_corpus: Path) -> None:
+    result = train(made_corpus)
     assert "wrote out/fr_regressor_v2_ensemble_v1.json" in result.out
     manifest = sidecar("fr_regressor_v2_ensemble_v1")
     assert faults(manifest, "model_ensemble") == []
@@ -95,11 +89,11 @@ def test_the_ensemble_names_its_members_by_digest(corpus: Path) -> None:
     assert run_onnx(Path("out/fr_regressor_v2.onnx"), **asked) == first
 
 
-def test_past_the_gate_everything_is_production(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_past_the_gate_everything_is_production(made_corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MIN_PLCC", "MIN_LIFT", "MIN_REFERENCES", "MIN_ENCODERS"):
         monkeypatch.setattr(gate, name, -2.0)
     for seed in (0, 3):
-        result = train(corpus, "--require-gate", "--seed", seed)
+        result = train(made_corpus, "--require-gate", "--seed", seed)
         assert "(smoke: false)" in result.out
         manifest = sidecar("fr_regressor_v2_ensemble_v1")
         assert manifest["smoke"] is False
@@ -107,14 +101,14 @@ def test_past_the_gate_everything_is_production(corpus: Path, monkeypatch: pytes
     assert not any(entry["smoke"] for entry in document(Path("out/registry.json"))["models"])
 
 
-def test_one_seed_makes_no_ensemble(corpus: Path) -> None:
-    train(corpus, "--seeds", 1)
+def test_one_seed_makes_no_ensemble(made_corpus: Path) -> None:
+    train(made_corpus, "--seeds", 1)
     assert not list(Path("out").glob("*ensemble*"))
     assert metrics()["coverage"] is None
 
 
-def test_a_smoke_ensemble_never_replaces_a_production_one(corpus: Path) -> None:
-    train(corpus)
+def test_a_smoke_ensemble_never_replaces_a_production_one(made_corpus: Path) -> None:
+    train(made_corpus)
     registry = document(Path("out/registry.json"))
     for entry in registry["models"]:
         entry["smoke"] = not entry["id"].startswith("fr_regressor_v2_ensemble_v1_seed")
@@ -122,7 +116,7 @@ def test_a_smoke_ensemble_never_replaces_a_production_one(corpus: Path) -> None:
     kept = [Path("out/fr_regressor_v2_ensemble_v1.json"), *(Path("out") / f"{name}.onnx" for name in MEMBERS)]
     before = [path.read_bytes() for path in kept]
     for _ in range(2):
-        result = train(corpus, "--seed", 7)
+        result = train(made_corpus, "--seed", 7)
         name = "fr_regressor_v2_ensemble_v1"
         assert f"{name} is a production model; {name}_candidate does not take its place" in result.out
         assert [path.read_bytes() for path in kept] == before
@@ -177,12 +171,12 @@ def test_a_corpus_of_one_encoder_is_told(tmp_path: Path) -> None:
     assert metrics()["loso"]["left_out_encoder"] == {}
 
 
-def test_rows_measured_twice_count_once(corpus: Path) -> None:
-    lines = corpus.read_text()
-    train(corpus, "--no-export")
+def test_rows_measured_twice_count_once(made_corpus: Path) -> None:
+    lines = made_corpus.read_text()
+    train(made_corpus, "--no-export")
     once = metrics()
-    corpus.write_text(lines + lines)
-    assert "rows dropped: 96: a cell that was measured before" in train(corpus, "--no-export").out
+    made_corpus.write_text(lines + lines)
+    assert "rows dropped: 96: a cell that was measured before" in train(made_corpus, "--no-export").out
     assert metrics()["loso"] == once["loso"]
 
 
