@@ -22,7 +22,7 @@ COLUMNS = (
 TABLE_COLUMNS = tuple(column for column in COLUMNS if column not in ("kbps_low", "kbps_high"))
 OTHER_QUESTIONS = (
     "features", "corpora", "target_vmaf", "confidence", "min_vmaf_frame", "probes",
-    "samples", "shots", "jobs", "emit", "plot", "record",
+    "samples", "shots", "segments", "jobs", "emit", "plot", "record",
 )  # fmt: skip
 """Options that ask for something else than a ladder."""
 

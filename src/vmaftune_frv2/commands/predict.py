@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from vmaftune_frv2.commands._options import ffmpeg_option, grid_options, raw_options
+from vmaftune_frv2.commands._predict_checks import check_needs, check_regressor, check_together, given_in
 from vmaftune_frv2.commands._predict_ladder import check_ladder, ladder_options, run_ladder
 
 FORMATS = ("table", "json", "jsonl", "csv")
 PERCENT = click.FloatRange(0, 100)
-ANCHORED_ONLY = ("bitrate_model", "emit", "plot", "record")
 
 
 @click.command(name="predict")
@@ -131,26 +131,20 @@ def predict(**options: Any) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
     options["source"] = next(iter(options["sources"]), None)
-    given = [options["source"] is not None, options["features"] is not None, bool(options["corpora"])]
-    if sum(given) != 1:
+    kinds = [options["source"] is not None, options["features"] is not None, bool(options["corpora"])]
+    if sum(kinds) != 1:
         raise click.UsageError("give one of SOURCE, --features and --corpus")
+    given = given_in(click.get_current_context())
     check_ladder(options)
     if options["ladder"] is not None:
+        check_needs(options, given)
         return run_ladder(options)
-    _check_combinations(options)
-    _check_parts(options)
-    _check_outputs(options)
+    check_together(options, given)
     if options["source"] is not None and not _is_regressor(options["model_ref"]):
         from vmaftune_frv2.commands._predict_source import run_predict_source
 
         return run_predict_source(options)
-    if len(options["sources"]) > 1 or options["shots"] or options["samples"]:
-        raise click.UsageError("several sources, --samples and --shots need an anchored model, as the default one")
-    for name in ANCHORED_ONLY:
-        if options[name]:
-            raise click.UsageError(
-                f"--{name.replace('_', '-')} needs SOURCE and an anchored model, as the default one"
-            )
+    check_regressor(options, given)
     from vmaftune_frv2.commands._predict import run_predict
 
     return run_predict(options)
@@ -162,43 +156,3 @@ def _is_regressor(reference: str | None) -> bool:
     from vmaftune_frv2.predict.session import find_model
 
     return find_model(reference).sidecar.quantity is None
-
-
-def _check_combinations(options: dict[str, Any]) -> None:
-    if options["verify"] and (options["source"] is None or options["target_vmaf"] is None):
-        raise click.UsageError("--verify needs SOURCE and --target-vmaf")
-    if options["corpora"] and (
-        options["encoders"] or options["presets"] or options["crfs"] or options["target_vmaf"]
-    ):
-        raise click.UsageError("--corpus scores the cells of its rows; leave out the grid and --target-vmaf")
-    if options["target_vmaf"] is None:
-        for name in ("confidence", "min_vmaf_frame", "max_bitrate"):
-            if options[name] is not None:
-                raise click.UsageError(f"--{name.replace('_', '-')} needs --target-vmaf")
-
-
-def _check_outputs(options: dict[str, Any]) -> None:
-    if options["emit"] and options["target_vmaf"] is None:
-        raise click.UsageError("--emit needs --target-vmaf")
-    for name in ("emit", "plot", "record"):
-        if options[name] and (len(options["sources"]) > 1 or options["shots"]):
-            raise click.UsageError(f"--{name} takes one SOURCE, without --shots")
-    if options["record"] and options["samples"]:
-        raise click.UsageError(
-            "--record takes whole sources; leave out --samples, whose windows a row cannot name"
-        )
-
-
-def _check_parts(options: dict[str, Any]) -> None:
-    if options["source"] is None and (options["samples"] or options["shots"]):
-        raise click.UsageError("--samples and --shots need SOURCE")
-    if options["samples"] and options["sample_clip_seconds"]:
-        raise click.UsageError("--samples spreads windows, --sample-clip-seconds takes one; give one of them")
-    if options["segments"] and not options["shots"]:
-        raise click.UsageError("--segments needs --shots")
-    if not options["shots"]:
-        return
-    if options["target_vmaf"] is None:
-        raise click.UsageError("--shots needs --target-vmaf")
-    if options["samples"] or options["sample_clip_seconds"] or len(options["sources"]) > 1:
-        raise click.UsageError("--shots looks at all of one SOURCE; leave out further ones and windows")

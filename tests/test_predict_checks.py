@@ -1,0 +1,68 @@
+"""``vmaf-tune predict`` refuses options that it would ignore, before anything is encoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conftest import Clips, VmafTune
+from vmaftune_frv2.errors import ExitCode
+
+X264 = ("--encoder", "libx264", "--preset", "veryfast")
+TARGET = (*X264, "--target-vmaf", 80)
+OF_SOURCE = {
+    "tolerance without a search": ((*TARGET, "--tolerance", 0.5), "--tolerance needs --verify"),
+    "encodes without a search": ((*TARGET, "--max-encodes", 3), "--max-encodes needs --verify"),
+    "encodes of an unverified ladder": (
+        ("--ladder", 72, *X264, "--max-encodes", 3), "--max-encodes needs --verify",
+    ),
+    "length of no window": ((*TARGET, "--sample-seconds", 2), "--sample-seconds needs --samples or --shots"),
+    "length of no window, ladder": (
+        ("--ladder", 72, *X264, "--sample-seconds", 2), "--sample-seconds needs --samples or --shots",
+    ),
+    "segments of a ladder": (("--ladder", 72, *X264, "--segments"), "--segments does not go with --ladder"),
+    "confidence in what is measured": (
+        (*TARGET, "--verify", "--confidence", 0.9), "--verify picks by what it measured; leave out --confidence",
+    ),
+}  # fmt: skip
+OF_FEATURES = {
+    "bitrate limit": ("--target-vmaf", 80, "--max-bitrate", 5),
+    "confidence": ("--target-vmaf", 80, "--confidence", 0.9),
+    "worst frame": ("--target-vmaf", 80, "--min-vmaf-frame", 70),
+    "pool": ("--pool", "harmonic_mean"),
+    "probe": ("--probe", "libx264:medium:22"),
+    "jobs": ("--jobs", 2),
+    "window": ("--sample-clip-seconds", 2),
+    "width": ("--width", 64),
+}
+
+
+def refused(vmaf_tune: VmafTune, *arguments: object) -> str:
+    result = vmaf_tune("predict", *arguments)
+    assert result.code == ExitCode.USAGE, result.err
+    assert result.out == ""
+    assert "encoded libx264" not in result.err
+    (line,) = [line for line in result.err.splitlines() if line.startswith("Error: ")]
+    return line
+
+
+@pytest.mark.parametrize(("options", "says"), OF_SOURCE.values(), ids=OF_SOURCE)
+def test_option_that_would_change_nothing_is_refused(options, says: str, clip: Clips, vmaf_tune: VmafTune) -> None:
+    assert says in refused(vmaf_tune, clip(), *options)
+
+
+@pytest.mark.parametrize("options", OF_FEATURES.values(), ids=OF_FEATURES)
+def test_features_refuse_what_the_regressor_cannot_tell(options, vmaf_tune: VmafTune, tmp_path: Path) -> None:
+    named = next(word for word in reversed(options) if str(word).startswith("--"))
+    said = refused(vmaf_tune, "--features", tmp_path / "f.json", *options)
+    assert f"{named} needs SOURCE" in said
+
+
+def test_rows_refuse_it_too(vmaf_tune: VmafTune, corpus_path: Path) -> None:
+    said = refused(vmaf_tune, "--corpus", corpus_path, "--pool", "harmonic_mean")
+    assert "--pool needs SOURCE and an anchored model" in said
+
+
+def test_default_spelled_out_is_an_option_too(vmaf_tune: VmafTune, corpus_path: Path) -> None:
+    assert "--pool needs SOURCE" in refused(vmaf_tune, "--corpus", corpus_path, "--pool", "mean")
