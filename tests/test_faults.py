@@ -206,14 +206,19 @@ def test_source_that_is_touched_only_does_not_stop_the_sweep(clip, completes, tm
     completes(sweep)
 
 
-def test_truncated_source_is_refused(clip, vmaf_tune, tmp_path):
-    whole = clip("mandelbrot", size="320x180", frames=48, container="mp4")
-    broken = tmp_path / "broken.mp4"
+@pytest.mark.parametrize("container", ["avi", "mkv", "mov", "ts", "webm"])
+def test_truncated_source_is_refused(container, clip, completes, vmaf_tune, tmp_path):
+    codec = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-g", "4") if container == "webm" else None
+    whole = clip("mandelbrot", size="320x180", frames=48, container=container, codec=codec)
+    broken = tmp_path / f"broken.{container}"
     broken.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     result = vmaf_tune("corpus", broken, *GRID)
     assert result.code == ExitCode.INPUT
-    assert "broken.mp4" in result.err
+    assert result.err.startswith(f"Error: {broken}: ")
+    assert result.err.count("\n") == 1
     assert not (tmp_path / "corpus.jsonl").exists()
+    broken.write_bytes(whole.read_bytes())
+    completes(Sweep(tmp_path, broken))
 
 
 def test_read_only_output_is_refused(clip, vmaf_tune, tmp_path):

@@ -204,6 +204,21 @@ def test_bottom_field_first_is_refused(make, vmaf_tune):
     assert "interlaced" in result.err
 
 
+def test_what_is_interlaced_only_later_is_refused(make, vmaf_tune):
+    codec = ("-c:v", "mpeg2video", "-q:v", 2)
+    progressive = make(
+        "progressive.m2v", "-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25", "-frames:v", 8, *codec
+    )
+    fields = ("-vf", "tinterlace=interleave_top", "-flags", "+ildct+ilme")
+    generator = ("-f", "lavfi", "-i", "testsrc2=size=160x96:rate=50", "-frames:v", 8)
+    source = make("both.m2v", *generator, *fields, *codec)
+    source.write_bytes(progressive.read_bytes() + source.read_bytes())
+    result = vmaf_tune("corpus", source, "--preset", "ultrafast", "--crf", 30)
+    assert result.code == ExitCode.INPUT
+    assert "both.m2v: interlaced in part; deinterlace it first" in result.err
+    assert vmaf_tune("corpus", progressive, "--preset", "ultrafast", "--crf", 30).code == ExitCode.OK
+
+
 @pytest.mark.parametrize("size", ["159x96", "160x95", "159x95"])
 def test_odd_side_is_refused(size, clip, vmaf_tune):
     source = clip("testsrc2", pix_fmt="yuv444p", filters=f"scale={size.replace('x', ':')}")

@@ -18,6 +18,12 @@ _TEXT_DEMUXERS = ("tty", "srt", "ass", "webvtt")
 _INEXACT_SEEK = ("mpegts", "mpeg", "h264", "hevc", "m4v", "mpegvideo", "obu")
 """Demuxers in which a seek lands on another frame than the one asked for."""
 _TRANSFERS = {"smpte2084": "pq", "arib-std-b67": "hlg"}
+_TELL_INTERLACED = "select='if(ld(0)+eq(interlace_type,PROGRESSIVE),1,st(0,1)*print(n+1,16))'"
+"""Passes every frame, and prints a line at the level of errors when the first interlaced one comes."""
+_INTERLACED_LATER = re.compile(r"^\[Eval @ ", re.MULTILINE)
+_DEINTERLACE = "deinterlace it first, VMAF compares progressive frames"
+_CUT_SHORT = "File ended prematurely"
+"""What the Matroska demuxer says, and then ends as if nothing were wrong."""
 LEAST_SIDE = 18
 """libvmaf crashes on pictures of 16 rows or columns; tried with each even side up to 32, alone and together."""
 
@@ -207,7 +213,7 @@ def _stated_seconds(log: str) -> float | None:
 
 def _refuse_unusable(label: str, width: int, height: int, interlacing: str) -> None:
     if interlacing in "TB":
-        raise InputError(f"{label}: interlaced; deinterlace it first, VMAF compares progressive frames")
+        raise InputError(f"{label}: interlaced; {_DEINTERLACE}")
     if width % 2 or height % 2:
         raise InputError(
             f"{label}: {width}x{height} has an odd side, which 4:2:0 encoders cannot keep; crop or pad it"
@@ -235,10 +241,10 @@ def count_frames(
 
     Raises:
         NoFramesError: there are none.
-        InputError: it cannot be decoded to its end.
+        InputError: it cannot be decoded to its end, or is interlaced in part.
         UsageError: the raw format does not fit the file.
     """
-    chain = f"{window_filter(window, framerate)}settb=AVTB,setpts=N"
+    chain = f"{window_filter(window, framerate)}{_TELL_INTERLACED},settb=AVTB,setpts=N"
     argv = [*input_argv(Path(label), raw, window), "-map", "0:V:0", "-vf", chain]
     return _counted(ffmpeg, label, raw, [*argv, "-fps_mode", "passthrough", "-f", "null", "-"])
 
@@ -253,6 +259,10 @@ def _counted(ffmpeg: FFmpeg, label: str, raw: RawFormat | None, argv: list[str])
         )
     if not done.ok:
         raise InputError(f"{label}: cannot be decoded to its end ({_last_line(done.stderr)})")
+    if _CUT_SHORT in done.stderr:
+        raise InputError(f"{label}: the file was cut short; remux it if what is left is what you want")
+    if _INTERLACED_LATER.search(done.stderr):
+        raise InputError(f"{label}: interlaced in part; {_DEINTERLACE}")
     frames = muxed_frames(done)
     if frames == 0:
         raise NoFramesError(f"{label}: no frames to encode")
