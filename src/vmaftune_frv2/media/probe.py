@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -53,13 +54,7 @@ def open_source(
         UsageError: the raw format does not fit the file.
     """
     path = Path(label)
-    if path.is_dir():
-        raise InputError(f"{label}: this is a folder, not a video")
-    if not path.is_file():
-        raise InputError(f"{label}: no such file")
-    stat = path.stat()
-    if stat.st_size == 0:
-        raise InputError(f"{label}: the file is empty")
+    stat = _stat_of(path, label)
     probed = _probe(ffmpeg, label, raw)
     window, duration, frames = None, None, 0
     if sample_seconds > 0 and trust_header and probed.stated_s:
@@ -89,6 +84,17 @@ def open_source(
         size_bytes=stat.st_size,
         mtime_ns=stat.st_mtime_ns,
     )
+
+
+def _stat_of(path: Path, label: str) -> os.stat_result:
+    if path.is_dir():
+        raise InputError(f"{label}: this is a folder, not a video")
+    if not path.is_file():
+        raise InputError(f"{label}: no such file")
+    stat = path.stat()
+    if stat.st_size == 0:
+        raise InputError(f"{label}: the file is empty")
+    return stat
 
 
 def _middle(duration: float, seconds: float, seekable: bool) -> Window | None:
