@@ -18,7 +18,7 @@ import pytest
 from conftest import Clips, Invocation, VmafTune
 from training_kit import faults
 from vmaftune_frv2.commands import _predict_plot
-from vmaftune_frv2.commands._predict_output import CELL_COLUMNS, PICK_COLUMNS, cell_table, pick_table
+from vmaftune_frv2.commands._predict_output import CELL_COLUMNS, PICK_COLUMNS, WORST, cell_table, pick_table
 from vmaftune_frv2.commands._table import coloured
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.files import sha256_bytes
@@ -71,7 +71,7 @@ def test_records_are_as_their_schema_says(predict, options, schema: str, columns
 @pytest.mark.parametrize(("schema", "columns"), [("predict_cell", CELL_COLUMNS), ("predict_pick", PICK_COLUMNS)])
 def test_schemas_describe_every_key_and_refuse_nonsense(schema: str, columns: tuple[str, ...]) -> None:
     document = json.loads(schema_path(schema).read_text())
-    assert set(document["properties"]) - {"src"} == set(columns) == set(document["required"])
+    assert set(document["properties"]) - {"src", WORST} == set(columns) == set(document["required"])
     assert all(entry["description"] for entry in document["properties"].values())
     assert faults({}, schema)
 

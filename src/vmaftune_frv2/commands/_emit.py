@@ -32,7 +32,7 @@ def emit(style: str, columns: Sequence[str], records: Iterable[Record]) -> None:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
         for record in records:
-            writer.writerow(["" if value is None else value for value in _ordered(columns, record).values()])
+            writer.writerow([_plain(value) for value in _ordered(columns, record).values()])
     else:
         rows = [[_text(value) for value in _ordered(columns, record).values()] for record in records]
         click.echo(format_table([column.replace("_", " ") for column in columns], rows, left=2))
@@ -40,6 +40,13 @@ def emit(style: str, columns: Sequence[str], records: Iterable[Record]) -> None:
 
 def _ordered(columns: Sequence[str], record: Record) -> dict[str, Any]:
     return {column: record.get(column) for column in columns}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON spells it, but for text without quotes and nothing for null."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _text(value: Any) -> str:

@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from vmaftune_frv2.commands._emit import emit
 from vmaftune_frv2.commands._measuring import jobs_of, open_measuring
-from vmaftune_frv2.commands._predict_output import CELL_COLUMNS, PICK_COLUMNS, cell_record, pick_record, verdict
+from vmaftune_frv2.commands._predict_output import print_answers, verdict
 from vmaftune_frv2.commands._predict_source import say_step
 from vmaftune_frv2.commands._sources import raw_format
 from vmaftune_frv2.errors import ExitCode, InterruptedRunError, TuneError
@@ -49,20 +48,15 @@ def run_predict_batch(predictor: Predictor, question: Question, options: Mapping
 
     codes = [int(ExitCode.OK)]
 
-    def records() -> Iterator[dict[str, Any]]:
+    def answers() -> Iterator[tuple[str, Answer]]:
         for told in together(one, labels, beside):
             if told.said is None:
                 codes.append(_name_failure(told))
                 continue
-            if question.target is None:
-                found = [cell_record(prediction) for prediction in told.said.predictions]
-            else:
-                found = [pick_record(pick) for pick in told.said.picks]
-                codes.append(verdict(told.said, question, f"{told.label}: "))
-            yield from ({"src": told.label, **record} for record in found)
+            codes.append(verdict(told.said, question, f"{told.label}: "))
+            yield told.label, told.said
 
-    columns = CELL_COLUMNS if question.target is None else PICK_COLUMNS
-    emit(options["style"], ("src", *columns), records())
+    print_answers(options["style"], answers(), question, named=True)
     return max(codes)
 
 

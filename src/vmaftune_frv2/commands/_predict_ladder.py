@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -19,7 +19,6 @@ COLUMNS = (
     "height", "width", "encoder", "preset", "crf", "kbps", "kbps_low", "kbps_high",
     "vmaf_predicted", "vmaf_low", "vmaf_high", "extrapolated", "measured",
 )  # fmt: skip
-TABLE_COLUMNS = tuple(column for column in COLUMNS if column not in ("kbps_low", "kbps_high"))
 OTHER_QUESTIONS = (
     "features", "corpora", "target_vmaf", "confidence", "min_vmaf_frame", "probes",
     "samples", "shots", "segments", "jobs", "emit", "plot", "record",
@@ -98,7 +97,6 @@ def run_ladder(options: Mapping[str, Any]) -> int:
         UsageError: a height or a cell that cannot be.
         ModelError: no model, or an encoder that was not learnt.
     """
-    from vmaftune_frv2.commands._emit import emit
     from vmaftune_frv2.commands._predict_source import open_predictor
     from vmaftune_frv2.errors import ExitCode
     from vmaftune_frv2.predict.ladder import make_ladder
@@ -106,14 +104,15 @@ def run_ladder(options: Mapping[str, Any]) -> int:
     predictor = open_predictor(options)
     questions = _questions(predictor, options)
     heights = _heights(predictor, options)
-    records, answered = [], True
+    rungs: list[Rung] = []
+    answered = True
     for question in questions:
         # What scaling alone costs does not depend on the encoder; what was encoded does.
         ladder = make_ladder(predictor, [each.emptied() for each in heights], question, _say_step)
         _say_ladder(ladder, question)
         answered = answered and bool(ladder.rungs)
-        records += [rung_record(rung) for rung in ladder.rungs]
-    emit(options["style"], TABLE_COLUMNS if options["style"] == "table" else COLUMNS, records)
+        rungs += ladder.rungs
+    _print_rungs(options["style"], rungs)
     return ExitCode.OK if answered else ExitCode.NEGATIVE
 
 
@@ -183,8 +182,21 @@ def _say_ladder(ladder: Ladder, question: LadderQuestion) -> None:
         )
 
 
+def _print_rungs(style: str, rungs: Sequence[Rung]) -> None:
+    from vmaftune_frv2.commands._emit import emit
+    from vmaftune_frv2.commands._predict_output import HEADERS, figures, kind, style_of, styled_table
+    from vmaftune_frv2.commands._table import coloured
+
+    if style == "table":
+        rows = [[str(rung.height), str(rung.width), *figures(rung), kind(rung)] for rung in rungs]
+        table = styled_table(["height", "width", *HEADERS, ""], rows, [style_of(rung) for rung in rungs])
+        click.echo(table, color=coloured())
+    else:
+        emit(style, COLUMNS, map(rung_record, rungs))
+
+
 def rung_record(rung: Rung) -> dict[str, Any]:
-    """A rung for output."""
+    """A rung for programs, as ``schemas/predict_rung.json``."""
     return {
         "height": rung.height,
         "width": rung.width,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,12 +13,17 @@ from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.predict.answer import Answer, Pick, Question
 from vmaftune_frv2.predict.predictor import Prediction
 
+if TYPE_CHECKING:
+    from vmaftune_frv2.predict.rendition import Rung
+
 CELL_COLUMNS = (
     "encoder", "preset", "crf", "vmaf_predicted", "vmaf_low", "vmaf_high", "kbps", "kbps_low", "kbps_high",
     "extrapolated", "measured",
 )  # fmt: skip
 PICK_COLUMNS = (*CELL_COLUMNS, "reached", "encodes", "settled")
-TARGETED = ("encoder", "preset", "crf")
+WORST = "vmaf_p05"
+"""Key of the 5th percentile of the frames' VMAF, where ``--min-vmaf-frame`` asks for one."""
+HEADERS = ("encoder", "preset", "crf", "VMAF", "likely", "kbit/s", "likely")
 GOOD: Style = {"fg": "green"}
 DOUBTFUL: Style = {"fg": "yellow"}
 BAD: Style = {"fg": "red"}
@@ -28,7 +33,7 @@ PLAIN: Style = {}
 def cell_record(prediction: Prediction) -> dict[str, Any]:
     """A prediction for programs, as ``schemas/predict_cell.json``."""
     cell = prediction.cell
-    return {
+    record = {
         "encoder": cell.encoder,
         "preset": cell.preset,
         "crf": cell.crf,
@@ -41,6 +46,7 @@ def cell_record(prediction: Prediction) -> dict[str, Any]:
         "extrapolated": prediction.extrapolated,
         "measured": prediction.measured,
     }
+    return record if prediction.vmaf_p05 is None else record | {WORST: round(prediction.vmaf_p05, 4)}
 
 
 def pick_record(pick: Pick) -> dict[str, Any]:
@@ -54,52 +60,95 @@ def pick_record(pick: Pick) -> dict[str, Any]:
     }
 
 
-def print_cells(style: str, predictions: Sequence[Prediction]) -> None:
-    """Every candidate, in the ``--format`` asked for."""
+def print_answers(
+    style: str, answers: Iterable[tuple[str, Answer]], question: Question, named: bool = False
+) -> None:
+    """Candidates or, with a target, picks, in the ``--format`` asked for; jsonl and csv as they come.
+
+    Args:
+        style: ``table``, ``json``, ``jsonl`` or ``csv``.
+        answers: (source, what is said of it).
+        question: what was asked.
+        named: whether each line begins with its source.
+    """
     if style == "table":
-        click.echo(cell_table(predictions), color=coloured())
-    else:
-        emit(style, CELL_COLUMNS, [cell_record(prediction) for prediction in predictions])
+        click.echo(_table(list(answers), question, named), color=coloured())
+        return
+
+    def records() -> Iterator[dict[str, Any]]:
+        for source, said in answers:
+            found = map(cell_record, said.predictions) if question.target is None else map(pick_record, said.picks)
+            yield from ({"src": source, **record} for record in found)
+
+    columns = CELL_COLUMNS if question.target is None else PICK_COLUMNS
+    worst = () if question.min_frame is None else (WORST,)
+    emit(style, (*(("src",) if named else ()), *columns, *worst), records())
 
 
-def print_picks(style: str, picks: Sequence[Pick]) -> None:
-    """The picks, in the ``--format`` asked for."""
-    if style == "table":
-        click.echo(pick_table(picks), color=coloured())
-    else:
-        emit(style, PICK_COLUMNS, [pick_record(pick) for pick in picks])
+def _table(answers: Sequence[tuple[str, Answer]], question: Question, named: bool) -> str:
+    if question.target is None:
+        sources = [source for source, said in answers for _ in said.predictions]
+        return cell_table([p for _, said in answers for p in said.predictions], sources if named else None)
+    sources = [source for source, said in answers for _ in said.picks]
+    picks = [pick for _, said in answers for pick in said.picks]
+    return pick_table(picks, sources if named else None, worst=question.min_frame is not None)
 
 
-def cell_table(predictions: Sequence[Prediction]) -> str:
+def cell_table(predictions: Sequence[Prediction], sources: Sequence[str] | None = None) -> str:
     """Candidates for people: what is predicted, between what it likely lies, and what is special about it."""
-    headers = [*TARGETED, "VMAF", "likely", "kbit/s", "likely", ""]
-    styles = [_style(p.measured, p.extrapolated) for p in predictions]
-    return format_table(headers, [[*_figures(p), _kind(p)] for p in predictions], left=(0, 1, 7), styles=styles)
+    rows = [[*figures(p), kind(p)] for p in predictions]
+    return styled_table([*HEADERS, ""], rows, [style_of(p) for p in predictions], sources)
 
 
-def pick_table(picks: Sequence[Pick]) -> str:
-    """Picks for people, cheapest first; how sure each is in words."""
-    headers = [*TARGETED, "VMAF", "likely", "kbit/s", "likely", "encodes", ""]
+def pick_table(picks: Sequence[Pick], sources: Sequence[str] | None = None, worst: bool = False) -> str:
+    """Picks for people, cheapest first; how sure each is in words.
+
+    Args:
+        picks: one per row.
+        sources: of each, where each row is to begin with it.
+        worst: whether to show the 5th percentile of the frames.
+    """
+    headers = [*HEADERS, *(["5 %"] if worst else []), "encodes", ""]
     rows: list[list[str]] = []
     styles: list[Style] = []
     for pick in picks:
         found = pick.prediction
-        if found is None:
-            figures, said, style = [pick.encoder, pick.preset, *["-"] * 5], "out of reach", BAD
-        else:
-            figures, said, style = (
-                _figures(found),
-                _kind(found) or "predicted",
-                _style(found.measured, found.extrapolated),
-            )
-            if found.measured:
-                said, style = ("proven", GOOD) if pick.settled else ("measured", DOUBTFUL)
-        rows.append([*figures, str(pick.encodes), said])
+        said, style = state_of(pick)
+        row = [pick.encoder, pick.preset, *["-"] * 5] if found is None else figures(found)
+        if worst:
+            row.append("-" if found is None or found.vmaf_p05 is None else f"{found.vmaf_p05:.2f}")
+        rows.append([*row, str(pick.encodes), said])
         styles.append(style)
-    return format_table(headers, rows, left=(0, 1, 8), styles=styles)
+    return styled_table(headers, rows, styles, sources)
 
 
-def _figures(found: Prediction) -> list[str]:
+def state_of(pick: Pick) -> tuple[str, Style]:
+    """How sure a pick is, in a word and in a colour."""
+    found = pick.prediction
+    if found is None:
+        return "out of reach", BAD
+    if found.measured:
+        return ("proven", GOOD) if pick.settled else ("measured", DOUBTFUL)
+    return kind(found) or "predicted", style_of(found)
+
+
+def styled_table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    styles: Sequence[Style],
+    lead: Sequence[str] | None = None,
+) -> str:
+    """A table whose words are aligned left and figures right, perhaps after a column of sources."""
+    names = ("encoder", "preset", "zone", "")
+    left = [index for index, header in enumerate(headers) if header in names]
+    if lead is None:
+        return format_table(headers, rows, left=left, styles=styles)
+    lines = [[source, *row] for source, row in zip(lead, rows, strict=True)]
+    return format_table(["source", *headers], lines, left=[0, *(index + 1 for index in left)], styles=styles)
+
+
+def figures(found: Prediction | Rung) -> list[str]:
+    """What stands under HEADERS; no interval where it was measured."""
     cell = found.cell
     sure = found.measured
     return [
@@ -113,12 +162,14 @@ def _figures(found: Prediction) -> list[str]:
     ]
 
 
-def _kind(found: Prediction) -> str:
+def kind(found: Prediction | Rung) -> str:
+    """What is special about a prediction, in a word."""
     return "measured" if found.measured else "extrapolated" if found.extrapolated else ""
 
 
-def _style(measured: bool, doubtful: bool) -> Style:
-    return GOOD if measured else DOUBTFUL if doubtful else PLAIN
+def style_of(found: Prediction | Rung) -> Style:
+    """The colour of a prediction."""
+    return GOOD if found.measured else DOUBTFUL if found.extrapolated else PLAIN
 
 
 def verdict(said: Answer, question: Question, where: str = "") -> int:
@@ -129,16 +180,24 @@ def verdict(said: Answer, question: Question, where: str = "") -> int:
     """
     for pick in said.picks:
         if pick.prediction is None:
-            click.echo(f"{where}{pick.encoder}:{pick.preset}: {_why(pick, question)}", err=True)
+            click.echo(f"{where}{pick.encoder}:{pick.preset}: {_why(pick, said, question)}", err=True)
     return ExitCode.OK if all(pick.prediction for pick in said.picks) else ExitCode.NEGATIVE
 
 
-def _why(pick: Pick, question: Question) -> str:
+def _why(pick: Pick, said: Answer, question: Question) -> str:
+    target = f"{question.target:g}"
+    if question.min_frame is not None:
+        target += f" with a 5th percentile of {question.min_frame:g}"
     if pick.best is None:
-        return "every candidate is above --max-bitrate"
+        line = [p for p in said.predictions if (p.cell.encoder, p.cell.preset) == (pick.encoder, pick.preset)]
+        least = min(line, key=lambda p: p.kbps)
+        cheapest = f"crf {least.cell.crf} with {least.kbps:.1f} kbit/s"
+        return f"every candidate is above --max-bitrate; the cheapest is {cheapest}"
     best = f"the best is crf {pick.best.cell.crf} with {pick.best.vmaf:.2f}"
+    if pick.best.vmaf_p05 is not None:
+        best += f", 5th percentile {pick.best.vmaf_p05:.2f}"
     if question.verify and not pick.settled:
-        return f"none of {pick.encodes} encodes reaches {question.target:g}, allow more with --max-encodes; {best}"
+        return f"none of {pick.encodes} encodes reaches {target}, allow more with --max-encodes; {best}"
     if question.max_kbps is not None:
         best = f"within --max-bitrate {best}"
-    return f"no candidate reaches {question.target:g}; {best}"
+    return f"no candidate reaches {target}; {best}"

@@ -13,8 +13,16 @@ import click
 
 from vmaftune_frv2.commands._emit import emit
 from vmaftune_frv2.commands._measuring import jobs_of, open_one
-from vmaftune_frv2.commands._predict_output import cell_record
+from vmaftune_frv2.commands._predict_output import (
+    HEADERS,
+    WORST,
+    cell_record,
+    figures,
+    state_of,
+    styled_table,
+)
 from vmaftune_frv2.commands._predict_source import say_step
+from vmaftune_frv2.commands._table import coloured
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.errors import ExitCode
@@ -31,7 +39,8 @@ from vmaftune_frv2.predict.zones import ZONED, Zone, base_crf, zone_argv, zone_t
 
 COLUMNS = (
     "encoder", "preset", "shot", "start_frame", "end_frame", "start_s", "end_s", "crf", "vmaf_predicted",
-    "vmaf_low", "vmaf_high", "kbps", "extrapolated", "measured", "reached", "zone",
+    "vmaf_low", "vmaf_high", "kbps", "kbps_low", "kbps_high", "extrapolated", "measured", "reached",
+    "settled", "zone",
 )  # fmt: skip
 
 
@@ -78,10 +87,13 @@ def run_predict_shots(predictor: Predictor, question: Question, options: Mapping
         zoned = line.encoder in ZONED and not options["segments"]
         return (zoned_commands if zoned else segment_commands)(line, shots, source, ffmpeg.path)
 
-    emit(options["style"], COLUMNS, [record for line in lines for record in _records(line, shots)])
     if options["style"] == "table":
+        click.echo(_table(lines, shots), color=coloured())
         for line in lines:
             click.echo("\n" + "\n".join(commands(line)))
+    else:
+        worst = () if question.min_frame is None else (WORST,)
+        emit(options["style"], (*COLUMNS, *worst), [r for line in lines for r in _records(line, shots)])
     return _verdict(lines, question)
 
 
@@ -102,6 +114,22 @@ def by_line(shots: Sequence[Shot], answers: Sequence[Sequence[Pick]]) -> list[Li
     return lines
 
 
+def _table(lines: Sequence[Line], shots: Sequence[Shot]) -> str:
+    """Shots for people; frames are numbered from 0, the last one included."""
+    rows, styles = [], []
+    for line in lines:
+        base = base_crf(line.zones)
+        for number, (shot, pick, zone) in enumerate(zip(shots, line.picks, line.zones, strict=True), start=1):
+            chosen = pick.prediction or pick.best
+            assert chosen is not None
+            said, style = state_of(pick)
+            where = [str(number), f"{shot.first}-{shot.end - 1}", f"{shot.start_s:.2f}-{shot.end_s:.2f}"]
+            told = zone_text(line.encoder, zone, base) if line.encoder in ZONED else ""
+            rows.append([*where, *figures(chosen), told, said])
+            styles.append(style)
+    return styled_table(["shot", "frames", "seconds", *HEADERS, "zone", ""], rows, styles)
+
+
 def _records(line: Line, shots: Sequence[Shot]) -> list[dict[str, Any]]:
     base, records = base_crf(line.zones), []
     for number, (shot, pick, zone) in enumerate(zip(shots, line.picks, line.zones, strict=True), start=1):
@@ -116,6 +144,7 @@ def _records(line: Line, shots: Sequence[Shot]) -> list[dict[str, Any]]:
                 "start_s": round(shot.start_s, 6),
                 "end_s": round(shot.end_s, 6),
                 "reached": pick.prediction is not None,
+                "settled": pick.settled,
                 "zone": zone_text(line.encoder, zone, base) if line.encoder in ZONED else None,
             }
         )

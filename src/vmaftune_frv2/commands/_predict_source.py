@@ -9,11 +9,10 @@ from typing import Any
 import click
 
 from vmaftune_frv2.commands._measuring import open_measuring
-from vmaftune_frv2.commands._predict_output import print_cells, print_picks, verdict
+from vmaftune_frv2.commands._predict_output import print_answers, verdict
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.grid import candidate_grid
 from vmaftune_frv2.corpus.plan import Remap
-from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.cli import Host
 from vmaftune_frv2.predict.answer import Question, answer
 from vmaftune_frv2.predict.predictor import Predictor
@@ -65,16 +64,13 @@ def _answer_one(predictor: Predictor, question: Question, options: Mapping[str, 
         said = answer(predictor, measuring, question, say_step)
     if options["plot"]:
         write_plot(options["plot"], said, measuring, question.target)
-    if question.target is None:
-        print_cells(options["style"], said.predictions)
-        return ExitCode.OK
     if options["emit"]:
         from vmaftune_frv2.commands._predict_emit import ffmpeg_commands
 
         for command in ffmpeg_commands(measuring, said.picks):
             click.echo(command)
     else:
-        print_picks(options["style"], said.picks)
+        print_answers(options["style"], [(measuring.source.label, said)], question)
     return verdict(said, question)
 
 
