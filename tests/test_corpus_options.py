@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from vmaftune_frv2.errors import ExitCode
@@ -86,3 +88,60 @@ def test_a_compressed_output_is_refused(name, clip, vmaf_tune, tmp_path):
     assert result.code == ExitCode.USAGE
     assert "compress it afterwards" in result.err
     assert not (tmp_path / name).exists()
+
+
+def test_rows_that_lack_what_is_asked_now_are_told(clip, vmaf_tune, rows_of, tmp_path):
+    both = ("--encoder", "libx264", "--encoder", "libsvtav1", "--preset", "veryfast", "--crf", "30")
+    swept(vmaf_tune, rows_of, tmp_path, clip(), *both)
+    rows, err = swept(vmaf_tune, rows_of, tmp_path, clip(), *both, "--encoder-stats")
+    assert "1 of the rows already there lack what --encoder-stats adds; a new --output will have it" in err
+    _, err = swept(vmaf_tune, rows_of, tmp_path, clip(), *both, "--shots", "--encoder-stats")
+    assert "2 of the rows already there lack what --shots --encoder-stats adds" in err
+    assert len(rows) == 2
+
+
+def test_rows_that_have_what_is_asked_are_no_news(clip, vmaf_tune, rows_of, tmp_path):
+    presets = ("--preset", "libx264=veryfast", "--preset", "libsvtav1=10")
+    both = ("--encoder", "libx264", "--encoder", "libsvtav1", *presets, "--crf", "30")
+    for _ in range(2):
+        _, err = swept(vmaf_tune, rows_of, tmp_path, clip(), *both, "--shots", "--encoder-stats")
+    assert err == "corpus.jsonl: 2 cells, 0 measured, 2 already there\n"
+
+
+@pytest.fixture
+def cached(clip, vmaf_tune, rows_of, tmp_path):
+    """Sweeps one cell with a cache that holds it, into a new corpus; its row and what was said."""
+
+    def sweep(*options):
+        corpus = tmp_path / "corpus.jsonl"
+        corpus.unlink(missing_ok=True)
+        (row,), err = swept(vmaf_tune, rows_of, tmp_path, clip(), *QUICK, "--cache-dir", "cache", *options)
+        return row, err
+
+    sweep()
+    return sweep
+
+
+def test_cached_rows_get_the_shots_that_were_counted(cached):
+    row, err = cached("--shots")
+    assert "1 measured (1 from" in err
+    assert row["shot_count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "key"), [("--encoder-stats", "enc_internal_qp_mean"), ("--keep-encodes", "encode_path")]
+)
+def test_a_cached_row_without_what_is_asked_is_measured_anew(option, key, cached):
+    row, err = cached(option)
+    assert "from" not in err
+    assert row[key] is not None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "of another cell"])
+def test_a_spoilt_cache_is_no_answer(content, cached, tmp_path):
+    (file,) = (tmp_path / "cache").rglob("*.json")
+    row = json.loads(file.read_text())
+    file.write_text(json.dumps(row | {"crf": 31}) if content == "of another cell" else content)
+    again, err = cached()
+    assert "from" not in err
+    assert again["vmaf_score"] == row["vmaf_score"]

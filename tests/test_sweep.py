@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -102,6 +103,34 @@ def test_locked_output_is_refused_and_unchanged(clip, vmaf_tune, tmp_path):
         result = vmaf_tune("corpus", clip("mandelbrot"), *QUICK)
     assert result.code == ExitCode.OUTPUT
     assert "another sweep" in result.err
+    assert corpus.read_bytes() == before
+
+
+def test_dry_run_only_looks_even_while_a_sweep_is_writing(clip, vmaf_tune, tmp_path):
+    corpus = tmp_path / "corpus.jsonl"
+    command = ("corpus", clip(), "--preset", "ultrafast", "--crf", "30:34")
+    vmaf_tune(*command)
+    torn = corpus.read_bytes()[:-200]
+    corpus.write_bytes(torn)
+    with corpus.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        result = vmaf_tune(*command, "--dry-run")
+    assert result.code == ExitCode.OK
+    assert "encodes to do: 1" in result.err
+    assert len(result.out.splitlines()) == 1
+    assert corpus.read_bytes() == torn
+    assert list(tmp_path.iterdir()) == [corpus]
+
+
+def test_torn_line_that_cannot_be_kept_stays_where_it_is(clip, vmaf_tune, tmp_path):
+    corpus = tmp_path / "corpus.jsonl"
+    vmaf_tune("corpus", clip(), *QUICK)
+    corpus.write_bytes(corpus.read_bytes()[:-200])
+    before = corpus.read_bytes()
+    (tmp_path / "corpus.jsonl.quarantine").mkdir()
+    result = vmaf_tune("corpus", clip(), *QUICK)
+    assert result.code == ExitCode.OUTPUT
+    assert "corpus.jsonl.quarantine: the torn last line of" in result.err
     assert corpus.read_bytes() == before
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ from vmaftune_frv2.contract.grid import build_grid
 from vmaftune_frv2.contract.rows import FAILURE_REASON, FULL_FEATURES, Row
 from vmaftune_frv2.corpus.cache import ResultCache
 from vmaftune_frv2.corpus.executors import Workers, dask_workers, local_workers
-from vmaftune_frv2.corpus.measure import MeasureOptions
+from vmaftune_frv2.corpus.measure import MeasureOptions, is_complete
 from vmaftune_frv2.corpus.plan import Plan, make_plan
 from vmaftune_frv2.corpus.store import CorpusStore
 from vmaftune_frv2.corpus.sweep import Summary, sweep
@@ -96,14 +97,16 @@ def run_sweep(host: Host, request: Request) -> int:
             err=True,
         )
     if request.dry_run:
-        _print_plan(plan, request.output)
+        _print_plan(plan, CorpusStore(request.output).look())
         return ExitCode.OK
     options = _measure_options(request)
-    with CorpusStore(request.output) as store:
+    asked = partial(is_complete, request.shots, request.encoder_stats)
+    with CorpusStore(request.output, asked if request.shots or request.encoder_stats else None) as store:
         if store.quarantined:
             click.echo(f"a torn last line was moved to {store.quarantine_path}", err=True)
         summary = _run(host, plan, ffmpeg, store, options, request)
     _print_summary(summary, store, request)
+    _print_incomplete(plan, store, request)
     return ExitCode.OK if summary.clean else ExitCode.NEGATIVE
 
 
@@ -164,14 +167,10 @@ def _folder(path: Path) -> Path:
     return path.absolute()
 
 
-def _print_plan(plan: Plan, output: Path) -> None:
-    known: set[bytes] = set()
-    if output.exists():
-        with CorpusStore(output) as store:
-            known = store.measured | store.refused
+def _print_plan(plan: Plan, store: CorpusStore) -> None:
     todo = 0
     for request in plan:
-        if request.identity not in known:
+        if store.lacks(request.identity):
             todo += 1
             click.echo(
                 f"{request.source.label}\t{request.cell.encoder}\t{request.cell.preset}\t{request.cell.crf}"
@@ -193,3 +192,14 @@ def _print_summary(summary: Summary, store: CorpusStore, request: Request) -> No
     if summary.vetoed:
         parts.append(f"{summary.vetoed} refused (kept in {store.vetoed_path})")
     click.echo(f"{request.output}: {summary.planned} cells, {', '.join(parts)}", err=True)
+
+
+def _print_incomplete(plan: Plan, store: CorpusStore, request: Request) -> None:
+    """No row is measured again for what these options add; whoever asks must hear that it is not there."""
+    lacking = sum(cell.identity in store.incomplete for cell in plan) if store.incomplete else 0
+    if lacking:
+        options = {"--shots": request.shots, "--encoder-stats": request.encoder_stats}
+        asked = " ".join(name for name, given in options.items() if given)
+        click.echo(
+            f"{lacking} of the rows already there lack what {asked} adds; a new --output will have it", err=True
+        )

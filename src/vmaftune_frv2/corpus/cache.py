@@ -7,7 +7,8 @@ from pathlib import Path
 
 from vmaftune_frv2.contract.files import write_atomic
 from vmaftune_frv2.contract.rows import Row, dumps, loads
-from vmaftune_frv2.corpus.plan import CellRequest
+from vmaftune_frv2.corpus.measure import MeasureOptions, is_complete
+from vmaftune_frv2.corpus.plan import CellRequest, identity
 
 
 class ResultCache:
@@ -19,15 +20,23 @@ class ResultCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def get(self, request: CellRequest) -> Row | None:
-        """The row of an equal request, under this source's name and a run of its own; None if there is none."""
-        if request.source.sha256 is None:
+    def get(self, request: CellRequest, options: MeasureOptions) -> Row | None:
+        """The row of an equal request, under this source's name and a run of its own.
+
+        None if there is none, or it lacks what is asked for: the encoder's statistics, or an encode to keep.
+        """
+        if request.source.sha256 is None or options.keep_dir is not None:
             return None
         try:
             row = loads(self._path(request).read_bytes())
-        except (OSError, ValueError):
+            if identity(row) != request.identity:
+                return None
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        return {**row, "src": request.source.label, "run_id": uuid.uuid4().hex, "encode_path": None}
+        if not is_complete(False, options.encoder_stats, row):
+            return None
+        mine = {"src": request.source.label, "run_id": uuid.uuid4().hex, "encode_path": None}
+        return {**row, **request.source.row_values, **mine}
 
     def put(self, request: CellRequest, row: Row) -> None:
         """Keeps a measured row.

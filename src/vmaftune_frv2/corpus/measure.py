@@ -17,7 +17,7 @@ from vmaftune_frv2.contract.rows import FAILURE_REASON, FULL_FEATURES, PER_FRAME
 from vmaftune_frv2.corpus.plan import CellRequest
 from vmaftune_frv2.errors import TimeoutToolError, ToolError
 from vmaftune_frv2.media.encode import Encoded, encode
-from vmaftune_frv2.media.encoder_stats import read_stats, stats_argv, stats_file
+from vmaftune_frv2.media.encoder_stats import has_stats, read_stats, stats_argv, stats_file
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.probe import check_unchanged
 from vmaftune_frv2.media.process import scratch_dir
@@ -58,6 +58,13 @@ class MeasureOptions:
         return LEAST_TIME_LIMIT_S + TIME_LIMIT_FACTOR * (request.cpu_seconds(encoder) + request.source.megapixels)
 
 
+def is_complete(shots: bool, encoder_stats: bool, row: Row) -> bool:
+    """Whether a row has what these options add to it, as far as its encoder can give it."""
+    if shots and row.get("shot_count") is None:
+        return False
+    return not (encoder_stats and has_stats(row["encoder"]) and row.get("enc_internal_qp_mean") is None)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """A measured cell: its row and libvmaf's log, None where the cell failed."""
@@ -91,7 +98,7 @@ def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: Mea
             )
             check_unchanged(request.source)
             _fill(row, request, encoded, scored)
-            if options.encoder_stats and stats_argv(encoder.name, folder / _STATS):
+            if options.encoder_stats and has_stats(encoder.name):
                 row.update(read_stats(stats_file(folder / _STATS), request.source.frames))
             row["encode_path"] = _keep(request, encoded, options)
     except ToolError as error:

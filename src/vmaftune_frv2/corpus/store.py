@@ -6,7 +6,8 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -28,16 +29,20 @@ class CorpusStore:
         path: the corpus.
         measured: identities of the cells that have a row with exit status 0.
         refused: identities of the measured cells that a plugin kept out.
+        incomplete: identities of the measured cells none of whose rows ``complete`` accepts.
         quarantined: lines that were moved to ``<corpus>.quarantine`` on opening.
         vetoed_path: rows that a plugin refused, each with its reasons.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, complete: Callable[[Row], bool] | None = None) -> None:
+        """``complete`` pickles; without it every row is."""
         self.path = path
+        self._complete = complete
         self.vetoed_path = path.with_name(path.name + ".vetoed")
         self.quarantine_path = path.with_name(path.name + ".quarantine")
         self.measured: set[bytes] = set()
         self.refused: set[bytes] = set()
+        self.incomplete: set[bytes] = set()
         self.quarantined = 0
         self._fd = -1
 
@@ -72,6 +77,21 @@ class CorpusStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._fd)
+
+    def look(self) -> CorpusStore:
+        """Reads what the file holds, if there is one, and changes nothing; a sweep may be writing to it.
+
+        Raises:
+            InputError: it cannot be read, or is no corpus.
+        """
+        try:
+            if self.path.exists():
+                self._refuse_foreign()
+                self._read_measured()
+                self._read_vetoed()
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({error.strerror})") from error
+        return self
 
     def lacks(self, digest: bytes) -> bool:
         """Whether a cell is still to be measured."""
@@ -164,19 +184,33 @@ class CorpusStore:
         try:
             loads(tail)
         except ValueError:
-            self.quarantined += 1
-            with self.quarantine_path.open("ab") as stream:
-                stream.write(tail + b"\n")
-                stream.flush()
-                os.fsync(stream.fileno())
+            self._quarantine(tail)
             os.ftruncate(self._fd, size - len(tail))
         else:
             os.write(self._fd, b"\n")
 
+    def _quarantine(self, tail: bytes) -> None:
+        try:
+            with self.quarantine_path.open("ab") as stream:
+                stream.write(tail + b"\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise OutputError(
+                f"{self.quarantine_path}: the torn last line of the corpus cannot be kept there ({error.strerror})"
+            ) from error
+        self.quarantined += 1
+
     def _read_measured(self) -> None:
+        complete: set[bytes] = set()
         with self.path.open("rb") as raw:
-            for found in map_blocks(_measured, spans(self.path, raw), self.path.stat().st_size):
-                self.measured.update(found)
+            measured = partial(_measured, self._complete)
+            for whole, lacking in map_blocks(measured, spans(self.path, raw), self.path.stat().st_size):
+                self.measured.update(whole, lacking)
+                if self._complete is not None:
+                    complete.update(whole)
+                    self.incomplete.update(lacking)
+        self.incomplete -= complete
 
     def _read_vetoed(self) -> None:
         if not self.vetoed_path.exists():
@@ -188,15 +222,16 @@ class CorpusStore:
                     self.refused.add(identity(row))
 
 
-def _measured(block: Block) -> list[bytes]:
-    """Identities of the cells that have a score in a block."""
-    found = []
+def _measured(complete: Callable[[Row], bool] | None, block: Block) -> tuple[list[bytes], list[bytes]]:
+    """Identities of the cells that have a score in a block: complete rows, others."""
+    whole: list[bytes] = []
+    lacking: list[bytes] = []
     for line in block.lines():
         with contextlib.suppress(ValueError, KeyError):
             row = quick_loads(line) or loads(line)
             if row.get("exit_status") == 0:
-                found.append(identity(row))
-    return found
+                (whole if complete is None or complete(row) else lacking).append(identity(row))
+    return whole, lacking
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -100,7 +100,7 @@ def sweep(
 
     def uncached() -> Iterator[CellRequest]:
         for request in todo:
-            row = cache.get(request) if cache else None
+            row = cache.get(request, options) if cache else None
             if row is None:
                 yield request
             else:

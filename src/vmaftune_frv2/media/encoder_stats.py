@@ -45,6 +45,11 @@ class _Frame:
         return self.intra_blocks + self.inter_blocks + self.skipped_blocks
 
 
+def has_stats(encoder_name: str) -> bool:
+    """Whether an encoder's notes can be read."""
+    return encoder_name == "libx264"
+
+
 def stats_argv(encoder_name: str, prefix: Path) -> list[str] | None:
     """Codec arguments that make an encoder write its notes, None where it writes none.
 
@@ -55,7 +60,7 @@ def stats_argv(encoder_name: str, prefix: Path) -> list[str] | None:
         prefix: where to; the file is ``stats_file(prefix)``, another with what x264 alone reads lies beside
             it. No character of it is special.
     """
-    if encoder_name != "libx264":
+    if not has_stats(encoder_name):
         return None
     return ["-pass", "1", "-passlogfile", str(prefix), "-fastfirstpass", "0"]
 
