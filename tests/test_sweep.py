@@ -168,6 +168,19 @@ def test_interrupted_sweep_keeps_its_rows_and_goes_on(ending, clip, vmaf_tune, r
     assert len(cells(rows_of(corpus))) == len(rows_of(corpus)) == 24
 
 
+def test_long_cells_come_first(clip, vmaf_tune, rows_of, tmp_path):
+    small, large = clip(), clip("mandelbrot", size="320x180", frames=48)
+    encoders = ("--encoder", "libx264", "--encoder", "libsvtav1", "--encoder", "libvpx-vp9")
+    presets = ("--preset", "libx264=ultrafast", "--preset", "libx264=slower", "--preset", "libvpx-vp9=2")
+    command = ("corpus", small, large, *encoders, *presets, "--preset", "libsvtav1=10", "--crf", 40, "--jobs", 1)
+    assert vmaf_tune(*command).code == ExitCode.OK
+    rows = rows_of(tmp_path / "corpus.jsonl")
+    by_source = {src: [row["preset"] for row in rows if row["src"] == str(src)] for src in (small, large)}
+    assert by_source[small] == by_source[large] == ["2", "slower", "10", "ultrafast"]
+    first = [rows[index]["src"] for index in (0, 1)]
+    assert first == [str(large)] * 2
+
+
 class CountingExecutor(ThreadPoolExecutor):
     """Answers every request with a row at once and remembers how many were under way together."""
 
