@@ -66,3 +66,14 @@ def test_rows_refuse_it_too(vmaf_tune: VmafTune, corpus_path: Path) -> None:
 
 def test_default_spelled_out_is_an_option_too(vmaf_tune: VmafTune, corpus_path: Path) -> None:
     assert "--pool needs SOURCE" in refused(vmaf_tune, "--corpus", corpus_path, "--pool", "mean")
+
+
+def test_source_shorter_than_its_window_is_used_whole_and_told(
+    clip: Clips, vmaf_tune: VmafTune, curve_models: tuple[object, ...]
+) -> None:
+    source = clip("testsrc2", size="128x96", frames=12)
+    asked = ("predict", source, *curve_models, *X264, "--crf", "30:33", "--format", "csv")
+    whole, windowed = vmaf_tune(*asked), vmaf_tune(*asked, "--sample-clip-seconds", 9)
+    assert f"{source} lasts 0.50 s, no longer than 9 s; all of it is used" in windowed.err
+    assert windowed.out == whole.out
+    assert "lasts" not in whole.err + vmaf_tune(*asked, "--sample-clip-seconds", 0.25).err

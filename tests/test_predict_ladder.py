@@ -21,6 +21,7 @@ from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import PLUGINS_VARIABLE
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.predict import hull
 from vmaftune_frv2.predict.ladder import LadderQuestion, make_ladder
 from vmaftune_frv2.predict.rendition import Rendition, Rung
@@ -58,7 +59,7 @@ def ladder(anchored: tuple[str, ...], source: Path, *options: object) -> list[di
 def score_by_hand(ffmpeg: FFmpeg, source: Path, rung: dict[str, Any], folder: Path) -> tuple[float, float]:
     """VMAF at the source's size, and kbit/s, by two ffmpeg commands that nothing else here writes."""
     encode, log = folder / "encode.mp4", folder / "log.json"
-    argv = ENCODERS.get("libx264").codec_argv(rung["preset"], rung["crf"], 1)
+    argv = ENCODERS.get("libx264").codec_argv(rung["preset"], rung["crf"], usable_cpus())
     scale = f"scale={rung['width']}:{rung['height']}:flags=bicubic"
     done = ffmpeg.run(["-v", "error", "-i", str(source), "-vf", scale, "-pix_fmt", "yuv420p", *argv, str(encode)])
     assert done.ok, done.stderr

@@ -296,7 +296,7 @@ def test_a_corpus_in_use_is_refused_before_any_encode(predict) -> None:
     [
         (("--record", "c.jsonl", "--samples", 2), "--record takes whole sources"),
         (("other.mkv", "--plot", "x.svg"), "--plot takes one SOURCE"),
-        (("other.mkv", *PICKED, "--emit", "ffmpeg"), "--emit takes one SOURCE"),
+        ((*PICKED, "--record", "c.jsonl", "--shots"), "leave out --shots, whose windows a row cannot name"),
     ],
 )
 def test_outputs_that_do_not_go_together_are_refused(predict, options, message: str) -> None:

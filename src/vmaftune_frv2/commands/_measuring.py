@@ -40,6 +40,7 @@ def open_measuring(predictor: Predictor, options: Mapping[str, Any], beside: int
             click.echo(_too_short(source, options), err=True)
     else:
         source = open_one(ffmpeg, options, options["sample_clip_seconds"])
+        say_if_whole(source, options["sample_clip_seconds"])
     jobs = min(jobs, max(len(windows), 1))
     threads = max(1, usable_cpus() // (beside * jobs))
     model = predictor.vmaf_model or DEFAULT_MODEL
@@ -69,6 +70,13 @@ def open_one(ffmpeg: FFmpeg, options: Mapping[str, Any], seconds: float) -> Sour
 def jobs_of(options: Mapping[str, Any]) -> int:
     """How many things may be at work at once."""
     return int(options["jobs"] or usable_cpus())
+
+
+def say_if_whole(source: Source, seconds: float) -> None:
+    """Tells that a source is no longer than the window that was asked for, 0 for none."""
+    if seconds and source.window is None:
+        lasts = f"{source.label} lasts {source.encoded_seconds:.2f} s"
+        click.echo(f"{lasts}, no longer than {seconds:g} s; all of it is used", err=True)
 
 
 def _too_short(source: Source, options: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import click
 
 from vmaftune_frv2.commands._measuring import jobs_of, open_measuring
+from vmaftune_frv2.commands._predict_emit import check_names, ffmpeg_commands
 from vmaftune_frv2.commands._predict_output import print_answers, verdict
-from vmaftune_frv2.commands._predict_source import say_step
+from vmaftune_frv2.commands._predict_source import recording, say_step
 from vmaftune_frv2.commands._sources import raw_format
 from vmaftune_frv2.errors import ExitCode, InterruptedRunError, TuneError
 from vmaftune_frv2.media.together import together
@@ -25,6 +27,7 @@ class Told:
     label: str
     said: Answer | None
     error: TuneError | None = None
+    commands: tuple[str, ...] = ()
 
 
 def run_predict_batch(predictor: Predictor, question: Question, options: Mapping[str, Any]) -> int:
@@ -36,11 +39,16 @@ def run_predict_batch(predictor: Predictor, question: Question, options: Mapping
     raw_format(options["width"], options["height"], options["pix_fmt"], options["framerate"])
     labels = list(dict.fromkeys(options["sources"]))
     beside = min(jobs_of(options), len(labels))
+    if options["emit"]:
+        check_names(labels)
 
     def one(label: str) -> Told:
         try:
             measuring = open_measuring(predictor, {**options, "source": label}, beside)
-            return Told(label, answer(predictor, measuring, question, lambda step: say_step(step, f"{label}: ")))
+            measuring.on_outcome = record
+            said = answer(predictor, measuring, question, lambda step: say_step(step, f"{label}: "))
+            commands = ffmpeg_commands(measuring, said.picks) if options["emit"] else []
+            return Told(label, said, commands=tuple(commands))
         except InterruptedRunError:
             raise
         except TuneError as error:
@@ -54,9 +62,15 @@ def run_predict_batch(predictor: Predictor, question: Question, options: Mapping
                 codes.append(_name_failure(told))
                 continue
             codes.append(verdict(told.said, question, f"{told.label}: "))
+            for command in told.commands:
+                click.echo(command)
             yield told.label, told.said
 
-    print_answers(options["style"], answers(), question, named=True)
+    with recording(options) as record:
+        if options["emit"]:
+            collections.deque(answers(), maxlen=0)
+        else:
+            print_answers(options["style"], answers(), question, named=True)
     return max(codes)
 
 

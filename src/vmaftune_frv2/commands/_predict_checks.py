@@ -83,13 +83,11 @@ def _check_question(options: Mapping[str, Any]) -> None:
 def _check_outputs(options: Mapping[str, Any]) -> None:
     if options["emit"] and options["target_vmaf"] is None:
         raise click.UsageError("--emit needs --target-vmaf")
-    for name in ("emit", "plot", "record"):
-        if options[name] and (len(options["sources"]) > 1 or options["shots"]):
-            raise click.UsageError(f"--{name} takes one SOURCE, without --shots")
-    if options["record"] and options["samples"]:
-        raise click.UsageError(
-            "--record takes whole sources; leave out --samples, whose windows a row cannot name"
-        )
+    if options["plot"] and (len(options["sources"]) > 1 or options["shots"]):
+        raise click.UsageError("--plot takes one SOURCE, without --shots")
+    if options["record"] and (options["samples"] or options["shots"]):
+        parts = "--samples" if options["samples"] else "--shots"
+        raise click.UsageError(f"--record takes whole sources; leave out {parts}, whose windows a row cannot name")
 
 
 def _check_parts(options: Mapping[str, Any]) -> None:

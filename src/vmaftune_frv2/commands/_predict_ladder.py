@@ -21,7 +21,7 @@ COLUMNS = (
 )  # fmt: skip
 OTHER_QUESTIONS = (
     "features", "corpora", "target_vmaf", "confidence", "min_vmaf_frame", "probes",
-    "samples", "shots", "segments", "jobs", "emit", "plot", "record",
+    "samples", "shots", "segments", "jobs", "plot", "record",
 )  # fmt: skip
 """Options that ask for something else than a ladder."""
 
@@ -112,7 +112,13 @@ def run_ladder(options: Mapping[str, Any]) -> int:
         _say_ladder(ladder, question)
         answered = answered and bool(ladder.rungs)
         rungs += ladder.rungs
-    _print_rungs(options["style"], rungs)
+    if options["emit"]:
+        from vmaftune_frv2.commands._predict_emit import rung_commands
+
+        for command in rung_commands(heights, rungs):
+            click.echo(command)
+    else:
+        _print_rungs(options["style"], rungs)
     return ExitCode.OK if answered else ExitCode.NEGATIVE
 
 
@@ -144,8 +150,10 @@ def _questions(predictor: Predictor, options: Mapping[str, Any]) -> list[LadderQ
 
 def _heights(predictor: Predictor, options: Mapping[str, Any]) -> list[Rendition]:
     """The source at every height, highest first."""
+    from vmaftune_frv2.commands._measuring import say_if_whole
     from vmaftune_frv2.commands._sources import open_sources, raw_format
     from vmaftune_frv2.media.ffmpeg import locate
+    from vmaftune_frv2.media.together import usable_cpus
     from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
     from vmaftune_frv2.predict.ladder import check_heights, parse_heights
     from vmaftune_frv2.predict.rendition import Rendition
@@ -154,10 +162,12 @@ def _heights(predictor: Predictor, options: Mapping[str, Any]) -> list[Rendition
     ffmpeg = locate(options["ffmpeg_bin"])
     seconds = options["sample_clip_seconds"]
     (source,) = open_sources(ffmpeg, [options["source"]], raw, sample_seconds=seconds, hash_files=False)
+    say_if_whole(source, seconds)
     model = predictor.vmaf_model or DEFAULT_MODEL
     heights = parse_heights(options["ladder"])
     check_heights(heights, source)
-    return [Rendition(ffmpeg, source, height, model, options["pool"]) for height in heights]
+    threads = usable_cpus()
+    return [Rendition(ffmpeg, source, height, model, options["pool"], threads=threads) for height in heights]
 
 
 def _say_step(measured: Rung, expected: Rung | None) -> None:

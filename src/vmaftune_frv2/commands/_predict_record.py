@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from vmaftune_frv2.host.events import HookEvents
 def recorder(host: Host, path: Path) -> Iterator[Callable[[Outcome], None]]:
     """Appends every outcome to a corpus at once, as a sweep would: through the plugins, and no cell twice.
 
+    What it yields may be called from several threads. However the work ends, it says what was added.
+
     Args:
         host: has the plugins.
         path: the corpus; locked meanwhile.
@@ -28,22 +31,27 @@ def recorder(host: Host, path: Path) -> Iterator[Callable[[Outcome], None]]:
         OutputError: it cannot be written, or a sweep is writing to it.
         InputError: it exists and is no corpus.
     """
-    summary = Summary()
+    summary, lock = Summary(), threading.Lock()
     events = HookEvents(host.plugins, lambda todo: None, lambda row: None)
     with CorpusStore(path) as store:
 
         def record(outcome: Outcome) -> None:
             digest = identity(outcome.row)
-            if not store.lacks(digest):
-                summary.skipped += 1
-                return
-            take(outcome, store, events, summary)
-            (store.refused if summary.vetoed else store.measured).add(digest)
+            with lock:
+                if not store.lacks(digest):
+                    summary.skipped += 1
+                    return
+                take(outcome, store, events, summary)
+                (store.refused if summary.vetoed else store.measured).add(digest)
 
-        yield record
-        told = [f"{summary.measured} rows added"]
-        if summary.skipped:
-            told.append(f"{summary.skipped} already there")
-        if summary.vetoed:
-            told.append(f"{summary.vetoed} refused (kept in {store.vetoed_path})")
-        click.echo(f"{path}: {', '.join(told)}", err=True)
+        try:
+            yield record
+        finally:
+            told = [f"{summary.measured} rows added"]
+            if summary.failed:
+                told.append(f"{summary.failed} of failed cells added")
+            if summary.skipped:
+                told.append(f"{summary.skipped} already there")
+            if summary.vetoed:
+                told.append(f"{summary.vetoed} refused (kept in {store.vetoed_path})")
+            click.echo(f"{path}: {', '.join(told)}", err=True)

@@ -87,7 +87,10 @@ def run_predict_shots(predictor: Predictor, question: Question, options: Mapping
         zoned = line.encoder in ZONED and not options["segments"]
         return (zoned_commands if zoned else segment_commands)(line, shots, source, ffmpeg.path)
 
-    if options["style"] == "table":
+    if options["emit"]:
+        for line in lines:
+            click.echo("\n".join(commands(line)))
+    elif options["style"] == "table":
         click.echo(_table(lines, shots), color=coloured())
         for line in lines:
             click.echo("\n" + "\n".join(commands(line)))
@@ -165,14 +168,14 @@ def zoned_commands(line: Line, shots: Sequence[Shot], source: Source, ffmpeg: st
     *argv, output = _command(line, whole, base, f"{_stem(line, source)}.{_container(line)}", ffmpeg)
     keys = ",".join(f"{float(shot.first / source.framerate):.6f}" for shot in shots)
     argv = [*zone_argv(line.encoder, argv, line.zones, base), "-force_key_frames", keys, output]
-    return [f"{line.encoder}:{line.preset}, one encode:", shlex.join(argv)]
+    return [f"# {line.encoder}:{line.preset}, one encode", shlex.join(argv)]
 
 
 def segment_commands(line: Line, shots: Sequence[Shot], source: Source, ffmpeg: str) -> list[str]:
     """An encode per shot, and what joins them. Arguments as ``zoned_commands``, for any encoder."""
     stem = _stem(line, source)
     names = [f"{stem}.{number:04d}.mkv" for number in range(1, len(shots) + 1)]
-    commands = [f"{line.encoder}:{line.preset}, a segment per shot, and how to join them:"]
+    commands = [f"# {line.encoder}:{line.preset}, a segment per shot, and how to join them"]
     for shot, zone, name in zip(shots, line.zones, names, strict=True):
         commands.append(shlex.join(_command(line, shot.whole, zone.crf, name, ffmpeg)))
     files = " ".join(shlex.quote(f"file {_listed(name)}") for name in names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -12,6 +12,7 @@ from vmaftune_frv2.commands._measuring import open_measuring
 from vmaftune_frv2.commands._predict_output import print_answers, verdict
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.grid import candidate_grid
+from vmaftune_frv2.corpus.measure import Outcome
 from vmaftune_frv2.corpus.plan import Remap
 from vmaftune_frv2.host.cli import Host
 from vmaftune_frv2.predict.answer import Question, answer
@@ -55,12 +56,7 @@ def _answer_one(predictor: Predictor, question: Question, options: Mapping[str, 
             check_plot(options["plot"])
         measuring = open_measuring(predictor, options)
         measuring.on_remap = _say_remap
-        if options["record"]:
-            from vmaftune_frv2.commands._predict_record import recorder
-
-            host = click.get_current_context().find_object(Host)
-            assert host is not None
-            measuring.on_outcome = stack.enter_context(recorder(host, options["record"]))
+        measuring.on_outcome = stack.enter_context(recording(options))
         said = answer(predictor, measuring, question, say_step)
     if options["plot"]:
         write_plot(options["plot"], said, measuring, question.target)
@@ -72,6 +68,20 @@ def _answer_one(predictor: Predictor, question: Question, options: Mapping[str, 
     else:
         print_answers(options["style"], [(measuring.source.label, said)], question)
     return verdict(said, question)
+
+
+@contextlib.contextmanager
+def recording(options: Mapping[str, Any]) -> Iterator[Callable[[Outcome], None]]:
+    """What takes every measurement: ``--record``'s corpus, or nobody."""
+    if not options["record"]:
+        yield lambda outcome: None
+        return
+    from vmaftune_frv2.commands._predict_record import recorder
+
+    host = click.get_current_context().find_object(Host)
+    assert host is not None
+    with recorder(host, options["record"]) as record:
+        yield record
 
 
 def question_of(predictor: Predictor, options: Mapping[str, Any]) -> Question:

@@ -11,6 +11,7 @@ import click
 from vmaftune_frv2.commands._options import ffmpeg_option, grid_options, raw_options
 from vmaftune_frv2.commands._predict_checks import check_needs, check_regressor, check_together, given_in
 from vmaftune_frv2.commands._predict_ladder import check_ladder, ladder_options, run_ladder
+from vmaftune_frv2.errors import InterruptedRunError
 
 FORMATS = ("table", "json", "jsonl", "csv")
 PERCENT = click.FloatRange(0, 100)
@@ -130,6 +131,14 @@ def predict(**options: Any) -> int:
     # numpy would start a pool of BLAS threads that one small net never uses.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+    try:
+        return _predict(options)
+    except KeyboardInterrupt as stop:
+        kept = f"; what was measured is in {options['record']}" if options["record"] else ""
+        raise InterruptedRunError(f"interrupted{kept}") from stop
+
+
+def _predict(options: dict[str, Any]) -> int:
     options["source"] = next(iter(options["sources"]), None)
     kinds = [options["source"] is not None, options["features"] is not None, bool(options["corpora"])]
     if sum(kinds) != 1:

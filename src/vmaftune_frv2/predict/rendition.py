@@ -81,6 +81,7 @@ class Rendition:
         pool: of the per-frame scores, as ``predictor.pooled``.
         rows: measured cells, scored against the source at ``height``.
         shown: {cell: VMAF at the source's size}.
+        threads: of one encode and of one scoring.
     """
 
     ffmpeg: FFmpeg
@@ -90,11 +91,15 @@ class Rendition:
     pool: str = "mean"
     rows: dict[Cell, Row] = field(default_factory=dict)
     shown: dict[Cell, float] = field(default_factory=dict)
+    threads: int = 1
     _ceiling: float | None = None
 
     def emptied(self) -> Rendition:
         """The same height with nothing encoded yet."""
-        return Rendition(self.ffmpeg, self.full, self.height, self.vmaf_model, self.pool, _ceiling=self.ceiling)
+        return Rendition(
+            self.ffmpeg, self.full, self.height, self.vmaf_model, self.pool,
+            threads=self.threads, _ceiling=self.ceiling,
+        )  # fmt: skip
 
     @property
     def source(self) -> Source:
@@ -132,7 +137,8 @@ class Rendition:
         plan, _ = make_plan(self.ffmpeg, [self.source], [cell], vmaf_model=self.vmaf_model)
         (request,) = plan
         with scratch_dir(None, "ladder-") as folder:
-            row = measure(request, encoder, self.ffmpeg, MeasureOptions(scratch=folder, keep_dir=folder)).row
+            options = MeasureOptions(scratch=folder, keep_dir=folder, threads=self.threads)
+            row = measure(request, encoder, self.ffmpeg, options).row
             if row["exit_status"] != 0:
                 raise ToolError(row[FAILURE_REASON], row["exit_status"])
             if self.scaled:
@@ -153,6 +159,7 @@ class Rendition:
             pix_fmt=pix_fmt,
             model=self.vmaf_model,
             rescale=True,
+            threads=self.threads,
             timeout=limit,
         )
         frames = {"vmaf_score": sum(scored.vmaf) / len(scored.vmaf), PER_FRAME_VMAF: scored.vmaf}
