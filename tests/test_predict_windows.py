@@ -20,7 +20,7 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR, descriptor
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF
-from vmaftune_frv2.errors import ExitCode, InputError
+from vmaftune_frv2.errors import ExitCode, InputError, UsageError
 from vmaftune_frv2.media.encode import work_argv
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg
 from vmaftune_frv2.media.probe import open_source
@@ -30,6 +30,7 @@ from vmaftune_frv2.media.source import RawFormat, Source
 from vmaftune_frv2.media.together import together
 from vmaftune_frv2.media.vmaf import score
 from vmaftune_frv2.media.windows import spread_windows
+from vmaftune_frv2.predict import predict_source
 from vmaftune_frv2.predict.windows import measure_windows, pool_rows
 from vmaftune_frv2.predict.zones import Zone, merged, zone_argv, zone_text
 
@@ -363,3 +364,35 @@ def test_together_keeps_order_and_stops_at_the_first_failure() -> None:
     with pytest.raises(InputError, match="two"):
         next(results)
     assert len(begun) < 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ({"samples": 3, "sample_seconds": 0.5, "jobs": 2}, ("--samples", 3, "--sample-seconds", 0.5, "--jobs", 2)),
+        ({"sample_clip_seconds": 0.5}, ("--sample-clip-seconds", 0.5)),
+    ],
+    ids=["windows", "middle"],
+)
+def test_python_takes_parts_as_the_command_line_does(
+    arguments: dict[str, Any], options: tuple[object, ...], vmaf_tune: VmafTune,
+    curve_models: tuple[object, ...], long_source: Path,
+) -> None:  # fmt: skip
+    model, bitrate_model = str(curve_models[1]), str(curve_models[3])
+    said = predict_source(
+        long_source, encoders=["libx264"], presets=["veryfast"], crfs=["30:33"], model=model,
+        bitrate_model=bitrate_model, **arguments,
+    )  # fmt: skip
+    told = json.loads(
+        vmaf_tune("predict", long_source, *curve_models, *LINE, "--crf", "30:33", *options, "--format", "json").out
+    )
+    assert [round(p.vmaf, 4) for p in said.predictions] == [record["vmaf_predicted"] for record in told]
+    assert [round(p.kbps, 2) for p in said.predictions] == [record["kbps"] for record in told]
+
+
+def test_python_refuses_two_ways_to_take_parts(curve_models: tuple[object, ...], long_source: Path) -> None:
+    with pytest.raises(UsageError, match="give one of them"):
+        predict_source(
+            long_source, encoders=["libx264"], samples=2, sample_clip_seconds=1, model=str(curve_models[1]),
+            bitrate_model=str(curve_models[3]),
+        )  # fmt: skip

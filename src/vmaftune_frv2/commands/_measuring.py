@@ -12,8 +12,7 @@ from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
-from vmaftune_frv2.media.windows import spread_windows
-from vmaftune_frv2.predict.measuring import Measuring
+from vmaftune_frv2.predict.measuring import Measuring, start_measuring
 from vmaftune_frv2.predict.predictor import Predictor
 
 
@@ -31,20 +30,18 @@ def open_measuring(predictor: Predictor, options: Mapping[str, Any], beside: int
     """
     ffmpeg = locate(options["ffmpeg_bin"])
     jobs = max(1, jobs_of(options) // beside)
-    windows: tuple[Source, ...] = ()
-    if options["samples"]:
-        source = open_one(ffmpeg, options, options["sample_seconds"])
-        windows = tuple(spread_windows(ffmpeg, source, options["samples"], options["sample_seconds"], jobs))
-        source = windows[0]
-        if source.window is None and options["samples"] > 1:
-            click.echo(_too_short(source, options), err=True)
-    else:
-        source = open_one(ffmpeg, options, options["sample_clip_seconds"])
-        say_if_whole(source, options["sample_clip_seconds"])
-    jobs = min(jobs, max(len(windows), 1))
-    threads = max(1, usable_cpus() // (beside * jobs))
+    samples, seconds = options["samples"] or 0, options["sample_seconds"]
+    source = open_one(ffmpeg, options, seconds if samples else options["sample_clip_seconds"])
     model = predictor.vmaf_model or DEFAULT_MODEL
-    return Measuring(ffmpeg, source, model, options["pool"], windows=windows, jobs=jobs, threads=threads)
+    measuring = start_measuring(
+        ffmpeg, source, model, options["pool"],
+        samples=samples, sample_seconds=seconds, jobs=jobs, beside=beside,
+    )  # fmt: skip
+    if not samples:
+        say_if_whole(source, options["sample_clip_seconds"])
+    elif measuring.source.window is None:
+        click.echo(_too_short(measuring.source, options), err=True)
+    return measuring
 
 
 def open_one(ffmpeg: FFmpeg, options: Mapping[str, Any], seconds: float) -> Source:

@@ -7,13 +7,14 @@ from os import PathLike, fspath
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.grid import candidate_grid
+from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.probe import open_source
 from vmaftune_frv2.media.source import RawFormat
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
 from vmaftune_frv2.predict.answer import Answer, Question, answer
-from vmaftune_frv2.predict.measuring import Measuring
+from vmaftune_frv2.predict.measuring import SAMPLE_SECONDS, Measuring, start_measuring
 from vmaftune_frv2.predict.predictor import Predictor
 from vmaftune_frv2.predict.search import Step
 
@@ -21,28 +22,22 @@ from vmaftune_frv2.predict.search import Step
 def predict_source(
     source: str | PathLike[str],
     *,
-    encoders: Sequence[str] = (),
-    presets: Sequence[str] = (),
-    crfs: Sequence[int | str] = (),
-    target: float | None = None,
-    verify: bool = False,
-    tolerance: float = 0.5,
-    max_encodes: int = 6,
-    confidence: float | None = None,
-    max_kbps: float | None = None,
-    min_frame: float | None = None,
+    encoders: Sequence[str] = (), presets: Sequence[str] = (), crfs: Sequence[int | str] = (),
+    target: float | None = None, verify: bool = False, tolerance: float = 0.5, max_encodes: int = 6,
+    confidence: float | None = None, max_kbps: float | None = None, min_frame: float | None = None,
     pool: str = "mean",
+    sample_clip_seconds: float = 0.0,
+    samples: int = 0, sample_seconds: float = SAMPLE_SECONDS, jobs: int = 0,
     probes: Sequence[Cell | str] = (),
     raw: RawFormat | None = None,
-    model: str | None = None,
-    bitrate_model: str | None = None,
+    model: str | None = None, bitrate_model: str | None = None,
     ffmpeg: str | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
-) -> Answer:
+) -> Answer:  # fmt: skip
     """Probes a source and predicts VMAF and bitrate of every candidate cell; with a target, picks and verifies.
 
     Args:
-        source: path of a video; all of it is encoded.
+        source: path of a video; all of it is encoded, unless parts of it are asked for.
         encoders: names or aliases; none takes all that the model learnt.
         presets: names, or ``ENCODER=PRESET``; none takes those of training.
         crfs: numbers, ``FIRST:LAST[:STEP]``, or ``ENCODER=`` before either; none takes the range of training.
@@ -54,6 +49,10 @@ def predict_source(
         max_kbps: leave out cells above, kbit/s.
         min_frame: least 5th percentile of the frames' VMAF.
         pool: how the frames' VMAF makes a clip's: ``mean`` or ``harmonic_mean``.
+        sample_clip_seconds: encode only this much of the middle; 0 for all.
+        samples: encode this many windows spread over a long source instead; 0 for none.
+        sample_seconds: length of each.
+        jobs: windows at work at once; 0 for as many as there are CPUs.
         probes: cells to encode first, as ``ENCODER:PRESET:CRF``; none chooses one per encoder.
         raw: format of a headerless file.
         model: id or path of the VMAF predictor; None for the production ``vmaf_curve_v1``.
@@ -62,7 +61,7 @@ def predict_source(
         on_step: told after every encode.
 
     Raises:
-        UsageError: a cell that cannot be.
+        UsageError: a cell that cannot be, or two ways to take parts.
         InputError: the source cannot be used.
         ModelError: a model is missing or altered, or did not learn an encoder.
         ToolError: ffmpeg, an encoder or libvmaf failed.
@@ -72,7 +71,11 @@ def predict_source(
         _cells(predictor, encoders, presets, crfs), target, tolerance, verify, max_encodes, confidence, min_frame,
         max_kbps, probes=tuple(Cell.parse(str(probe)) for probe in probes),
     )  # fmt: skip
-    return answer(predictor, _measuring(predictor, fspath(source), raw, pool, ffmpeg), question, on_step)
+    if samples and sample_clip_seconds:
+        raise UsageError("samples spreads windows, sample_clip_seconds takes one; give one of them")
+    seconds = sample_seconds if samples else sample_clip_seconds
+    measuring = _measuring(predictor, fspath(source), raw, pool, ffmpeg, samples, seconds, jobs)
+    return answer(predictor, measuring, question, on_step)
 
 
 def _cells(
@@ -84,8 +87,18 @@ def _cells(
 
 
 def _measuring(
-    predictor: Predictor, label: str, raw: RawFormat | None, pool: str, ffmpeg: str | None
+    predictor: Predictor,
+    label: str,
+    raw: RawFormat | None,
+    pool: str,
+    ffmpeg: str | None,
+    samples: int,
+    seconds: float,
+    jobs: int,
 ) -> Measuring:
-    program = locate(ffmpeg)
-    source = open_source(program, label, raw=raw, hash_file=False)
-    return Measuring(program, source, predictor.vmaf_model or DEFAULT_MODEL, pool, threads=usable_cpus())
+    program, model = locate(ffmpeg), predictor.vmaf_model or DEFAULT_MODEL
+    source = open_source(
+        program, label, raw=raw, sample_seconds=seconds, hash_file=False, trust_header=samples > 0
+    )
+    jobs = jobs or usable_cpus()
+    return start_measuring(program, source, model, pool, samples=samples, sample_seconds=seconds, jobs=jobs)

@@ -11,9 +11,14 @@ from vmaftune_frv2.corpus.measure import Outcome
 from vmaftune_frv2.corpus.plan import Remap, make_plan
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.together import usable_cpus
+from vmaftune_frv2.media.windows import spread_windows
 from vmaftune_frv2.predict.anchored import Point
 from vmaftune_frv2.predict.predictor import point_of
 from vmaftune_frv2.predict.windows import measure_windows
+
+SAMPLE_SECONDS = 3.0
+"""Length of a window, unless the user says otherwise."""
 
 
 @dataclass
@@ -83,3 +88,38 @@ class Measuring:
     def points(self, pool: str | None = None) -> list[Point]:
         """Everything measured, its frames pooled as the question asks or otherwise."""
         return [point_of(row, pool or self.pool) for row in self.rows.values()]
+
+
+def start_measuring(
+    ffmpeg: FFmpeg,
+    source: Source,
+    vmaf_model: str,
+    pool: str = "mean",
+    *,
+    samples: int = 0,
+    sample_seconds: float = SAMPLE_SECONDS,
+    jobs: int = 1,
+    beside: int = 1,
+) -> Measuring:
+    """A source of which nothing was measured yet, or windows spread over it; each program gets its share of CPUs.
+
+    Args:
+        ffmpeg: encodes and scores.
+        source: opened, at its middle where ``samples`` are wanted (``open_source`` with ``trust_header``).
+        vmaf_model: libvmaf model.
+        pool: as ``predictor.pooled``.
+        samples: windows; 0 for what was opened.
+        sample_seconds: of each.
+        jobs: windows at work at once.
+        beside: sources at work at once, this one among them.
+
+    Raises:
+        InputError: a window cannot be decoded, or none of them holds frames.
+    """
+    windows: tuple[Source, ...] = ()
+    if samples:
+        windows = tuple(spread_windows(ffmpeg, source, samples, sample_seconds, jobs))
+        source = windows[0]
+    jobs = min(jobs, max(len(windows), 1))
+    threads = max(1, usable_cpus() // (beside * jobs))
+    return Measuring(ffmpeg, source, vmaf_model, pool, windows=windows, jobs=jobs, threads=threads)
