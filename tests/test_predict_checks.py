@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import Clips, VmafTune
-from vmaftune_frv2.errors import ExitCode
+from vmaftune_frv2.errors import ExitCode, UsageError
+from vmaftune_frv2.predict import Step, predict_source
 
 X264 = ("--encoder", "libx264", "--preset", "veryfast")
 TARGET = (*X264, "--target-vmaf", 80)
@@ -77,3 +80,31 @@ def test_source_shorter_than_its_window_is_used_whole_and_told(
     assert f"{source} lasts 0.50 s, no longer than 9 s; all of it is used" in windowed.err
     assert windowed.out == whole.out
     assert "lasts" not in whole.err + vmaf_tune(*asked, "--sample-clip-seconds", 0.25).err
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "pool": ({"pool": "median"}, "pool is one of mean, harmonic_mean, not 'median'"),
+    "target": ({"target": 200.0}, "VMAF runs from 0 to 100"),
+    "verify": ({"verify": True}, "need a target"),
+    "bitrate": ({"max_kbps": 5.0}, "need a target"),
+    "confidence": ({"target": 93.0, "confidence": 0.1}, "0.75..0.99"),
+    "both": ({"target": 93.0, "confidence": 0.9, "verify": True}, "leave out confidence"),
+    "tolerance": ({"target": 93.0, "verify": True, "tolerance": -1.0}, "tolerance is at least 0"),
+    "encodes": ({"target": 93.0, "verify": True, "max_encodes": 0}, "max_encodes at least 1"),
+    "windows": ({"samples": -1}, "positive length"),
+    "parts": ({"samples": 2, "sample_clip_seconds": 1.0}, "give one of them"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "says"), WRONG.values(), ids=WRONG)
+def test_python_refuses_what_the_command_line_refuses(
+    arguments: dict[str, Any], says: str, clip: Clips, curve_models: tuple[object, ...]
+) -> None:
+    def encoded(step: Step) -> None:
+        raise AssertionError(f"{step.cell} was encoded")
+
+    with pytest.raises(UsageError, match=re.escape(says)):
+        predict_source(
+            clip(), encoders=["libx264"], model=str(curve_models[1]), bitrate_model=str(curve_models[3]),
+            on_step=encoded, **arguments,
+        )  # fmt: skip

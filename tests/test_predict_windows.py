@@ -20,7 +20,7 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR, descriptor
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF
-from vmaftune_frv2.errors import ExitCode, InputError, UsageError
+from vmaftune_frv2.errors import ExitCode, InputError
 from vmaftune_frv2.media.encode import work_argv
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg
 from vmaftune_frv2.media.probe import open_source
@@ -388,11 +388,3 @@ def test_python_takes_parts_as_the_command_line_does(
     )
     assert [round(p.vmaf, 4) for p in said.predictions] == [record["vmaf_predicted"] for record in told]
     assert [round(p.kbps, 2) for p in said.predictions] == [record["kbps"] for record in told]
-
-
-def test_python_refuses_two_ways_to_take_parts(curve_models: tuple[object, ...], long_source: Path) -> None:
-    with pytest.raises(UsageError, match="give one of them"):
-        predict_source(
-            long_source, encoders=["libx264"], samples=2, sample_clip_seconds=1, model=str(curve_models[1]),
-            bitrate_model=str(curve_models[3]),
-        )  # fmt: skip

@@ -15,7 +15,7 @@ from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
 from vmaftune_frv2.predict.answer import Answer, Question, answer
 from vmaftune_frv2.predict.measuring import SAMPLE_SECONDS, Measuring, start_measuring
-from vmaftune_frv2.predict.predictor import Predictor
+from vmaftune_frv2.predict.predictor import CLIP_POOLS, Predictor
 from vmaftune_frv2.predict.search import Step
 
 
@@ -61,7 +61,7 @@ def predict_source(
         on_step: told after every encode.
 
     Raises:
-        UsageError: a cell that cannot be, or two ways to take parts.
+        UsageError: a cell that cannot be, a value out of range, or arguments that do not go together.
         InputError: the source cannot be used.
         ModelError: a model is missing or altered, or did not learn an encoder.
         ToolError: ffmpeg, an encoder or libvmaf failed.
@@ -71,11 +71,35 @@ def predict_source(
         _cells(predictor, encoders, presets, crfs), target, tolerance, verify, max_encodes, confidence, min_frame,
         max_kbps, probes=tuple(Cell.parse(str(probe)) for probe in probes),
     )  # fmt: skip
-    if samples and sample_clip_seconds:
-        raise UsageError("samples spreads windows, sample_clip_seconds takes one; give one of them")
+    _check(question, pool, samples, sample_clip_seconds, sample_seconds)
     seconds = sample_seconds if samples else sample_clip_seconds
     measuring = _measuring(predictor, fspath(source), raw, pool, ffmpeg, samples, seconds, jobs)
     return answer(predictor, measuring, question, on_step)
+
+
+def _check(question: Question, pool: str, samples: int, middle: float, sample_seconds: float) -> None:
+    """Refuses what the command line refuses.
+
+    Raises:
+        UsageError: a value is out of range, or would be ignored.
+    """
+    target, confidence = question.target, question.confidence
+    wanting = (question.verify, *(v is not None for v in (confidence, question.max_kbps, question.min_frame)))
+    for wrong, why in (
+        (pool not in CLIP_POOLS, f"pool is one of {', '.join(CLIP_POOLS)}, not {pool!r}"),
+        (target is not None and not 0 <= target <= 100, f"target {target}: VMAF runs from 0 to 100"),
+        (target is None and any(wanting), "verify, confidence, max_kbps and min_frame need a target"),
+        (
+            confidence is not None and not 0.75 <= confidence <= 0.99,
+            f"confidence {confidence} is not in 0.75..0.99",
+        ),
+        (confidence is not None and question.verify, "verify picks by what it measured; leave out confidence"),
+        (question.tolerance < 0 or question.max_encodes < 1, "tolerance is at least 0, max_encodes at least 1"),
+        (samples < 0 or middle < 0 or sample_seconds <= 0, "parts of a source have a positive length"),
+        (samples and middle, "samples spreads windows, sample_clip_seconds takes one; give one of them"),
+    ):
+        if wrong:
+            raise UsageError(why)
 
 
 def _cells(

@@ -19,7 +19,8 @@ from vmaftune_frv2.predict.curves import LEVEL, predict_curve
 
 VMAF_ID = "vmaf_curve_v1"
 BITRATE_ID = "bitrate_curve_v1"
-POOLS = ("mean", "harmonic_mean", "p05")
+CLIP_POOLS = ("mean", "harmonic_mean")
+"""How the frames' VMAF may make a clip's."""
 WIDEN = 1.5
 """Factor of an interval where a cell or a source lies outside of training."""
 
