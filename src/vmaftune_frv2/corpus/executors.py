@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures as cf
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,26 +41,11 @@ def local_workers(jobs: int) -> Iterator[Workers]:
     try:
         yield Workers(executor, jobs * QUEUED_PER_JOB)
     except BaseException:
-        with _deaf_to_interrupts():
-            process.stop_all()
-            executor.shutdown(wait=True, cancel_futures=True)
+        process.stop_all()
         raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
         process.allow_again()
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """A second Ctrl-C must not interrupt the ending that the first one began."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from vmaftune_frv2 import __version__
 from vmaftune_frv2.errors import ExitCode, TuneError
 from vmaftune_frv2.host.plugins import Plugins, load_plugins
 
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
+
 
 @dataclass
 class Host:
@@ -84,14 +86,22 @@ def main(argv: list[str] | None = None) -> NoReturn:
         signal.signal(signal.SIGINT, _interrupt)
     arguments = sys.argv[1:] if argv is None else argv
     code = run(arguments)
+    if code == ExitCode.INTERRUPTED:
+        for each in _ENDINGS:
+            signal.signal(each, signal.SIG_IGN)  # the interpreter gives up other handlers before it ends
     gc.freeze()  # or the interpreter looks for cycles in all of numpy and onnxruntime before it ends
     sys.exit(code)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """The first signal interrupts; what follows must not interrupt the cleaning up."""
-    signal.signal(number, signal.SIG_IGN)
+    """The first signal interrupts; what follows, of either kind, must not interrupt the cleaning up."""
+    for each in _ENDINGS:
+        signal.signal(each, _ending)  # not SIG_IGN: Python complains of one that has come but was not handled yet
     raise KeyboardInterrupt
+
+
+def _ending(number: int, frame: FrameType | None) -> None:
+    """Nothing: an interrupt is being seen to already."""
 
 
 def run(arguments: list[str]) -> int:
