@@ -161,7 +161,6 @@ def test_scores_of_several_vmaf_models_are_never_mixed(
         (["--corpus", "one.jsonl"], ExitCode.INPUT, "needs at least 2 sources (groups of sources); there are 1"),
         (["--corpus", "one.jsonl", "--probe-cell", "libx265:medium:28"], ExitCode.INPUT, "libx265:medium:28"),
         (["--corpus", "one.jsonl", "--probe-cell", "libx264:medium"], ExitCode.USAGE, "ENCODER:PRESET:CRF"),
-        (["--corpus", "one.jsonl", "--device", "nowhere"], ExitCode.USAGE, "--device nowhere"),
         (["--smoke", "--out-dir", "one.jsonl/x"], ExitCode.OUTPUT, "cannot be written"),
         ([], ExitCode.USAGE, "give --corpus"),
     ],
@@ -172,12 +171,21 @@ def test_bad_input_is_one_clear_line(
     Path("empty.jsonl").touch()
     rows = read_rows(corpus_path)
     Path("one.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows if r["src"] == rows[0]["src"]))
-    if "--device" in arguments:
-        Path("one.jsonl").write_text(corpus_path.read_text())
     result = vmaf_tune("train-v2", *arguments)
     assert result.code == code
     assert message in result.err
     assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "meta", "mps:99", "nowhere"])
+def test_a_device_that_torch_cannot_use_is_one_short_line(
+    vmaf_tune: VmafTune, corpus_path: Path, device: str, tmp_path: Path
+) -> None:
+    result = vmaf_tune("train-v2", "--corpus", corpus_path, "--device", device, "--metrics-out", "metrics.json")
+    assert result.code == ExitCode.USAGE
+    assert result.err.startswith(f"Error: --device {device}: torch cannot use it here (")
+    assert (result.err.count("\n"), len(result.err) < 250) == (1, True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_short_of_the_gate_never_replaces_a_production_model(

@@ -208,9 +208,9 @@ def _one_thread_each() -> Iterator[None]:
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()  # a device without memory (meta) ends here
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].split(". ")[0][:160]
         raise UsageError(f"--device {name}: torch cannot use it here ({reason})") from error
     return device
 
