@@ -175,3 +175,27 @@ def test_crf_curves_know_nothing_of_an_encoder_they_never_saw() -> None:
     data = dataset()
     x264 = data.encoders == "libx264"
     np.testing.assert_allclose(crf_curves(data, x264, ~x264), data.targets[x264].mean())
+
+
+def test_some_rows_are_learnt_again_as_an_unknown_encoder_s() -> None:
+    data = dataset()
+    block = CodecBlock.of_version(1)
+    table = data.table(block)
+    count = len(table.targets) - len(data)
+    assert table.repeated == count
+    assert 1 <= count <= len(data) / 4
+    features, (codec,), targets = table.features[-count:], table.rest, table.targets[-count:]
+    shown = dict(zip(block.layout, codec[-count:].T, strict=True))
+    assert {name: set(values.tolist()) for name, values in shown.items() if values.any()} == {
+        "encoder_onehot[unknown]": {1.0}, "preset_norm": {0.5}, "crf_norm": {0.5},
+    }  # fmt: skip
+    for row, target in zip(features, targets, strict=True):
+        same = (data.features == row).all(axis=1) & (data.targets == target)
+        assert same.any()
+
+
+def test_a_vocabulary_without_an_unknown_slot_shows_nothing_again() -> None:
+    data = dataset()
+    block = CodecBlock.of_version(3)
+    whole = dataclasses.replace(data, codec=block.matrix(list(data.cells)))
+    assert len(whole.table(block).targets) == len(data)
