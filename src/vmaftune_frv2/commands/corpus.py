@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from vmaftune_frv2.commands._options import default_jobs, ffmpeg_option, grid_options, raw_options
+from vmaftune_frv2.errors import InterruptedRunError
 from vmaftune_frv2.host.cli import Host, pass_host
 
 
@@ -98,4 +99,7 @@ def corpus(host: Host, /, **options: Any) -> int:
         raise click.BadParameter(str(error), param_hint="--extra-params") from error
     options["jobs"] = options["jobs"] or default_jobs()
     options["threads"] = options["threads"] or max(1, default_jobs() // options["jobs"])
-    return run_sweep(host, Request(labels=tuple(labels), **options))
+    try:
+        return run_sweep(host, Request(labels=tuple(labels), **options))
+    except KeyboardInterrupt as stop:
+        raise InterruptedRunError("interrupted; the same command goes on from here") from stop

@@ -115,10 +115,8 @@ def run(arguments: list[str]) -> int:
         result = build_cli(load_plugins()).main(arguments, prog_name="vmaf-tune", standalone_mode=False)
         sys.stdout.flush()
         return int(result) if isinstance(result, int) else ExitCode.OK
-    except click.exceptions.Abort:
-        return _report("interrupted; the same command goes on from here", ExitCode.INTERRUPTED, debug)
-    except KeyboardInterrupt:
-        return _report("interrupted; the same command goes on from here", ExitCode.INTERRUPTED, debug)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return _report("interrupted", ExitCode.INTERRUPTED, debug)
     except click.ClickException as error:
         error.show()
         return error.exit_code
