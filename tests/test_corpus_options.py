@@ -145,3 +145,18 @@ def test_a_spoilt_cache_is_no_answer(content, cached, tmp_path):
     again, err = cached()
     assert "from" not in err
     assert again["vmaf_score"] == row["vmaf_score"]
+
+
+def test_an_encode_folder_that_cannot_be_written_is_one_clear_line(clip, vmaf_tune):
+    result = vmaf_tune("corpus", clip(), *QUICK, "--encode-dir", "/proc")
+    assert result.code == ExitCode.OUTPUT
+    assert result.err == "Error: /proc: no folder can be made in it (No such file or directory)\n"
+
+
+def test_a_cache_that_cannot_be_written_costs_no_row(clip, vmaf_tune, rows_of, tmp_path):
+    result = vmaf_tune("corpus", clip(), *QUICK, "--cache-dir", "/proc")
+    assert result.code == ExitCode.OUTPUT
+    assert "/proc/" in result.err
+    assert "cannot be written" in result.err
+    (row,) = rows_of(tmp_path / "corpus.jsonl")
+    assert row["exit_status"] == 0

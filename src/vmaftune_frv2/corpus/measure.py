@@ -78,6 +78,7 @@ def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: Mea
 
     Raises:
         InputError: the source is not the file any more that was planned with; nothing may go on.
+        OutputError: there is no place for intermediate files.
     """
     check_unchanged(request.source)
     row = request.base_row()

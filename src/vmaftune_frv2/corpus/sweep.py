@@ -82,7 +82,7 @@ def sweep(
         table: known encoders.
 
     Raises:
-        OutputError: a row could not be written; the cells before it are safe.
+        OutputError: a row could not be written; the cells before it are safe, and this one if it was the cache.
         ToolError: workers kept dying under a cell; the cells before it are safe.
     """
     summary = Summary(planned=len(plan))
@@ -108,9 +108,11 @@ def sweep(
                 take(Outcome(row, None), store, events, summary)
 
     for request, outcome in _drain(uncached(), submit, workers):
-        if cache is not None:
-            cache.put(request, outcome.row)
-        take(outcome, store, events, summary)
+        try:
+            if cache is not None:
+                cache.put(request, outcome.row)
+        finally:  # a row that was measured is kept, whatever becomes of the cache
+            take(outcome, store, events, summary)
     events.finished(summary)
     return summary
 

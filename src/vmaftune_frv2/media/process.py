@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from vmaftune_frv2.errors import InterruptedRunError, TimeoutToolError, ToolError
+from vmaftune_frv2.errors import InterruptedRunError, OutputError, TimeoutToolError, ToolError
 from vmaftune_frv2.media.guard import GUARD
 
 STDERR_TAIL_LINES = 12
@@ -146,8 +146,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def scratch_dir(parent: Path | None, prefix: str) -> Iterator[Path]:
-    """A folder for intermediate files, removed at the end, also when this process is killed."""
-    folder = tempfile.mkdtemp(prefix=prefix, dir=parent)
+    """A folder for intermediate files, removed at the end, also when this process is killed.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        folder = tempfile.mkdtemp(prefix=prefix, dir=parent)
+    except OSError as error:
+        where = parent or tempfile.gettempdir()
+        raise OutputError(f"{where}: no folder can be made in it ({error.strerror})") from error
     GUARD.add_folder(folder)
     try:
         yield Path(folder)
