@@ -10,12 +10,15 @@ from typing import Any
 import click
 
 from vmaftune_frv2.commands._options import RAW_SUFFIXES, is_raw, parse_framerate
+from vmaftune_frv2.contract.rows import SOURCE_COMPLEXITY
 from vmaftune_frv2.errors import UsageError
+from vmaftune_frv2.media.complexity import measure_complexity
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.hdr import resolve, signalling_filters
 from vmaftune_frv2.media.probe import open_source
 from vmaftune_frv2.media.shots import detect_shots
 from vmaftune_frv2.media.source import RawFormat, Source
+from vmaftune_frv2.media.together import usable_cpus
 
 UPSTREAM_FRAMERATE = Fraction(24)
 """Frame rate of a raw source that names none, as in the upstream tool."""
@@ -47,6 +50,7 @@ def open_sources(
     duration: float = 0.0,
     hdr_mode: str = "auto",
     shots: bool = False,
+    complexity: bool = False,
     trust_header: bool = False,
 ) -> list[Source]:
     """Opens every source, each once.
@@ -60,11 +64,13 @@ def open_sources(
         duration: what the user says they last, 0 for nothing.
         hdr_mode: what encodes are labelled as.
         shots: whether to count shots.
+        complexity: whether to measure how hard they are to encode.
         trust_header: whether the middle may be where the container says, as ``open_source``.
 
     Raises:
         UsageError: a raw file without its dimensions, or dimensions or a duration that a file contradicts.
         InputError: a source cannot be used.
+        ToolError: ffmpeg failed at counting shots or measuring complexity.
     """
     sources = []
     for label in dict.fromkeys(labels):
@@ -83,6 +89,8 @@ def open_sources(
         known: dict[str, Any] = dict(hdr.row_values())
         if shots:
             known |= detect_shots(ffmpeg, source).row_values()
+        if complexity:
+            known[SOURCE_COMPLEXITY] = measure_complexity(ffmpeg, [source], threads=usable_cpus())
         sources.append(
             dataclasses.replace(source, label_filters=signalling_filters(source, hdr), row_values=known)
         )

@@ -45,6 +45,7 @@ class Request:
     feature_set: str
     hdr_mode: str
     shots: bool
+    complexity: bool
     encoder_stats: bool
     jobs: int
     threads: int
@@ -79,6 +80,7 @@ def run_sweep(host: Host, request: Request) -> int:
         duration=request.duration,
         hdr_mode=request.hdr_mode,
         shots=request.shots,
+        complexity=request.complexity,
     )
     plan, remaps = make_plan(
         ffmpeg,
@@ -100,8 +102,9 @@ def run_sweep(host: Host, request: Request) -> int:
         _print_plan(plan, CorpusStore(request.output).look())
         return ExitCode.OK
     options = _measure_options(request)
-    asked = partial(is_complete, request.shots, request.encoder_stats)
-    with CorpusStore(request.output, asked if request.shots or request.encoder_stats else None) as store:
+    extras = request.shots, request.complexity, request.encoder_stats
+    asked = partial(is_complete, *extras) if any(extras) else None
+    with CorpusStore(request.output, asked) as store:
         if store.quarantined:
             click.echo(f"a torn last line was moved to {store.quarantine_path}", err=True)
         summary = _run(host, plan, ffmpeg, store, options, request)
@@ -198,7 +201,11 @@ def _print_incomplete(plan: Plan, store: CorpusStore, request: Request) -> None:
     """No row is measured again for what these options add; whoever asks must hear that it is not there."""
     lacking = sum(cell.identity in store.incomplete for cell in plan) if store.incomplete else 0
     if lacking:
-        options = {"--shots": request.shots, "--encoder-stats": request.encoder_stats}
+        options = {
+            "--shots": request.shots,
+            "--complexity": request.complexity,
+            "--encoder-stats": request.encoder_stats,
+        }
         asked = " ".join(name for name, given in options.items() if given)
         click.echo(
             f"{lacking} of the rows already there lack what {asked} adds; a new --output will have it", err=True

@@ -45,6 +45,7 @@ from vmaftune_frv2.host.cli import Host, pass_host
 @click.option("--force-hdr-pq", "hdr_mode", flag_value="force-hdr-pq", help="Label encodes as HDR, PQ.")
 @click.option("--force-hdr-hlg", "hdr_mode", flag_value="force-hdr-hlg", help="Label encodes as HDR, HLG.")
 @click.option("--shots", is_flag=True, help="Count each source's shots.")
+@click.option("--complexity", is_flag=True, help="Measure how hard each source is to encode: source_complexity.")
 @click.option("--encoder-stats", is_flag=True, help="Read the encoder's own statistics (libx264).")
 @click.option("--jobs", type=click.IntRange(min=1), default=None, help="Cells measured at once.  [default: CPUs]")
 @click.option(

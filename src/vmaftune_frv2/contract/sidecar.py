@@ -13,6 +13,7 @@ from vmaftune_frv2.contract.codec import CodecBlock, block_of_layout
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler
 from vmaftune_frv2.contract.files import read_json
+from vmaftune_frv2.contract.first_crf import FirstCrf
 from vmaftune_frv2.contract.full_features import FULL_FEATURES
 from vmaftune_frv2.contract.intervals import Intervals
 from vmaftune_frv2.errors import ModelError, UsageError
@@ -51,6 +52,7 @@ class Sidecar:
         quantity: what an anchored predictor shifts: ``score`` or ``log_bits_per_pixel``; None for a regressor.
         anchor_pad: of an anchored predictor's space, see ``AnchorSpace``.
         intervals: how wrong predictions are.
+        first_crf: where a search begins, told by the source alone.
         vmaf_model: libvmaf model whose scores were learnt.
         smoke: True for a load-path probe that is not for quality work.
         gate: the ship gate's lines.
@@ -75,6 +77,7 @@ class Sidecar:
     quantity: str | None = None
     anchor_pad: float | None = None
     intervals: Intervals | None = None
+    first_crf: FirstCrf | None = None
     vmaf_model: str | None = None
     smoke: bool = False
     gate: Mapping[str, Any] = field(default_factory=dict)
@@ -114,6 +117,7 @@ class Sidecar:
             "pooling": self.pooling,
             **({"anchor": {"quantity": self.quantity, "pad": self.anchor_pad}} if self.quantity else {}),
             **({"intervals": self.intervals.to_json()} if self.intervals else {}),
+            **({"first_crf": self.first_crf.to_json()} if self.first_crf else {}),
             "vmaf_model": self.vmaf_model,
             "smoke": self.smoke,
             "gate": dict(self.gate),
@@ -174,6 +178,7 @@ def _from_json(document: Mapping[str, Any]) -> Sidecar:
         quantity=anchor["quantity"] if anchor else None,
         anchor_pad=anchor["pad"] if anchor else None,
         intervals=Intervals.from_json(document["intervals"]) if "intervals" in document else None,
+        first_crf=FirstCrf.from_json(document["first_crf"]) if "first_crf" in document else None,
         vmaf_model=document.get("vmaf_model"),
         smoke=bool(document.get("smoke", document.get("training", {}).get("smoke", False))),
         gate=document.get("gate", {}),

@@ -33,7 +33,7 @@ class ResultCache:
                 return None
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        if not is_complete(False, options.encoder_stats, row):
+        if not is_complete(False, False, options.encoder_stats, row):
             return None
         mine = {"src": request.source.label, "run_id": uuid.uuid4().hex, "encode_path": None}
         return {**row, **request.source.row_values, **mine}

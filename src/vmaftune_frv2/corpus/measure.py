@@ -13,7 +13,14 @@ from typing import Any
 from vmaftune_frv2.contract.encoders import Encoder
 from vmaftune_frv2.contract.features import pool
 from vmaftune_frv2.contract.full_features import pool_full
-from vmaftune_frv2.contract.rows import FAILURE_REASON, FULL_FEATURES, PER_FRAME_FEATURES, PER_FRAME_VMAF, Row
+from vmaftune_frv2.contract.rows import (
+    FAILURE_REASON,
+    FULL_FEATURES,
+    PER_FRAME_FEATURES,
+    PER_FRAME_VMAF,
+    SOURCE_COMPLEXITY,
+    Row,
+)
 from vmaftune_frv2.corpus.plan import CellRequest
 from vmaftune_frv2.errors import TimeoutToolError, ToolError
 from vmaftune_frv2.media.encode import Encoded, encode
@@ -58,9 +65,11 @@ class MeasureOptions:
         return LEAST_TIME_LIMIT_S + TIME_LIMIT_FACTOR * (request.cpu_seconds(encoder) + request.source.megapixels)
 
 
-def is_complete(shots: bool, encoder_stats: bool, row: Row) -> bool:
+def is_complete(shots: bool, complexity: bool, encoder_stats: bool, row: Row) -> bool:
     """Whether a row has what these options add to it, as far as its encoder can give it."""
     if shots and row.get("shot_count") is None:
+        return False
+    if complexity and row.get(SOURCE_COMPLEXITY) is None:
         return False
     return not (encoder_stats and has_stats(row["encoder"]) and row.get("enc_internal_qp_mean") is None)
 

@@ -156,11 +156,14 @@ class _Work:
         return any(cell.encoder == encoder for cell in self.measuring.rows)
 
     def probe(self, line: Line, crfs: list[int]) -> None:
-        """The first encode of an encoder: where libx264's cells, or else its typical curve, expect the target."""
+        """The first encode of an encoder: where libx264's cells, or else the source itself, expect the target."""
         if self.question.target is not None and self.knows(UNIVERSAL_ENCODER):
             self._encode_likeliest(line, crfs, {})
-        else:
-            self.encode(self.predictor.probe_cell(*line, self.question.target, crfs), None)
+            return
+        target, complexity = self.question.target, None
+        if target is not None and self.predictor.wants_complexity:
+            complexity = self.measuring.complexity()
+        self.encode(self.predictor.probe_cell(*line, target, crfs, complexity), None)
 
     def predict(self, cells: Sequence[Cell]) -> list[Prediction]:
         """Predictions from everything measured."""

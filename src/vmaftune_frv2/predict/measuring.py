@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.complexity import complexity_vector
 from vmaftune_frv2.contract.rows import Row
 from vmaftune_frv2.corpus.measure import Outcome
 from vmaftune_frv2.corpus.plan import Remap, make_plan
+from vmaftune_frv2.errors import ToolError
+from vmaftune_frv2.media.complexity import measure_complexity
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.windows import spread_windows
-from vmaftune_frv2.predict.anchored import Point
+from vmaftune_frv2.predict.anchored import Point, Vector
 from vmaftune_frv2.predict.predictor import point_of
 from vmaftune_frv2.predict.windows import measure_windows
 
@@ -50,6 +54,8 @@ class Measuring:
     windows: tuple[Source, ...] = ()
     jobs: int = 1
     threads: int = 1
+    _complexity: Vector | None = None
+    _looked: bool = False
 
     def real(self, cells: Sequence[Cell]) -> tuple[Cell, ...]:
         """The cells that really run: every encoder and preset is tried once.
@@ -84,6 +90,16 @@ class Measuring:
                 on_outcome=self.on_outcome,
             )
         return point_of(self.rows[cell], self.pool)
+
+    def complexity(self) -> Vector | None:
+        """[23] how hard the source is to encode, measured once; None where that cannot be told."""
+        if self._complexity is None and not self._looked:
+            self._looked = True
+            source = self.source
+            with contextlib.suppress(ToolError):  # the search begins where the typical source would
+                values = measure_complexity(self.ffmpeg, self.windows or (source,), self.jobs, self.threads)
+                self._complexity = complexity_vector(values, source.width * source.height, float(source.framerate))
+        return self._complexity
 
     def points(self, pool: str | None = None) -> list[Point]:
         """Everything measured, its frames pooled as the question asks or otherwise."""

@@ -14,7 +14,7 @@ from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF, Row
 from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE
 from vmaftune_frv2.errors import ModelError
-from vmaftune_frv2.predict.anchored import Anchored, Point, open_anchored
+from vmaftune_frv2.predict.anchored import Anchored, Point, Vector, open_anchored
 from vmaftune_frv2.predict.curves import LEVEL, predict_curve
 
 VMAF_ID = "vmaf_curve_v1"
@@ -130,7 +130,14 @@ class Predictor:
                     " leave it out, or train with a corpus that has it"
                 )
 
-    def probe_cell(self, encoder: str, preset: str, target: float | None, crfs: Sequence[int]) -> Cell:
+    def probe_cell(
+        self,
+        encoder: str,
+        preset: str,
+        target: float | None,
+        crfs: Sequence[int],
+        complexity: Vector | None = None,
+    ) -> Cell:
         """The cell to encode first.
 
         Args:
@@ -138,10 +145,15 @@ class Predictor:
             preset: native preset.
             target: VMAF that is looked for; None for the middle of the range.
             crfs: candidates.
+            complexity: [23] of the source, None where it was not measured.
 
         Returns:
-            Where the typical curve meets the target; without one, the cell that most sources of the corpus have.
+            Where the source should meet the target by its complexity, else where the typical curve does; without
+            a target or a curve, the cell that most sources of the corpus have.
         """
+        guess = self._first_crf(encoder, preset, target, complexity)
+        if guess is not None:
+            return Cell(encoder, preset, min(crfs, key=lambda crf: abs(crf - guess)))
         curve = self._typical(encoder, preset)
         if target is None or curve is None:
             pinned = self.vmaf.sidecar.probe_for(encoder)
@@ -149,6 +161,19 @@ class Predictor:
             return Cell(encoder, preset, crf)
         reaching = [crf for crf in crfs if np.interp(crf, *curve) >= target]
         return Cell(encoder, preset, max(reaching, default=min(crfs)))
+
+    @property
+    def wants_complexity(self) -> bool:
+        """Whether the source's complexity tells where to begin."""
+        return self.vmaf.sidecar.first_crf is not None
+
+    def _first_crf(
+        self, encoder: str, preset: str, target: float | None, complexity: Vector | None
+    ) -> float | None:
+        learnt = self.vmaf.sidecar.first_crf
+        if learnt is None or target is None or complexity is None:
+            return None
+        return learnt.crf(encoder, preset, target, complexity)
 
     def _typical(self, encoder: str, preset: str) -> tuple[list[float], list[float]] | None:
         curves: Mapping[str, Any] | None = self.vmaf.sidecar.cells[encoder].get("typical")

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.complexity import complexity_vector
 from vmaftune_frv2.contract.descriptor import descriptor, log_bits_per_pixel
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
 from vmaftune_frv2.contract.features import CANONICAL6, feature_vector
-from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, Row
+from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, SOURCE_COMPLEXITY, Row
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
 from vmaftune_frv2.errors import InputError
 
@@ -39,6 +40,7 @@ class Measured:
         log_bpp: natural log of bits per pixel; None where unknown.
         frames: [T, 7] canonical-6 and VMAF of every frame; None where unknown.
         full: {name: mean} of features beyond the canonical-6.
+        complexity: [23] how hard the source is to encode; None where unknown.
         judged: False for rows that are only learnt from.
     """
 
@@ -53,6 +55,7 @@ class Measured:
     log_bpp: float | None = None
     frames: NDArray[np.float32] | None = None
     full: dict[str, float | None] = field(default_factory=dict)
+    complexity: NDArray[np.float64] | None = None
     judged: bool = True
 
 
@@ -141,8 +144,16 @@ def _measured(row: Row, judged: bool) -> Measured:
         log_bpp=log_bpp,
         frames=_frames(row),
         full=row.get("full_features") or {},
+        complexity=_complexity(row),
         judged=judged,
     )
+
+
+def _complexity(row: Row) -> NDArray[np.float64] | None:
+    values, rate = row.get(SOURCE_COMPLEXITY), row.get("framerate")
+    if not values or not rate:
+        return None
+    return complexity_vector(values, row["width"] * row["height"], rate)
 
 
 def _frames(row: Row) -> NDArray[np.float32] | None:

@@ -210,6 +210,7 @@ def _release_anchored(trained: Trained, quantity: str, model: AnchoredModel, fol
         quantity=quantity,
         anchor_pad=model.config.pad,
         intervals=model.intervals,
+        first_crf=trained.first_crf if quantity == SCORE else None,
         vmaf_model=trained.corpus.rows[0].vmaf_model,
         smoke=not gate.met,
         gate=gate.as_json(),

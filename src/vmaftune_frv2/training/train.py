@@ -12,6 +12,7 @@ from vmaftune_frv2.contract.cells import FROM_CELL, FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock, OneHotBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import CANONICAL6
+from vmaftune_frv2.contract.first_crf import FirstCrf
 from vmaftune_frv2.contract.full_features import FULL_FEATURES
 from vmaftune_frv2.contract.intervals import Intervals, score_covariates
 from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE
@@ -19,6 +20,7 @@ from vmaftune_frv2.training.anchored import AnchoredModel, fit_anchored
 from vmaftune_frv2.training.anchored_net import AnchoredConfig
 from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
 from vmaftune_frv2.training.dataset import Dataset, make_dataset
+from vmaftune_frv2.training.first_crf import fit_first_crf
 from vmaftune_frv2.training.fit import FitOptions, Fitted, Progress
 from vmaftune_frv2.training.frames import FrameModel, fit_frames, judged_groups
 from vmaftune_frv2.training.learnable import Corpus, load_corpus
@@ -99,6 +101,7 @@ class Trained:
         coverage: of the intervals.
         frames: the per-frame codec-blind model; None where the corpus has no per-frame values.
         anchored: {quantity: anchored predictor}.
+        first_crf: where a search begins; None without anchored predictors or sources of known complexity.
         warnings: what the corpus lacks.
     """
 
@@ -112,6 +115,7 @@ class Trained:
     coverage: Coverage | None
     frames: FrameModel | None
     anchored: dict[str, AnchoredModel]
+    first_crf: FirstCrf | None
     warnings: list[str]
 
     @property
@@ -148,6 +152,7 @@ class Trained:
             "coverage": asdict(self.coverage) if self.coverage else None,
             "per_frame": self.frames.as_json() if self.frames else None,
             "anchored": {quantity: model.evaluation.as_json() for quantity, model in self.anchored.items()},
+            "first_crf": dict(self.first_crf.figures) if self.first_crf else None,
         }
 
 
@@ -189,6 +194,7 @@ def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
         coverage=cross_coverage(residuals) if residuals else None,
         frames=frames,
         anchored=anchored,
+        first_crf=fit_first_crf(corpus.rows, request.group_by) if anchored else None,
         warnings=_warnings(data, corpus),
     )
 
