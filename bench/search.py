@@ -24,11 +24,13 @@ from scipy.interpolate import PchipInterpolator
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
+from vmaftune_frv2.contract.first_crf import FirstCrf
 from vmaftune_frv2.contract.sidecar import SCORE, Sidecar
 from vmaftune_frv2.predict.anchored import Anchored, Point
 from vmaftune_frv2.predict.curves import predict_curve
 from vmaftune_frv2.predict.search import Goal, judge, next_crf
 from vmaftune_frv2.training.anchored import AnchoredModel, fit_anchored
+from vmaftune_frv2.training.first_crf import fit_curves, measured_curves
 from vmaftune_frv2.training.groups import group_names
 from vmaftune_frv2.training.learnable import Measured, load_corpus
 from vmaftune_frv2.training.pairs import make_pairs
@@ -55,6 +57,7 @@ class Line:
     crfs: list[int]
     vmaf: NDArray[np.float64]
     told: NDArray[np.float64]
+    complexity: NDArray[np.float64] | None
 
     def point(self, crf: int) -> Point:
         index = self.crfs.index(crf)
@@ -79,7 +82,7 @@ def lines_of(rows: Sequence[Measured], groups: Sequence[str]) -> list[tuple[str,
         interpolated = np.column_stack([np.interp(crfs, at, column) for column in told.T])
         vmaf = PchipInterpolator(at, falling)(crfs)
         interpolated[:, DESCRIPTOR.index("vmaf")] = vmaf
-        lines.append((group, Line(encoder, preset, crfs, vmaf, interpolated)))
+        lines.append((group, Line(encoder, preset, crfs, vmaf, interpolated, measured[0].complexity)))
     return lines
 
 
@@ -98,14 +101,20 @@ def predictor(model: AnchoredModel, group: str) -> Anchored:
     return Anchored(sidecar, shift)
 
 
-def ours(line: Line, goal: Goal, model: Anchored, typical: list[list[float]]) -> int:
-    """Encodes that this package's search needs."""
-    points: list[Point] = []
-    cells = [Cell(line.encoder, line.preset, crf) for crf in line.crfs]
-
+def begin(line: Line, goal: Goal, learnt: FirstCrf | None, typical: list[list[float]]) -> int:
+    """Where ``predict`` begins: where the source itself, else the typical curve, expects the target."""
+    if learnt is not None and line.complexity is not None:
+        guess = learnt.crf(line.encoder, line.preset, goal.target, line.complexity)
+        if guess is not None:
+            return min(line.crfs, key=lambda crf: abs(crf - guess))
     crf, vmaf = np.asarray(typical).T
-    reaching = [c for c in line.crfs if np.interp(c, crf, vmaf) >= goal.target]
-    points.append(line.point(max(reaching, default=line.crfs[0])))
+    return max((c for c in line.crfs if np.interp(c, crf, vmaf) >= goal.target), default=line.crfs[0])
+
+
+def ours(line: Line, goal: Goal, model: Anchored, first: int) -> int:
+    """Encodes that this package's search needs."""
+    points = [line.point(first)]
+    cells = [Cell(line.encoder, line.preset, crf) for crf in line.crfs]
     while True:
         measured = {point.cell.crf: point.vmaf for point in points}
         if judge(goal, line.crfs, measured).settled:
@@ -167,18 +176,23 @@ def main() -> None:
     pairs = make_pairs(corpus.rows, CodecBlock.of_version(ANCHORED_VOCABULARY), "score", "stem-prefix")
     model = fit_anchored(SCORE_NET, pairs, SCORE_FIT, arguments.seeds)
     counts: dict[str, dict[str, list[int]]] = {}
+    curves = measured_curves(corpus.rows, "stem-prefix")
+    learnt: dict[str, FirstCrf | None] = {}
     typical: dict[str, dict[str, dict[str, list[list[float]]]]] = {}
     for group, line in lines_of(corpus.rows, groups):
         if group not in typical:
             others = [row for row, other in zip(corpus.rows, groups, strict=True) if other != group and row.judged]
             typical[group] = typical_curves(others)
+            learnt[group] = fit_curves([curve for curve in curves if curve.group != group])
         opened = predictor(model, group)
         for target in TARGETS:
             if not line.vmaf[0] >= target > line.vmaf[-1]:
                 continue
             goal = Goal(target)
             found = {
-                "this package": ours(line, goal, opened, typical[group][line.encoder][line.preset]),
+                "this package": ours(
+                    line, goal, opened, begin(line, goal, learnt[group], typical[group][line.encoder][line.preset])
+                ),
                 "interpolating": stepwise(line, goal, interpolate(goal)),
                 "bisection": stepwise(line, goal, bisect),
                 "oracle": oracle(line, goal),
