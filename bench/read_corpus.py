@@ -1,9 +1,10 @@
 """How fast a corpus is read and checked: rows per second and peak memory of 100,000 rows.
 
 Generates its corpora (always the same rows) into a folder, then reads each in fresh processes, by the functions
-that `validate`, `train-v2` and `predict` use. Wall time includes starting helper processes; peak memory is the sum
-of the peaks of all processes. On a machine that others use, the last column is the one to trust: CPU time per row
-over that of `json.loads` alone on the same rows, just before.
+that `validate`, `train-v2` and `predict` use; `rows` keeps each row as it was read, as `predict --corpus` does
+with `--format jsonl`. Wall time includes starting helper processes; peak memory is the sum of the peaks of all
+processes. On a machine that others use, the last column is the one to trust: CPU time per row over that of
+`json.loads` alone on the same rows, just before.
 """
 
 from __future__ import annotations
@@ -109,10 +110,11 @@ def read(job: str, path: Path) -> int:
         return len(load_corpus([path]).rows)
     from functools import partial
 
-    from vmaftune_frv2.corpus.reader import read_rows
-    from vmaftune_frv2.predict.rows import _to_score
+    from vmaftune_frv2.corpus.reader import read_lines
+    from vmaftune_frv2.predict.rows import to_score
 
-    return sum(isinstance(found, tuple) for found in read_rows([path], partial(_to_score, False)))
+    whole = job == "rows"
+    return sum(isinstance(found, tuple) for found in read_lines([path], partial(to_score, None, whole)))
 
 
 def child(job: str, path: Path) -> None:
@@ -180,7 +182,7 @@ def main() -> int:
     for frames, target in TARGETS.items():
         for suffix in ("", ".gz", ".zst"):
             path = corpus(arguments.folder, arguments.rows, frames, suffix)
-            for job in ("validate", "train-v2", "predict") if not suffix else ("validate",):
+            for job in ("validate", "train-v2", "predict", "rows") if not suffix else ("validate",):
                 wall, cpu, ratio, memory = measure(job, path, arguments.times)
                 size = path.stat().st_size
                 name = f"{frames:>6} {'.jsonl' + suffix:>10} {size / 1e6:>6.0f} {job:>9}"

@@ -10,6 +10,7 @@ import click
 from vmaftune_frv2.commands._emit import emit
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.predict.candidates import Pick, Prediction, candidate_cells, pick_cells, predict_cells
+from vmaftune_frv2.predict.columns import Columns
 from vmaftune_frv2.predict.session import Model, open_model
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def run_predict(options: Mapping[str, Any]) -> int:
     if options["features"] is not None:
         from vmaftune_frv2.predict.inputs import read_features
 
-        features, prober = read_features(options["features"]), None
+        features, prober = read_features(options["features"], Columns.of(model.sidecar)), None
     else:
         prober = _Prober(model, options)
         features = prober.features()
@@ -104,13 +105,13 @@ class _Prober:
         return probe
 
     def features(self) -> list[float]:
-        """[6] canonical-6 means of the probe encode."""
-        from vmaftune_frv2.contract.features import feature_vector
+        """The model's features of the probe encode."""
         from vmaftune_frv2.predict.inputs import measure_cell
 
         click.echo(f"probing {self._source.label} with {self._probe}", err=True)
-        row = measure_cell(self._ffmpeg, self._source, self._probe, self._vmaf_model)
-        return feature_vector(row, f"probe of {self._source.label}")
+        columns = Columns.of(self._model.sidecar)
+        row = measure_cell(self._ffmpeg, self._source, self._probe, self._vmaf_model, columns.full)
+        return columns.read(row, f"probe of {self._source.label}")
 
     def verify(self, pick: Pick) -> dict[str, Any]:
         """The measured score of a pick beside the predicted one."""

@@ -81,6 +81,15 @@ def read_rows(files: Iterable[Path], take: Callable[[Row], T]) -> Iterator[T | F
     Raises:
         InputError: a file cannot be read, or is cut short; what comes before was yielded.
     """
+    return read_lines(files, partial(_row_alone, take))
+
+
+def _row_alone(take: Callable[[Row], T], row: Row, line: bytes) -> T:
+    return take(row)
+
+
+def read_lines(files: Iterable[Path], take: Callable[[Row, bytes], T]) -> Iterator[T | Fault]:
+    """As ``read_rows``, for a ``take`` that is given the line of the row besides, without its newline."""
     files = list(files)
     blocks = chain.from_iterable(map(read_blocks, files))
     before = 0  # lines of the file at hand
@@ -115,7 +124,7 @@ def map_blocks(check: Callable[[Block], T], blocks: Iterator[Block], expected_by
     return map_with_helpers(check, blocks, spare_cpus())
 
 
-def _check_block(take: Callable[[Row], T], block: Block) -> _Checked[T]:
+def _check_block(take: Callable[[Row, bytes], T], block: Block) -> _Checked[T]:
     try:
         lines, damage = block.lines(), block.damage
     except OSError as error:
@@ -132,7 +141,7 @@ def _check_block(take: Callable[[Row], T], block: Block) -> _Checked[T]:
             except ValueError as error:
                 found.append(Fault(block.path, number, f"not JSON: {error}"))
             else:
-                found.append(Fault(block.path, number, "", tuple(violations)) if violations else take(row))
+                found.append(Fault(block.path, number, "", tuple(violations)) if violations else take(row, line))
     return _Checked(block.path, block.begins, len(lines), found, damage)
 
 

@@ -44,7 +44,7 @@ def predict_cells(model: Model, features: ArrayLike, cells: Sequence[Cell]) -> l
 
     Args:
         model: an open model.
-        features: [6] raw canonical-6 means.
+        features: [F] raw means, as ``Model.score``.
         cells: candidates.
     """
     scores = model.score(np.asarray(features, dtype=np.float64), cells)

@@ -34,7 +34,7 @@ class Committee:
         """Where the VMAF of cells likely lies.
 
         Args:
-            features: [N, 6] or [6] raw canonical-6 means, as ``Model.score``.
+            features: [N, F] or [F] raw means, as ``Model.score``.
             cells: N cells.
             predicted: [N] predictions that the intervals are to hold, within them or not.
 

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmaftune_frv2.contract.features import CANONICAL6, feature_vector, mean_key, read_metric
+from vmaftune_frv2.contract.features import CANONICAL6, mean_key, read_metric
 from vmaftune_frv2.contract.files import read_json
+from vmaftune_frv2.contract.full_features import pool_full
+from vmaftune_frv2.contract.rows import FULL_FEATURES
 from vmaftune_frv2.errors import InputError, ToolError
+from vmaftune_frv2.predict.columns import Columns
 
 if TYPE_CHECKING:
     from vmaftune_frv2.contract.cells import Cell
@@ -17,34 +20,43 @@ if TYPE_CHECKING:
     from vmaftune_frv2.media.source import Source
 
 
-def read_features(path: Path) -> list[float]:
-    """[6] canonical-6 means from a JSON file.
+def read_features(path: Path, columns: Columns) -> list[float]:
+    """The features of a model from a JSON file.
 
-    The file holds {feature: value}, a corpus row (``<f>_mean``), or a libvmaf log, whose frames are pooled.
+    The file holds {feature: value}, a corpus row (``<f>_mean``, ``full_features``), or a libvmaf log, whose frames
+    are pooled.
 
     Raises:
         InputError: unreadable, not JSON, a feature missing, NaN or infinite.
     """
     document = read_json(path, InputError)
     if "frames" in document:
-        document = _pool_log(document, path)
-    return feature_vector(document, str(path))
+        document = _pool_log(document, path, columns.full)
+    return columns.read(document, str(path))
 
 
-def _pool_log(log: Mapping[str, Any], path: Path) -> dict[str, float]:
+def _pool_log(log: Mapping[str, Any], path: Path, full: bool) -> dict[str, Any]:
     frames = log["frames"]
     if not isinstance(frames, list) or not frames:
         raise InputError(f"{path}: the libvmaf log has no frames")
     try:
-        return {
+        pooled: dict[str, Any] = {
             mean_key(feature): sum(read_metric(frame["metrics"], feature) for frame in frames) / len(frames)
             for feature in CANONICAL6
         }
+        if full:
+            further = pool_full(frame["metrics"] for frame in frames)
+            logged = set().union(*(frame["metrics"] for frame in frames))
+            # A column that no frame names was not asked of libvmaf; others had no finite value.
+            pooled[FULL_FEATURES] = {
+                name: mean for name, mean in further.items() if mean is not None or name in logged
+            }
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: the libvmaf log lacks {error}") from error
+    return pooled
 
 
-def measure_cell(ffmpeg: FFmpeg, source: Source, cell: Cell, vmaf_model: str) -> Row:
+def measure_cell(ffmpeg: FFmpeg, source: Source, cell: Cell, vmaf_model: str, full_features: bool = False) -> Row:
     """Encodes and scores one cell of a source; the row that a sweep would have written.
 
     Raises:
@@ -55,7 +67,7 @@ def measure_cell(ffmpeg: FFmpeg, source: Source, cell: Cell, vmaf_model: str) ->
     from vmaftune_frv2.corpus.measure import MeasureOptions, measure
     from vmaftune_frv2.corpus.plan import make_plan
 
-    plan, _ = make_plan(ffmpeg, [source], [cell], vmaf_model=vmaf_model)
+    plan, _ = make_plan(ffmpeg, [source], [cell], vmaf_model=vmaf_model, full_features=full_features)
     (request,) = plan
     row = measure(request, ENCODERS.get(cell.encoder), ffmpeg, MeasureOptions()).row
     if row["exit_status"] != 0:

@@ -56,7 +56,7 @@ class Model:
         """Predicted VMAF.
 
         Args:
-            features: [N, 6] or [6] raw canonical-6 means; one vector serves every cell.
+            features: [N, F] or [F] raw means, F as the sidecar's ``feature_order``; one vector serves every cell.
             cells: N cells; a codec-blind model looks at their number only.
 
         Returns:
