@@ -66,7 +66,11 @@ def test_records_of_every_question_are_as_their_schema_says(asked: dict[str, Pre
     for record in records:
         assert faults(record, schema) == []
         assert tuple(record) == COLUMNS[schema]
-    assert list(map(json.loads, asked[schema]("--format", "jsonl").out.splitlines())) == records
+    lines = list(map(json.loads, asked[schema]("--format", "jsonl").out.splitlines()))
+    if schema == "predict_row":  # which has all of the row then
+        assert all(faults(line, schema) == [] for line in lines)
+        lines = [{key: line[key] for key in COLUMNS[schema]} for line in lines]
+    assert lines == records
     rows = list(csv.DictReader(io.StringIO(asked[schema]("--format", "csv").out)))
     assert [tuple(row) for row in rows] == [COLUMNS[schema]] * len(records)
     for row, record in zip(rows, records, strict=True):

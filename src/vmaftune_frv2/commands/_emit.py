@@ -13,6 +13,8 @@ import click
 from vmaftune_frv2.commands._table import format_table
 
 Record = Mapping[str, Any]
+HELD_BYTES = 1 << 18
+"""Lines that are written at once."""
 
 
 def emit(style: str, columns: Sequence[str], records: Iterable[Record]) -> None:
@@ -36,6 +38,29 @@ def emit(style: str, columns: Sequence[str], records: Iterable[Record]) -> None:
     else:
         rows = [[_text(value) for value in _ordered(columns, record).values()] for record in records]
         click.echo(format_table([column.replace("_", " ") for column in columns], rows, left=2))
+
+
+def emit_lines(lines: Iterable[bytes]) -> None:
+    """Prints lines that are JSON already, newlines included, as they come, some at a time."""
+    held: list[bytes] = []
+    size = 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if size >= HELD_BYTES:
+            _write(b"".join(held))
+            held, size = [], 0
+    _write(b"".join(held))
+
+
+def _write(data: bytes) -> None:
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None:  # somebody put text in the place of stdout
+        sys.stdout.write(data.decode())
+        return
+    sys.stdout.flush()
+    stream.write(data)
+    stream.flush()
 
 
 def _ordered(columns: Sequence[str], record: Record) -> dict[str, Any]:

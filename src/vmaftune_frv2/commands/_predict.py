@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmaftune_frv2.commands._emit import emit
+from vmaftune_frv2.commands._emit import emit, emit_lines
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.predict.candidates import Pick, Prediction, candidate_cells, pick_cells, predict_cells
 from vmaftune_frv2.predict.columns import Columns
@@ -155,20 +155,21 @@ def _pick_record(pick: Pick) -> dict[str, Any]:
 def _predict_rows(model: Model, options: Mapping[str, Any]) -> int:
     from vmaftune_frv2.predict.rows import RowPredictions
 
-    predictions = RowPredictions(model, options["corpora"])
-    emit(options["style"], ROW_COLUMNS, map(_row_record, predictions))
+    whole = options["style"] == "jsonl"
+    predictions = RowPredictions(model, options["corpora"], whole)
+    if whole:
+        emit_lines(found.line() for found in predictions)
+    else:
+        emit(options["style"], ROW_COLUMNS, map(_row_record, predictions))
     for encoder, count in predictions.unknown.items():
-        click.echo(f"{count} rows of {encoder} were scored in the unknown slot", err=True)
+        click.echo(
+            f"{count} rows of {encoder} were scored in the unknown slot, where preset and crf are not looked at",
+            err=True,
+        )
     for reason, count in predictions.skipped.items():
         click.echo(f"{count} rows got no prediction: {reason}", err=True)
     return ExitCode.NEGATIVE if predictions.skipped else ExitCode.OK
 
 
 def _row_record(found: Predicted) -> dict[str, Any]:
-    low, high = found.interval or (None, None)
-    return {
-        **{key: found.row.get(key) for key in ROW_COLUMNS},
-        "vmaf_predicted": round(found.vmaf, 4),
-        "vmaf_low": low if low is None else round(low, 4),
-        "vmaf_high": high if high is None else round(high, 4),
-    }
+    return {**found.row, **dict(zip(ROW_COLUMNS[-3:], found.rounded, strict=True))}
