@@ -104,7 +104,7 @@ def test_verified_pick_is_measured_and_reaches_the_target(predict, corpus_path: 
         assert f"{pick['encoder']}:{pick['preset']}:{pick['crf']}" in mine
         # Within the tolerance, or the next candidate was seen to fail.
         assert pick["vmaf_predicted"] <= 80.5 or f"{pick['encoder']}:{pick['preset']}:{pick['crf'] + 1}" in mine
-    assert len(re.findall(r"expected \d", result.err)) == len(encoded(result)) - 1  # all but the first
+    assert len(re.findall(r"expected VMAF \d", result.err)) == len(encoded(result)) - 1  # all but the first
 
 
 def test_verification_stops_at_max_encodes(predict) -> None:

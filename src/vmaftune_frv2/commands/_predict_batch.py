@@ -45,7 +45,7 @@ def run_predict_batch(predictor: Predictor, question: Question, options: Mapping
     def one(label: str) -> Told:
         try:
             measuring = open_measuring(predictor, {**options, "source": label}, beside)
-            measuring.on_outcome = record
+            attach(measuring)
             said = answer(predictor, measuring, question, lambda step: say_step(step, f"{label}: "))
             commands = ffmpeg_commands(measuring, said.picks) if options["emit"] else []
             return Told(label, said, commands=tuple(commands))
@@ -66,7 +66,7 @@ def run_predict_batch(predictor: Predictor, question: Question, options: Mapping
                 click.echo(command)
             yield told.label, told.said
 
-    with recording(options) as record:
+    with recording(options) as attach:
         if options["emit"]:
             collections.deque(answers(), maxlen=0)
         else:

@@ -12,10 +12,10 @@ from vmaftune_frv2.commands._measuring import open_measuring
 from vmaftune_frv2.commands._predict_output import print_answers, verdict
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.grid import candidate_grid
-from vmaftune_frv2.corpus.measure import Outcome
 from vmaftune_frv2.corpus.plan import Remap
 from vmaftune_frv2.host.cli import Host
 from vmaftune_frv2.predict.answer import Question, answer
+from vmaftune_frv2.predict.measuring import Measuring
 from vmaftune_frv2.predict.predictor import Predictor
 from vmaftune_frv2.predict.search import Step
 
@@ -56,7 +56,7 @@ def _answer_one(predictor: Predictor, question: Question, options: Mapping[str, 
             check_plot(options["plot"])
         measuring = open_measuring(predictor, options)
         measuring.on_remap = _say_remap
-        measuring.on_outcome = stack.enter_context(recording(options))
+        stack.enter_context(recording(options))(measuring)
         said = answer(predictor, measuring, question, say_step)
     if options["plot"]:
         write_plot(options["plot"], said, measuring, question.target)
@@ -71,17 +71,17 @@ def _answer_one(predictor: Predictor, question: Question, options: Mapping[str, 
 
 
 @contextlib.contextmanager
-def recording(options: Mapping[str, Any]) -> Iterator[Callable[[Outcome], None]]:
-    """What takes every measurement: ``--record``'s corpus, or nobody."""
+def recording(options: Mapping[str, Any]) -> Iterator[Callable[[Measuring], None]]:
+    """What attaches ``--record``'s corpus to what is measured of a source; nothing where there is none."""
     if not options["record"]:
-        yield lambda outcome: None
+        yield lambda measuring: None
         return
     from vmaftune_frv2.commands._predict_record import recorder
 
     host = click.get_current_context().find_object(Host)
     assert host is not None
-    with recorder(host, options["record"]) as record:
-        yield record
+    with recorder(host, options["record"]) as corpus:
+        yield corpus.attach
 
 
 def question_of(predictor: Predictor, options: Mapping[str, Any]) -> Question:
@@ -108,9 +108,11 @@ def question_of(predictor: Predictor, options: Mapping[str, Any]) -> Question:
 
 
 def say_step(step: Step, where: str = "") -> None:
-    """Tells of a real encode."""
-    expected = "" if step.predicted is None else f", expected {step.predicted:.2f}"
-    click.echo(f"{where}encoded {step.cell}: VMAF {step.vmaf:.2f}{expected}", err=True)
+    """Tells of a real encode, or of a row that was there."""
+    said = f"{'known' if step.known else 'encoded'} {step.cell}: VMAF {step.vmaf:.2f}, {step.kbps:.1f} kbit/s"
+    if step.predicted is not None:
+        said += f", expected VMAF {step.predicted:.2f}"
+    click.echo(where + said, err=True)
 
 
 def _say_remap(remap: Remap) -> None:

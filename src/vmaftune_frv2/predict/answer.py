@@ -76,7 +76,7 @@ class Answer:
     Args:
         predictions: every candidate.
         picks: per (encoder, preset), lowest bitrate first; empty without a target.
-        steps: the real encodes in order, with what was expected of each.
+        steps: the measured cells in order, with what was expected of each.
     """
 
     predictions: tuple[Prediction, ...]
@@ -96,7 +96,7 @@ def answer(
         predictor: predicts.
         measuring: the source.
         question: what is asked.
-        on_step: told after every encode.
+        on_step: told of every measured cell.
 
     Raises:
         ModelError: an encoder was not learnt.
@@ -144,11 +144,12 @@ class _Work:
         self.steps: list[Step] = []
 
     def encode(self, cell: Cell, expected: float | None) -> None:
-        """Measures a cell, once."""
+        """Measures a cell, once, unless it is known."""
         if cell in self.measuring.rows:
             return
         point = self.measuring.measure(cell)
-        self.steps.append(Step(cell, expected, point.vmaf))
+        rate, known = self.measuring.rows[cell]["bitrate_kbps"], cell in self.measuring.reused
+        self.steps.append(Step(cell, expected, point.vmaf, rate, known))
         self._on_step(self.steps[-1])
 
     def knows(self, encoder: str) -> bool:
@@ -186,9 +187,13 @@ class _Work:
         """Encodes until measurements prove the pick of a line, or as often as is allowed."""
         while True:
             measured = self.measured(line)
-            if judge(self.goal, crfs, measured).settled or len(measured) >= self.question.max_encodes:
+            if judge(self.goal, crfs, measured).settled or self.encodes(line) >= self.question.max_encodes:
                 return
             self._encode_likeliest(line, crfs, measured)
+
+    def encodes(self, line: Line) -> int:
+        """Encodes made on a line; what was measured before is none."""
+        return sum(_line(cell) == line for cell in self.measuring.rows.keys() - self.measuring.reused)
 
     @property
     def goal(self) -> Goal:
@@ -230,7 +235,7 @@ class _Work:
         proven = question.verify if chosen is None and state.best is not None else True
         if chosen is not None:
             proven = chosen.cell.crf == state.best
-        return Pick(*line, chosen, best, len(measured), state.settled and proven)
+        return Pick(*line, chosen, best, self.encodes(line), state.settled and proven)
 
     def _edge(self, prediction: Prediction) -> float:
         """What the target is held against: the mean, or the lower edge of a one-sided interval."""

@@ -11,7 +11,7 @@ from vmaftune_frv2.contract.complexity import complexity_vector
 from vmaftune_frv2.contract.rows import Row
 from vmaftune_frv2.corpus.measure import Outcome
 from vmaftune_frv2.corpus.plan import Remap, make_plan
-from vmaftune_frv2.errors import ToolError
+from vmaftune_frv2.errors import InputError, ToolError
 from vmaftune_frv2.media.complexity import measure_complexity
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.source import Source
@@ -37,6 +37,8 @@ class Measuring:
         on_encode: told of every encode before it starts.
         on_remap: told of a preset that this ffmpeg runs as another one.
         on_outcome: given every row with libvmaf's log, before it is used.
+        known: gives the row that answers the request of an identity, if it was measured before; None asks nobody.
+        reused: cells whose rows ``known`` gave.
         rows: what was measured, in order.
         windows: the parts of the source that stand for it; none means all of its frames in use.
         jobs: windows encoded at once.
@@ -54,6 +56,8 @@ class Measuring:
     windows: tuple[Source, ...] = ()
     jobs: int = 1
     threads: int = 1
+    known: Callable[[bytes], Row | None] | None = None
+    reused: set[Cell] = field(default_factory=set)
     _complexity: Vector | None = None
     _looked: bool = False
 
@@ -72,12 +76,16 @@ class Measuring:
         return plan.cells
 
     def measure(self, cell: Cell) -> Point:
-        """The point of a cell, encoded unless it was.
+        """The point of a cell, encoded unless it was, or is known.
 
         Raises:
             ToolError: the encode or its scoring failed.
             InputError: the source is too short to tell anything.
         """
+        row = None if cell in self.rows else self._known_row(cell)
+        if row is not None:
+            self.rows[cell] = row
+            self.reused.add(cell)
         if cell not in self.rows:
             self.on_encode(cell)
             self.rows[cell] = measure_windows(
@@ -90,6 +98,17 @@ class Measuring:
                 on_outcome=self.on_outcome,
             )
         return point_of(self.rows[cell], self.pool)
+
+    def _known_row(self, cell: Cell) -> Row | None:
+        """The row of a cell that was measured before, if it tells all that a new one would."""
+        if self.known is None or self.windows:
+            return None
+        plan, _ = make_plan(self.ffmpeg, [self.source], [cell], vmaf_model=self.vmaf_model)
+        (request,) = plan
+        row = self.known(request.identity)
+        with contextlib.suppress(InputError):  # rows of other tools need not have frames
+            return row if row is not None and point_of(row, self.pool).cell == cell else None
+        return None
 
     def complexity(self) -> Vector | None:
         """[23] how hard the source is to encode, measured once; None where that cannot be told."""

@@ -98,14 +98,18 @@ def _above(target: float, mean: float, sigma: float) -> float:
 
 @dataclass(frozen=True)
 class Step:
-    """One real encode.
+    """One measured cell on the way to an answer.
 
     Args:
         cell: what was encoded.
         predicted: the VMAF expected of it, None of a first probe.
         vmaf: measured.
+        kbps: measured, kbit/s.
+        known: it was measured before, and not encoded now.
     """
 
     cell: Cell
     predicted: float | None
     vmaf: float
+    kbps: float
+    known: bool = False
