@@ -42,6 +42,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/cold_start.py
 	$(BIN)/python bench/train.py
 	$(BIN)/python bench/search.py
+	$(BIN)/python bench/coverage.py
 	$(BIN)/python bench/answer_time.py
 
 clean:
