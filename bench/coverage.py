@@ -2,7 +2,7 @@
 
 Asks `predict_curve` for measured cells of real clips, by nets that never saw the clip's title, from one, two and
 three other measured cells of the same clip, encoder and preset, and counts how often the measured VMAF lies in
-the interval. Lines are those of `search.py`, of which five cells must have been measured; known cells are drawn
+the interval. Lines are those of `unseen.py`, of which five cells must have been measured; known cells are drawn
 at random among them, so that nothing is interpolated. "between" has a known cell on either side, "beyond" on one
 only. The intervals were calibrated on left-out titles, the judged one among them, which is one of many. Every
 line counts alike. The last column is by how much the half widths would have to be multiplied for a coverage of
@@ -13,23 +13,16 @@ exactly 90 %.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
-from search import LINES, MIN_POINTS, predictor
+from unseen import LINES, fit_unseen
 
-from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock
 from vmaftune_frv2.predict.anchored import Anchored, Point
 from vmaftune_frv2.predict.curves import LEVEL, predict_curve
-from vmaftune_frv2.training.anchored import fit_anchored
-from vmaftune_frv2.training.groups import group_names
-from vmaftune_frv2.training.learnable import Measured, load_corpus
-from vmaftune_frv2.training.pairs import make_pairs
-from vmaftune_frv2.training.train import SCORE_FIT, SCORE_NET
+from vmaftune_frv2.training.learnable import Measured
 
 KNOWN = (1, 2, 3)
 DRAWS = 6
@@ -53,19 +46,6 @@ class Tally:
         factor = float(np.interp(LEVEL, np.cumsum(weight[order]), ratio[order]))
         mae, width = float((weight * error).sum()), float(2 * (weight * half).sum())
         return f"{len(error):7d} {100 * inside:9.1f} % {mae:6.2f} {width:6.2f} {factor:7.2f}"
-
-
-def lines_of(rows: Sequence[Measured], groups: Sequence[str]) -> list[tuple[str, list[Measured]]]:
-    """(group, measured cells by crf) of every clip, encoder and preset that was measured densely."""
-    found: dict[tuple[str, str, str, str], list[Measured]] = {}
-    for row, group in zip(rows, groups, strict=True):
-        if row.judged and row.descriptor is not None and (row.cell.encoder, row.cell.preset) in LINES:
-            found.setdefault((group, row.source, row.cell.encoder, row.cell.preset), []).append(row)
-    return [
-        (key[0], sorted(measured, key=lambda row: row.cell.crf))
-        for key, measured in found.items()
-        if len(measured) >= MIN_POINTS
-    ]
 
 
 def point(row: Measured) -> Point:
@@ -97,20 +77,11 @@ def judge(line: Sequence[Measured], model: Anchored, draw: np.random.Generator) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    corpora = Path(__file__).parent / "corpus"
-    parser.add_argument("--corpus", type=Path, nargs="+", default=[corpora / "clips.jsonl.gz"])
-    parser.add_argument("--only-learn", type=Path, nargs="*", default=[corpora / "made.jsonl.gz"])
-    parser.add_argument("--seeds", type=int, default=5)
-    arguments = parser.parse_args()
-    corpus = load_corpus(arguments.corpus, None, arguments.only_learn)
-    groups = group_names(corpus.rows, "stem-prefix")
-    pairs = make_pairs(corpus.rows, CodecBlock.of_version(ANCHORED_VOCABULARY), "score", "stem-prefix")
-    model = fit_anchored(SCORE_NET, pairs, SCORE_FIT, arguments.seeds)
-    lines, draw = lines_of(corpus.rows, groups), np.random.default_rng(0)
+    unseen = fit_unseen(__doc__)
+    lines, draw = unseen.lines(), np.random.default_rng(0)
     tallies: dict[tuple[str, ...], Tally] = {}
     for group, line in lines:
-        for key, found in judge(line, predictor(model, group), draw).items():
+        for key, found in judge(line, unseen.predictor(group), draw).items():
             tally = tallies.setdefault(key, Tally())
             tally.error += found.error
             tally.half += found.half

@@ -6,46 +6,44 @@ probe between two of them would tell is interpolated too. A search ends when a m
 [target, target + 0.5], or the largest crf that reaches the target and its failing neighbour have both been
 measured. Every encode counts.
 
+Every search is run twice: over the crfs that were measured, whose ends give away where the answer lies, and over
+the range in which ab-av1 searches by default; beyond the measured cells a curve goes on as steeply as it ended.
+
     python bench/search.py [--corpus FILE ...] [--only-learn FILE ...] [--seeds 5]
 """
 
 from __future__ import annotations
 
-import argparse
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
+from unseen import GROUP_BY, Unseen, fit_unseen
 
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.first_crf import FirstCrf
-from vmaftune_frv2.contract.sidecar import SCORE, Sidecar
 from vmaftune_frv2.predict.anchored import Anchored, Point
 from vmaftune_frv2.predict.curves import predict_curve
 from vmaftune_frv2.predict.search import Goal, judge, next_crf
-from vmaftune_frv2.training.anchored import AnchoredModel, fit_anchored
 from vmaftune_frv2.training.first_crf import fit_curves, measured_curves
-from vmaftune_frv2.training.groups import group_names
-from vmaftune_frv2.training.learnable import Measured, load_corpus
-from vmaftune_frv2.training.pairs import make_pairs
-from vmaftune_frv2.training.train import SCORE_FIT, SCORE_NET
+from vmaftune_frv2.training.learnable import Measured
 from vmaftune_frv2.training.typical import typical_curves
 
 TARGETS = (80.0, 90.0, 95.0)
-LINES = (
-    ("libx264", "medium"),
-    ("libx265", "medium"),
-    ("libsvtav1", "10"),
-    ("libvpx-vp9", "5"),
-    ("libvvenc", "faster"),
-)
-MIN_POINTS = 5
+LEAST_SLOPE = 0.02
+"""VMAF points a crf step, beyond the measured cells."""
+SEARCHED = {
+    "libx264": (10, 46),
+    "libx265": (10, 46),
+    "libsvtav1": (5, 63),
+    "libvpx-vp9": (10, 55),
+    "libvvenc": (10, 55),
+}
+"""ab-av1's default --min-crf and --max-crf, as far as the encoder goes."""
 
 
 @dataclass
@@ -64,41 +62,31 @@ class Line:
         return Point(Cell(self.encoder, self.preset, crf), float(self.vmaf[index]), 0.0, self.told[index])
 
 
-def lines_of(rows: Sequence[Measured], groups: Sequence[str]) -> list[tuple[str, Line]]:
-    """(group, curve) of every clip, encoder and preset that was measured densely."""
-    found: dict[tuple[str, str, str, str], list[Measured]] = {}
-    for row, group in zip(rows, groups, strict=True):
-        if row.judged and row.descriptor is not None and (row.cell.encoder, row.cell.preset) in LINES:
-            found.setdefault((group, row.source, row.cell.encoder, row.cell.preset), []).append(row)
-    lines = []
-    for (group, _, encoder, preset), measured in found.items():
-        if len(measured) < MIN_POINTS:
-            continue
-        measured.sort(key=lambda row: row.cell.crf)
-        at = np.asarray([row.cell.crf for row in measured], dtype=float)
-        crfs = list(range(int(at[0]), int(at[-1]) + 1))
-        falling = np.minimum.accumulate([row.score for row in measured])
-        told = np.stack([row.descriptor for row in measured if row.descriptor is not None])
-        interpolated = np.column_stack([np.interp(crfs, at, column) for column in told.T])
-        vmaf = PchipInterpolator(at, falling)(crfs)
-        interpolated[:, DESCRIPTOR.index("vmaf")] = vmaf
-        lines.append((group, Line(encoder, preset, crfs, vmaf, interpolated, measured[0].complexity)))
-    return lines
+def line_of(measured: Sequence[Measured]) -> Line:
+    """The curve through the measured cells of one clip, encoder and preset, in crf order."""
+    cell = measured[0].cell
+    at = np.asarray([row.cell.crf for row in measured], dtype=float)
+    crfs = list(range(int(at[0]), int(at[-1]) + 1))
+    falling = np.minimum.accumulate([row.score for row in measured])
+    told = np.stack([row.descriptor for row in measured if row.descriptor is not None])
+    interpolated = np.column_stack([np.interp(crfs, at, column) for column in told.T])
+    vmaf = PchipInterpolator(at, falling)(crfs)
+    interpolated[:, DESCRIPTOR.index("vmaf")] = vmaf
+    return Line(cell.encoder, cell.preset, crfs, vmaf, interpolated, measured[0].complexity)
 
 
-def predictor(model: AnchoredModel, group: str) -> Anchored:
-    """The nets that never saw a group, as ``predict`` would open them."""
-    nets = model.folded[group]
-    sidecar = Sidecar(
-        id="fold", onnx="", sha256="", opset=17, input_names=(), output_names=(), scaler=nets[0].scaler,
-        block=CodecBlock.of_version(ANCHORED_VOCABULARY), notes="", feature_order=DESCRIPTOR, quantity=SCORE,
-        anchor_pad=model.config.pad, intervals=model.intervals,
-    )  # fmt: skip
-
-    def shift(features, probe_codec, codec, anchor):  # type: ignore[no-untyped-def]
-        return np.stack([net.run_scaled(features, probe_codec, codec, anchor) for net in nets])
-
-    return Anchored(sidecar, shift)
+def widened(line: Line) -> Line:
+    """The same curve over all of SEARCHED."""
+    low, high = SEARCHED[line.encoder]
+    crfs = np.arange(min(low, line.crfs[0]), max(high, line.crfs[-1]) + 1)
+    inside = np.clip(crfs, line.crfs[0], line.crfs[-1]) - line.crfs[0]
+    first, last = max(line.vmaf[0] - line.vmaf[1], LEAST_SLOPE), max(line.vmaf[-2] - line.vmaf[-1], LEAST_SLOPE)
+    vmaf = line.vmaf[inside]
+    vmaf = vmaf + first * np.maximum(line.crfs[0] - crfs, 0) - last * np.maximum(crfs - line.crfs[-1], 0)
+    vmaf = np.clip(vmaf, 0.0, 100.0)
+    told = line.told[inside].copy()
+    told[:, DESCRIPTOR.index("vmaf")] = vmaf
+    return Line(line.encoder, line.preset, crfs.tolist(), vmaf, told, line.complexity)
 
 
 def begin(line: Line, goal: Goal, learnt: FirstCrf | None, typical: list[list[float]]) -> int:
@@ -164,50 +152,50 @@ def oracle(line: Line, goal: Goal) -> int:
     return 1 if line.vmaf[line.crfs.index(reaching[-1])] <= goal.target + goal.tolerance else 2
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    corpora = Path(__file__).parent / "corpus"
-    parser.add_argument("--corpus", type=Path, nargs="+", default=[corpora / "clips.jsonl.gz"])
-    parser.add_argument("--only-learn", type=Path, nargs="*", default=[corpora / "made.jsonl.gz"])
-    parser.add_argument("--seeds", type=int, default=5)
-    arguments = parser.parse_args()
-    corpus = load_corpus(arguments.corpus, None, arguments.only_learn)
-    groups = group_names(corpus.rows, "stem-prefix")
-    pairs = make_pairs(corpus.rows, CodecBlock.of_version(ANCHORED_VOCABULARY), "score", "stem-prefix")
-    model = fit_anchored(SCORE_NET, pairs, SCORE_FIT, arguments.seeds)
-    counts: dict[str, dict[str, list[int]]] = {}
-    curves = measured_curves(corpus.rows, "stem-prefix")
-    learnt: dict[str, FirstCrf | None] = {}
-    typical: dict[str, dict[str, dict[str, list[list[float]]]]] = {}
-    for group, line in lines_of(corpus.rows, groups):
-        if group not in typical:
-            others = [row for row, other in zip(corpus.rows, groups, strict=True) if other != group and row.judged]
-            typical[group] = typical_curves(others)
-            learnt[group] = fit_curves([curve for curve in curves if curve.group != group])
-        opened = predictor(model, group)
-        for target in TARGETS:
+def searches(unseen: Unseen) -> Iterator[tuple[str, Line, Goal, dict[str, int]]]:
+    """(range, line, goal, {searcher: encodes}) of every search."""
+    curves = measured_curves(unseen.rows, GROUP_BY)
+    lines: dict[str, list[Line]] = {}
+    for group, measured in unseen.lines():
+        lines.setdefault(group, []).append(line_of(measured))
+    for group, members in lines.items():
+        pairs = zip(unseen.rows, unseen.groups, strict=True)
+        typical = typical_curves([row for row, other in pairs if other != group and row.judged])
+        learnt = fit_curves([curve for curve in curves if curve.group != group])
+        opened = unseen.predictor(group)
+        for line, target in product(members, TARGETS):
             if not line.vmaf[0] >= target > line.vmaf[-1]:
                 continue
             goal = Goal(target)
-            found = {
-                "this package": ours(
-                    line, goal, opened, begin(line, goal, learnt[group], typical[group][line.encoder][line.preset])
-                ),
-                "interpolating": stepwise(line, goal, interpolate(goal)),
-                "bisection": stepwise(line, goal, bisect),
-                "oracle": oracle(line, goal),
-            }
-            for key in ("all", line.encoder, f"target {target:g}"):
-                for name, count in found.items():
-                    counts.setdefault(key, {}).setdefault(name, []).append(count)
-    for key, by_name in counts.items():
+            for name, over in (("measured range", line), ("default range", widened(line))):
+                first = begin(over, goal, learnt, typical[line.encoder][line.preset])
+                yield (
+                    name,
+                    line,
+                    goal,
+                    {
+                        "this package": ours(over, goal, opened, first),
+                        "interpolating": stepwise(over, goal, interpolate(goal)),
+                        "bisection": stepwise(over, goal, bisect),
+                        "oracle": oracle(over, goal),
+                    },
+                )
+
+
+def main() -> None:
+    counts: dict[tuple[str, str], dict[str, list[int]]] = {}
+    for where, line, goal, found in searches(fit_unseen(__doc__)):
+        for key in ("all", line.encoder, f"target {goal.target:g}"):
+            for name, count in found.items():
+                counts.setdefault((where, key), {}).setdefault(name, []).append(count)
+    for (where, key), by_name in sorted(counts.items()):
         shown = "  ".join(f"{name} {np.mean(values):.2f}" for name, values in by_name.items())
-        print(f"{key:12s} {len(by_name['oracle']):5d} searches: {shown}")
-    mine = np.mean(counts["all"]["this package"])
-    for name in ("bisection", "interpolating"):
-        print(f"{name}: {np.mean(counts['all'][name]) / mine:.2f}x the encodes")
-    print(f"most encodes of one search: {max(counts['all']['this package'])}")
-    assert math.isfinite(mine)
+        print(f"{where:14s} {key:10s} {len(by_name['oracle']):4d} searches: {shown}")
+    for where in sorted({where for where, _ in counts}):
+        every = counts[where, "all"]
+        mine = np.mean(every["this package"])
+        ratios = [f"{name} {np.mean(every[name]) / mine:.2f}x" for name in ("bisection", "interpolating")]
+        print(f"{where}: {', '.join(ratios)} the encodes; most of one search {max(every['this package'])}")
 
 
 if __name__ == "__main__":

@@ -104,6 +104,12 @@ def clip(ffmpeg: FFmpeg, tmp_path_factory: pytest.TempPathFactory) -> Clips:
     return Clips(ffmpeg, tmp_path_factory.mktemp("clips"))
 
 
+@pytest.fixture
+def source(clip: Clips) -> Path:
+    """A source of ``corpus_path``: models saw it, and what is told of it can be held against the rows."""
+    return clip("testsrc2", size="128x96", frames=12)
+
+
 @dataclass(frozen=True)
 class Invocation:
     """What one command line left behind."""

@@ -23,11 +23,6 @@ X264 = ("--encoder", "libx264", "--preset", "libx264=veryfast")
 Options = Sequence[object]
 
 
-@pytest.fixture
-def source(clip: Clips) -> Path:
-    return clip("testsrc2", size="128x96", frames=12)
-
-
 def run_script(text: str, folder: Path) -> None:
     """Runs what was printed, comments included, as a shell reads it."""
     done = subprocess.run(["/bin/sh", "-e"], input=text, cwd=folder, capture_output=True, text=True, check=False)

@@ -22,11 +22,6 @@ Search = Callable[..., Invocation]
 
 
 @pytest.fixture
-def source(clip: Clips) -> Path:
-    return clip("testsrc2", size="128x96", frames=12)
-
-
-@pytest.fixture
 def search(vmaf_tune: VmafTune, curve_models: Sequence[object], source: Path) -> Search:
     """A verified search of a source."""
 

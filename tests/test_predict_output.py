@@ -34,12 +34,6 @@ FOUND = Prediction(Cell("libx264", "medium", 23), 93.456, 91.0, 95.0, 1234.5, 10
 
 
 @pytest.fixture
-def source(clip: Clips) -> Path:
-    """A source that training saw."""
-    return clip("testsrc2", size="128x96", frames=12)
-
-
-@pytest.fixture
 def predict(vmaf_tune: VmafTune, curve_models: Sequence[object], source: Path) -> Callable[..., Invocation]:
     """Runs ``predict SOURCE`` with the session's models."""
     return lambda *options: vmaf_tune("predict", source, *curve_models, *options)

@@ -32,12 +32,6 @@ Predict = Callable[..., Invocation]
 
 
 @pytest.fixture
-def source(clip: Clips) -> Path:
-    """A source that training saw."""
-    return clip("testsrc2", size="128x96", frames=12)
-
-
-@pytest.fixture
 def predict(vmaf_tune: VmafTune, curve_models: Sequence[object], source: Path) -> Predict:
     """Runs ``predict SOURCE`` with the session's models."""
     return lambda *options: vmaf_tune("predict", source, *curve_models, *options)

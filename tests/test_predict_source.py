@@ -19,12 +19,6 @@ X264 = ("--encoder", "libx264", "--preset", "veryfast")
 
 
 @pytest.fixture
-def source(clip: Clips) -> Path:
-    """A source that training saw: what it is told here can be held against the corpus."""
-    return clip("testsrc2", size="128x96", frames=12)
-
-
-@pytest.fixture
 def predict(vmaf_tune: VmafTune, curve_models: Sequence[object], source: Path) -> Callable[..., Invocation]:
     """Runs ``predict SOURCE`` with the session's models."""
 

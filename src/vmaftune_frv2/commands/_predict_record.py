@@ -82,11 +82,5 @@ def recorder(host: Host, path: Path) -> Iterator[Recording]:
         try:
             yield recording
         finally:
-            told = [f"{summary.measured} rows added"]
-            if summary.failed:
-                told.append(f"{summary.failed} of failed cells added")
-            if summary.skipped:
-                told.append(f"{summary.skipped} already there")
-            if summary.vetoed:
-                told.append(f"{summary.vetoed} refused (kept in {store.vetoed_path})")
-            click.echo(f"{path}: {', '.join(told)}", err=True)
+            told = summary.told(f"{summary.measured} rows added", "of failed cells added", store.vetoed_path)
+            click.echo(f"{path}: {told}", err=True)

@@ -185,16 +185,10 @@ def _print_plan(plan: Plan, store: CorpusStore) -> None:
 
 
 def _print_summary(summary: Summary, store: CorpusStore, request: Request) -> None:
-    parts = [f"{summary.measured} measured"]
-    if summary.cached:
-        parts[0] += f" ({summary.cached} from {request.cache_dir})"
-    if summary.skipped:
-        parts.append(f"{summary.skipped} already there")
-    if summary.failed:
-        parts.append(f"{summary.failed} failed (rows with exit_status != 0; the same command tries them again)")
-    if summary.vetoed:
-        parts.append(f"{summary.vetoed} refused (kept in {store.vetoed_path})")
-    click.echo(f"{request.output}: {summary.planned} cells, {', '.join(parts)}", err=True)
+    cached = f" ({summary.cached} from {request.cache_dir})" if summary.cached else ""
+    failed = "failed (rows with exit_status != 0; the same command tries them again)"
+    told = summary.told(f"{summary.measured} measured{cached}", failed, store.vetoed_path)
+    click.echo(f"{request.output}: {summary.planned} cells, {told}", err=True)
 
 
 def _print_incomplete(plan: Plan, store: CorpusStore, request: Request) -> None:

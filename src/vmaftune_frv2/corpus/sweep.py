@@ -6,6 +6,7 @@ import concurrent.futures as cf
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
@@ -56,6 +57,23 @@ class Summary:
     def clean(self) -> bool:
         """Whether every planned cell has a row with a score."""
         return self.failed == 0 and self.vetoed == 0
+
+    def told(self, measured: str, failed: str, vetoed_path: Path) -> str:
+        """The counts as one line for people; what is 0 is left out, but for ``measured``.
+
+        Args:
+            measured: how to tell those that were measured.
+            failed: what to call those that failed.
+            vetoed_path: where refused rows are kept.
+        """
+        parts = [measured]
+        if self.skipped:
+            parts.append(f"{self.skipped} already there")
+        if self.failed:
+            parts.append(f"{self.failed} {failed}")
+        if self.vetoed:
+            parts.append(f"{self.vetoed} refused (kept in {vetoed_path})")
+        return ", ".join(parts)
 
 
 def sweep(

@@ -163,7 +163,7 @@ class _Work:
             return
         target, complexity = self.question.target, None
         if target is not None and self.predictor.wants_complexity:
-            complexity = self.measuring.complexity()
+            complexity = self.measuring.complexity
         self.encode(self.predictor.probe_cell(*line, target, crfs, complexity), None)
 
     def predict(self, cells: Sequence[Cell]) -> list[Prediction]:

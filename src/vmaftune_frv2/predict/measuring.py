@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.complexity import complexity_vector
@@ -58,8 +59,6 @@ class Measuring:
     threads: int = 1
     known: Callable[[bytes], Row | None] | None = None
     reused: set[Cell] = field(default_factory=set)
-    _complexity: Vector | None = None
-    _looked: bool = False
 
     def real(self, cells: Sequence[Cell]) -> tuple[Cell, ...]:
         """The cells that really run: every encoder and preset is tried once.
@@ -110,15 +109,15 @@ class Measuring:
             return row if row is not None and point_of(row, self.pool).cell == cell else None
         return None
 
+    @cached_property
     def complexity(self) -> Vector | None:
-        """[23] how hard the source is to encode, measured once; None where that cannot be told."""
-        if self._complexity is None and not self._looked:
-            self._looked = True
-            source = self.source
-            with contextlib.suppress(ToolError):  # the search begins where the typical source would
-                values = measure_complexity(self.ffmpeg, self.windows or (source,), self.jobs, self.threads)
-                self._complexity = complexity_vector(values, source.width * source.height, float(source.framerate))
-        return self._complexity
+        """[23] how hard the source is to encode, measured when first asked for; None where that cannot be told."""
+        source = self.source
+        try:
+            values = measure_complexity(self.ffmpeg, self.windows or (source,), self.jobs, self.threads)
+        except ToolError:  # a few frames only: the search begins where the typical source's would
+            return None
+        return complexity_vector(values, source.width * source.height, float(source.framerate))
 
     def points(self, pool: str | None = None) -> list[Point]:
         """Everything measured, its frames pooled as the question asks or otherwise."""

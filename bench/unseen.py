@@ -1,0 +1,78 @@
+"""Measured curves of clips, and nets that never saw the clip's title: what search.py and coverage.py judge on."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock
+from vmaftune_frv2.contract.descriptor import DESCRIPTOR
+from vmaftune_frv2.contract.sidecar import SCORE, Sidecar
+from vmaftune_frv2.predict.anchored import Anchored
+from vmaftune_frv2.training.anchored import AnchoredModel, fit_anchored
+from vmaftune_frv2.training.groups import group_names
+from vmaftune_frv2.training.learnable import Measured, load_corpus
+from vmaftune_frv2.training.pairs import make_pairs
+from vmaftune_frv2.training.train import SCORE_FIT, SCORE_NET
+
+GROUP_BY = "stem-prefix"
+LINES = (
+    ("libx264", "medium"),
+    ("libx265", "medium"),
+    ("libsvtav1", "10"),
+    ("libvpx-vp9", "5"),
+    ("libvvenc", "faster"),
+)
+MIN_POINTS = 5
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Rows of corpora, the group (title) of each, and nets that left each group out."""
+
+    rows: list[Measured]
+    groups: list[str]
+    model: AnchoredModel
+
+    def lines(self) -> list[tuple[str, list[Measured]]]:
+        """(group, measured cells by crf) of every judged clip, encoder and preset that was measured densely."""
+        found: dict[tuple[str, str, str, str], list[Measured]] = {}
+        for row, group in zip(self.rows, self.groups, strict=True):
+            if row.judged and row.descriptor is not None and (row.cell.encoder, row.cell.preset) in LINES:
+                found.setdefault((group, row.source, row.cell.encoder, row.cell.preset), []).append(row)
+        return [
+            (key[0], sorted(measured, key=lambda row: row.cell.crf))
+            for key, measured in found.items()
+            if len(measured) >= MIN_POINTS
+        ]
+
+    def predictor(self, group: str) -> Anchored:
+        """The nets that never saw a group, as ``predict`` would open them."""
+        nets = self.model.folded[group]
+        sidecar = Sidecar(
+            id="fold", onnx="", sha256="", opset=17, input_names=(), output_names=(), scaler=nets[0].scaler,
+            block=CodecBlock.of_version(ANCHORED_VOCABULARY), notes="", feature_order=DESCRIPTOR, quantity=SCORE,
+            anchor_pad=self.model.config.pad, intervals=self.model.intervals,
+        )  # fmt: skip
+
+        def shift(features, probe_codec, codec, anchor):  # type: ignore[no-untyped-def]
+            return np.stack([net.run_scaled(features, probe_codec, codec, anchor) for net in nets])
+
+        return Anchored(sidecar, shift)
+
+
+def fit_unseen(description: str) -> Unseen:
+    """Reads the command line and fits."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    corpora = Path(__file__).parent / "corpus"
+    parser.add_argument("--corpus", type=Path, nargs="+", default=[corpora / "clips.jsonl.gz"])
+    parser.add_argument("--only-learn", type=Path, nargs="*", default=[corpora / "made.jsonl.gz"])
+    parser.add_argument("--seeds", type=int, default=5)
+    arguments = parser.parse_args()
+    rows = load_corpus(arguments.corpus, None, arguments.only_learn).rows
+    pairs = make_pairs(rows, CodecBlock.of_version(ANCHORED_VOCABULARY), "score", GROUP_BY)
+    model = fit_anchored(SCORE_NET, pairs, SCORE_FIT, arguments.seeds)
+    return Unseen(rows, list(group_names(rows, GROUP_BY)), model)
