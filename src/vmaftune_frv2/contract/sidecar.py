@@ -6,17 +6,19 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_CELL, FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import CodecBlock, block_of_layout
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler
 from vmaftune_frv2.contract.files import read_json
-from vmaftune_frv2.contract.first_crf import FirstCrf
 from vmaftune_frv2.contract.full_features import FULL_FEATURES
 from vmaftune_frv2.contract.intervals import Intervals
 from vmaftune_frv2.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from vmaftune_frv2.contract.first_crf import FirstCrf
 
 NOTES_LIMIT = 512
 FEATURE_ORDERS = (CANONICAL6, FULL_FEATURES, DESCRIPTOR)
@@ -178,13 +180,19 @@ def _from_json(document: Mapping[str, Any]) -> Sidecar:
         quantity=anchor["quantity"] if anchor else None,
         anchor_pad=anchor["pad"] if anchor else None,
         intervals=Intervals.from_json(document["intervals"]) if "intervals" in document else None,
-        first_crf=FirstCrf.from_json(document["first_crf"]) if "first_crf" in document else None,
+        first_crf=_first_crf(document["first_crf"]) if "first_crf" in document else None,
         vmaf_model=document.get("vmaf_model"),
         smoke=bool(document.get("smoke", document.get("training", {}).get("smoke", False))),
         gate=document.get("gate", {}),
         cells=document.get("cells", {}),
         training=document.get("training", {}),
     )
+
+
+def _first_crf(document: Mapping[str, Any]) -> FirstCrf:
+    from vmaftune_frv2.contract.first_crf import FirstCrf
+
+    return FirstCrf.from_json(document)
 
 
 def _probes(document: Mapping[str, Any]) -> tuple[Cell, ...]:
