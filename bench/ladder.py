@@ -2,7 +2,7 @@
 
 python bench/ladder.py CLIP... [--cell libx264:medium]
 
-Needs vmaf_curve_v1 and bitrate_curve_v1 in ./model/tiny or among the shipped models. Heights are the clip's own,
+Needs vmaf_curve_v2 and bitrate_curve_v2 in ./model/tiny or among the shipped models. Heights are the clip's own,
 two thirds and four ninths of it.
 """
 

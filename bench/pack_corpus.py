@@ -1,16 +1,23 @@
-"""Packs corpora for publication: failed cells left out, sorted by source and cell, gzip without a time stamp.
+"""Packs corpora for publication: failed cells left out, sorted by source and cell, zstd.
 
-python bench/pack_corpus.py OUT.jsonl.gz CORPUS...
+python bench/pack_corpus.py OUT.jsonl.zst CORPUS...
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
+import sys
 from pathlib import Path
 
 from vmaftune_frv2.contract.rows import Row, dumps
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+LEVEL = 19
 
 
 def keep(row: Row) -> Row:
@@ -29,9 +36,8 @@ def main() -> None:
             raise SystemExit(f"{found.where}: {found.summary}")
         if found["exit_status"] == 0:
             kept.setdefault((found["src"], found["encoder"], found["preset"], found["crf"]), found)
-    with arguments.out.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as stream:
-        for key in sorted(kept):
-            stream.write((dumps(kept[key]) + "\n").encode())
+    lines = "".join(dumps(kept[key]) + "\n" for key in sorted(kept))
+    arguments.out.write_bytes(zstd.compress(lines.encode(), level=LEVEL))
     print(f"{len(kept)} rows of {len({src for src, *_ in kept})} sources: {arguments.out.stat().st_size} bytes")
 
 

@@ -1,6 +1,6 @@
 """How long training takes: 40 folds x 5 seeds as train-v2 fits them, the same nets one by one, and the command.
 
-The corpus (always the same) repeats the clips of bench/corpus/clips.jsonl.gz under further names until each of 40
+The corpus (always the same) repeats the clips of bench/corpus/clips.jsonl.zst under further names until each of 40
 titles has 125 rows. One by one means: the same net, rows, order, learning rates and loss, one member at a time,
 with torch's own AdamW, its inputs scaled beforehand, on one thread (more are slower for nets this small). A few
 members are timed so and scaled to all. What they predict is held against the stack's: equal but for rounding,
@@ -28,13 +28,14 @@ import torch
 from torch import Tensor, nn
 
 from vmaftune_frv2.contract.codec import CodecBlock
+from vmaftune_frv2.corpus.reader import read_rows
 from vmaftune_frv2.training.dataset import Dataset, make_dataset
 from vmaftune_frv2.training.fit import FitOptions, Fitted, Member, Table, fit
 from vmaftune_frv2.training.learnable import load_corpus
 from vmaftune_frv2.training.loso import held_out_rows
 from vmaftune_frv2.training.net import FRRegressor, NetConfig
 
-CLIPS = Path(__file__).parent / "corpus" / "clips.jsonl.gz"
+CLIPS = Path(__file__).parent / "corpus" / "clips.jsonl.zst"
 PROBE = "libx264:medium:28"
 MOST_SECONDS, LEAST_RATIO, MOST_WALL, MOST_BYTES = 60.0, 20.0, 120.0, 2e9
 CONFIG = NetConfig()
@@ -44,13 +45,17 @@ def is_probe(row: dict[str, Any]) -> bool:
     return f"{row['encoder']}:{row['preset']}:{row['crf']}" == PROBE
 
 
+def whole(row: dict[str, Any]) -> dict[str, Any]:
+    return row
+
+
 def make_corpus(path: Path, titles: int, rows_per_title: int) -> None:
     """Rows of each title's clips, and of the same clips under further names, until there are enough."""
     clips: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    with gzip.open(CLIPS, "rt", encoding="utf-8") as stream:
-        for row in map(json.loads, stream):
-            title = Path(row["src"]).stem.rpartition("_")[0]
-            clips.setdefault(title, {}).setdefault(row["src"], []).append(row)
+    for row in read_rows([CLIPS], whole):
+        assert isinstance(row, dict)
+        title = Path(row["src"]).stem.rpartition("_")[0]
+        clips.setdefault(title, {}).setdefault(row["src"], []).append(row)
     with gzip.open(path, "wt", encoding="utf-8", compresslevel=1) as stream:
         for title in list(clips)[:titles]:
             left, number = rows_per_title, 0

@@ -68,8 +68,9 @@ def fit_unseen(description: str) -> Unseen:
     """Reads the command line and fits."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     corpora = Path(__file__).parent / "corpus"
-    parser.add_argument("--corpus", type=Path, nargs="+", default=[corpora / "clips.jsonl.gz"])
-    parser.add_argument("--only-learn", type=Path, nargs="*", default=[corpora / "made.jsonl.gz"])
+    learnt = [corpora / name for name in ("made.jsonl.zst", "packaged.jsonl.zst")]
+    parser.add_argument("--corpus", type=Path, nargs="+", default=[corpora / "clips.jsonl.zst"])
+    parser.add_argument("--only-learn", type=Path, nargs="*", default=learnt)
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
     rows = load_corpus(arguments.corpus, None, arguments.only_learn).rows

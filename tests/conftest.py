@@ -315,4 +315,4 @@ def curve_models(corpus_path: Path, tmp_path_factory: pytest.TempPathFactory) ->
             "--out-dir", folder,
         )  # fmt: skip
     assert result.code == 0, result.err
-    return "--model", folder / "vmaf_curve_v1.onnx", "--bitrate-model", folder / "bitrate_curve_v1.onnx"
+    return "--model", folder / "vmaf_curve_v2.onnx", "--bitrate-model", folder / "bitrate_curve_v2.onnx"

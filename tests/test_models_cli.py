@@ -23,7 +23,7 @@ from vmaftune_frv2.resources import shipped_models_dir
 
 ENSEMBLE = "fr_regressor_v2_ensemble_v1"
 IDS = {
-    "fr_regressor_v1", "fr_regressor_v2", "vmaf_curve_v1", "bitrate_curve_v1",
+    "fr_regressor_v1", "fr_regressor_v2", "vmaf_curve_v2", "bitrate_curve_v2",
     f"{ENSEMBLE}_seed0", f"{ENSEMBLE}_seed1",
 }  # fmt: skip
 
@@ -69,8 +69,8 @@ def test_everything_that_training_writes_is_listed_and_verifies(vmaf_tune: VmafT
     by_id = {row.split()[0]: row for row in rows}
     for text in ("features, codec ", "probe libx264:medium:28", "vmaf_v0.6.1", "PLCC ", "RMSE "):
         assert text in by_id["fr_regressor_v2"]
-    assert "features, probe_codec, codec, anchor" in by_id["vmaf_curve_v1"]
-    assert "probe, one of 3 encoders" in by_id["vmaf_curve_v1"]
+    assert "features, probe_codec, codec, anchor" in by_id["vmaf_curve_v2"]
+    assert "probe, one of 3 encoders" in by_id["vmaf_curve_v2"]
     assert " cell " in by_id["fr_regressor_v1"]
     assert "2 members" in by_id[ENSEMBLE]
     assert "90% intervals cover" in by_id[ENSEMBLE]
@@ -88,7 +88,7 @@ def test_json_says_the_same_and_more(vmaf_tune: VmafTune, trained: Path) -> None
         assert model["faults"] == []
         assert model["bytes"] == (trained / f"{name}.onnx").stat().st_size
     assert models["fr_regressor_v2"]["probe"] == {"encoder": "libx264", "preset": "medium", "crf": 28}
-    assert len(models["vmaf_curve_v1"]["probes"]) == 3
+    assert len(models["vmaf_curve_v2"]["probes"]) == 3
     assert models["fr_regressor_v2"]["loso"]["pooled"]["n"] == 36
     (ensemble,) = listed["ensembles"]
     assert (ensemble["id"], ensemble["faults"]) == (ENSEMBLE, [])
@@ -174,8 +174,8 @@ def edit_sidecar(change: Callable[[dict[str, Any]], object]) -> Callable[[Path],
 FAULTS = {
     "altered bytes": (alter_bytes, ["fr_regressor_v1.onnx: sha256 is"]),
     "no model file": (
-        lambda folder: (folder / "bitrate_curve_v1.onnx").unlink(),
-        ["bitrate_curve_v1.onnx: No such file"],
+        lambda folder: (folder / "bitrate_curve_v2.onnx").unlink(),
+        ["bitrate_curve_v2.onnx: No such file"],
     ),
     "no sidecar": (
         lambda folder: (folder / "fr_regressor_v2.json").unlink(),

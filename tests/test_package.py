@@ -97,5 +97,5 @@ def test_the_shipped_model_is_production_and_predicts(vmaf_tune, tmp_path: Path)
     good, bad = (r["vmaf_predicted"] for r in json.loads(result.out) if r["preset"] == "medium")
     assert good > 85 > 60 > bad
     sidecar = json.loads((resources.shipped_models_dir() / "fr_regressor_v2.json").read_text())
-    corpora = [ROOT / "bench/corpus" / name for name in ("clips.jsonl.gz", "made.jsonl.gz")]
+    corpora = [ROOT / f"bench/corpus/{name}.jsonl.zst" for name in ("clips", "made", "packaged")]
     assert sidecar["training"]["corpus_sha256"] == sha256_bytes(b"".join(path.read_bytes() for path in corpora))

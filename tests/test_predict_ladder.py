@@ -40,7 +40,7 @@ def anchored(corpus_path: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
             "train-v2", "--corpus", corpus_path, "--epochs", 30, "--seeds", 2, "--anchored", "--out-dir", folder
         )
     assert done.code == 0, done.err
-    return "--model", f"{folder}/vmaf_curve_v1.onnx", "--bitrate-model", f"{folder}/bitrate_curve_v1.onnx"
+    return "--model", f"{folder}/vmaf_curve_v2.onnx", "--bitrate-model", f"{folder}/bitrate_curve_v2.onnx"
 
 
 @pytest.fixture

@@ -216,12 +216,12 @@ def test_smoke_models_must_be_named(
     monkeypatch.setattr(session, "shipped_models_dir", lambda: folder)
     unnamed = vmaf_tune("predict", source)
     assert unnamed.code == ExitCode.MODEL
-    assert "name it with --model vmaf_curve_v1 to use it" in unnamed.err
-    half = vmaf_tune("predict", source, "--model", "vmaf_curve_v1")
+    assert "name it with --model vmaf_curve_v2 to use it" in unnamed.err
+    half = vmaf_tune("predict", source, "--model", "vmaf_curve_v2")
     assert half.code == ExitCode.MODEL
-    assert "name it with --bitrate-model bitrate_curve_v1 to use it" in half.err
+    assert "name it with --bitrate-model bitrate_curve_v2 to use it" in half.err
     named = vmaf_tune(
-        "predict", source, "--model", "vmaf_curve_v1", "--bitrate-model", "bitrate_curve_v1", *X264, "--crf", 33
+        "predict", source, "--model", "vmaf_curve_v2", "--bitrate-model", "bitrate_curve_v2", *X264, "--crf", 33
     )
     assert named.code == 0
     assert named.err.count("is a smoke model") == 2

@@ -33,7 +33,7 @@ from vmaftune_frv2.training.net import stack
 
 BLOCK = CodecBlock.of_version(4)
 WILD_SPACE = AnchorSpace(2.0)
-OUTPUTS = {"vmaf_curve_v1": "score", "bitrate_curve_v1": "log_bits_per_pixel"}
+OUTPUTS = {"vmaf_curve_v2": "score", "bitrate_curve_v2": "log_bits_per_pixel"}
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def ask(session: Any, space: AnchorSpace, probe: Cell, value: float, told: np.nd
     })  # fmt: skip
 
 
-@pytest.mark.parametrize("graph", ["vmaf_curve_v1", "bitrate_curve_v1", "wild"])
+@pytest.mark.parametrize("graph", ["vmaf_curve_v2", "bitrate_curve_v2", "wild"])
 @settings(max_examples=150, deadline=None)
 @given(question=questions())
 def test_exact_at_the_probe_falling_with_crf_and_in_range(
@@ -167,7 +167,7 @@ def test_what_is_written_keeps_the_contract(folder: Path, spaces: dict[str, Anch
         for value in (*model.graph.input, *model.graph.output)
     }
     assert shapes == {
-        "features": ["N", 17], "probe_codec": ["N", 8], "codec": ["N", 8], "anchor": ["N"],
+        "features": ["N", 45], "probe_codec": ["N", 8], "codec": ["N", 8], "anchor": ["N"],
         OUTPUTS[name]: ["N"], "members": [3, "N"],
     }  # fmt: skip
     assert (model.opset_import[0].version, model.ir_version) == (17, 8)
@@ -177,7 +177,7 @@ def test_what_is_written_keeps_the_contract(folder: Path, spaces: dict[str, Anch
     assert [error.message for error in Draft202012Validator(schema).iter_errors(found)] == []
     assert found["feature_order"] == list(DESCRIPTOR)
     assert found["anchor"] == {"quantity": OUTPUTS[name], "pad": spaces[name].pad}
-    assert (spaces[name].pad is None) == (name == "bitrate_curve_v1")
+    assert (spaces[name].pad is None) == (name == "bitrate_curve_v2")
     assert found["sha256"] == sha256_bytes((folder / f"{name}.onnx").read_bytes())
     assert found["training"]["sources"] == 8
     sidecar = read_sidecar(folder / f"{name}.json")

@@ -100,12 +100,12 @@ PERCENT = click.FloatRange(0, 100)
     "model_ref",
     default=None,
     metavar="ID|FILE.onnx",
-    help="Model.  [default: vmaf_curve_v1 for SOURCE, else fr_regressor_v2]",
+    help="Model.  [default: vmaf_curve_v2 for SOURCE, else fr_regressor_v2]",
 )
 @click.option(
     "--bitrate-model",
     metavar="ID|FILE.onnx",
-    help="Model of the bitrate of SOURCE's cells.  [default: bitrate_curve_v1]",
+    help="Model of the bitrate of SOURCE's cells.  [default: bitrate_curve_v2]",
 )
 @click.option("--emit", type=click.Choice(("ffmpeg",)), help="Print the commands that make the picks instead.")
 @click.option(

@@ -76,10 +76,10 @@ MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Nets of the ensemble.")
 @click.option("--epochs", type=click.IntRange(min=1), default=60, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
-@click.option("--lr", type=click.FloatRange(min=0, min_open=True), default=3e-3, show_default=True)
+@click.option("--lr", type=click.FloatRange(min=0, min_open=True), default=5e-3, show_default=True)
 @click.option("--weight-decay", type=click.FloatRange(min=0), default=1e-4, show_default=True)
 @click.option(
-    "--hidden", type=click.IntRange(min=1), default=64, show_default=True, help="Units of a hidden layer."
+    "--hidden", type=click.IntRange(min=1), default=32, show_default=True, help="Units of a hidden layer."
 )
 @click.option("--depth", type=click.IntRange(min=1), default=2, show_default=True, help="Hidden layers.")
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True)

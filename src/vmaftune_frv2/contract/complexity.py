@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vmaftune_frv2.contract.descriptor import MOTION_FLOOR, RATIO_CEILING
-from vmaftune_frv2.contract.features import CANONICAL6
+from vmaftune_frv2.contract.features import CANONICAL6, MOTION_FLOOR, RATIO_CEILING
 
 COPIES = ("denoised", "blurred", "averaged")
 """Copies of the source that are scored against it."""

@@ -21,6 +21,10 @@ CANONICAL6 = ("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "m
 
 _PREFIXES = ("", "integer_", "float_")
 
+RATIO_CEILING = 1.02
+"""adm2 and vif reach 1 and a little more; -log(1.02 - x) stays finite."""
+MOTION_FLOOR = 0.1
+
 
 def mean_key(feature: str) -> str:
     """Row key of a feature's mean over frames."""
@@ -51,11 +55,11 @@ def read_metric(metrics: Mapping[str, Any], feature: str) -> float:
 
 @dataclass(frozen=True)
 class FeatureScaler:
-    """Standard scaling of the canonical-6, and only those.
+    """Standard scaling of F features. NaN is unknown, and becomes the mean.
 
     Args:
-        mean: [6] means, in feature order.
-        std: [6] standard deviations; a feature that never varies has 1.
+        mean: [F] means, in feature order.
+        std: [F] standard deviations; a feature that never varies has 1.
     """
 
     mean: tuple[float, ...]
@@ -63,21 +67,24 @@ class FeatureScaler:
 
     @classmethod
     def fit(cls, features: ArrayLike) -> FeatureScaler:
-        """Fits on [N, 6] raw features."""
+        """Fits on the known ones of [N, F] raw features."""
         import numpy as np
 
         X = np.asarray(features, dtype=np.float64)
-        std = X.std(axis=0)
+        known = ~np.isnan(X)
+        count = np.maximum(known.sum(axis=0), 1)
+        mean = X.sum(axis=0, where=known) / count
+        std = np.sqrt(np.square(X - mean).sum(axis=0, where=known) / count)
         std[std < 1e-9] = 1.0
-        return cls(tuple(float(v) for v in X.mean(axis=0)), tuple(float(v) for v in std))
+        return cls(tuple(float(v) for v in mean), tuple(float(v) for v in std))
 
     def transform(self, features: ArrayLike) -> NDArray[np.float32]:
-        """Scales [N, 6] raw features to [N, 6] float32 with zero mean and unit variance."""
+        """Scales [N, F] raw features to [N, F] float32 with zero mean and unit variance."""
         import numpy as np
 
         X = np.asarray(features, dtype=np.float64)
         scaled: NDArray[np.float32] = ((X - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
-        return scaled
+        return np.nan_to_num(scaled, copy=False, nan=0.0)
 
 
 def feature_vector(values: Mapping[str, Any], where: str) -> list[float]:

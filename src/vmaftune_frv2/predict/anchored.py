@@ -39,7 +39,7 @@ class Point:
         cell: what was encoded.
         vmaf: measured.
         log_bpp: natural log of bits per pixel, measured.
-        descriptor: [17] what it tells of the source.
+        descriptor: [45] what it tells of the source.
     """
 
     cell: Cell
@@ -82,7 +82,7 @@ class Anchored:
         return self.sidecar.intervals
 
     def _told(self, point: Point) -> NDArray[np.float32]:
-        """[1, 17] scaled descriptor, held where the net can know anything."""
+        """[1, 45] scaled descriptor, held where the net can know anything."""
         scaled = np.clip(self.sidecar.scaler.transform(point.descriptor[None, :]), -FAR, FAR)
         scaled[:, LENGTH] = np.clip(scaled[:, LENGTH], -LENGTH_REACH, LENGTH_REACH)
         return scaled

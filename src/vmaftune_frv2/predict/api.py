@@ -55,7 +55,7 @@ def predict_source(
         jobs: windows at work at once; 0 for as many as there are CPUs.
         probes: cells to encode first, as ``ENCODER:PRESET:CRF``; none chooses one per encoder.
         raw: format of a headerless file.
-        model: id or path of the VMAF predictor; None for the production ``vmaf_curve_v1``.
+        model: id or path of the VMAF predictor; None for the production ``vmaf_curve_v2``.
         bitrate_model: likewise of bitrate.
         ffmpeg: program to use; None looks for one.
         on_step: told after every encode.

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.complexity import complexity_vector
-from vmaftune_frv2.contract.rows import Row
+from vmaftune_frv2.contract.rows import SOURCE_COMPLEXITY, Row
 from vmaftune_frv2.corpus.measure import Outcome
 from vmaftune_frv2.corpus.plan import Remap, make_plan
 from vmaftune_frv2.errors import InputError, ToolError
@@ -96,6 +96,8 @@ class Measuring:
                 threads=self.threads,
                 on_outcome=self.on_outcome,
             )
+        if self.rows[cell].get(SOURCE_COMPLEXITY) is None:
+            self.rows[cell] = {**self.rows[cell], SOURCE_COMPLEXITY: self._complexity}
         return point_of(self.rows[cell], self.pool)
 
     def _known_row(self, cell: Cell) -> Row | None:
@@ -109,15 +111,20 @@ class Measuring:
             return row if row is not None and point_of(row, self.pool).cell == cell else None
         return None
 
-    @cached_property
+    @property
     def complexity(self) -> Vector | None:
         """[23] how hard the source is to encode, measured when first asked for; None where that cannot be told."""
-        source = self.source
-        try:
-            values = measure_complexity(self.ffmpeg, self.windows or (source,), self.jobs, self.threads)
-        except ToolError:  # a few frames only: the search begins where the typical source's would
+        source, values = self.source, self._complexity
+        if values is None:
             return None
         return complexity_vector(values, source.width * source.height, float(source.framerate))
+
+    @cached_property
+    def _complexity(self) -> dict[str, float] | None:
+        try:
+            return measure_complexity(self.ffmpeg, self.windows or (self.source,), self.jobs, self.threads)
+        except ToolError:  # a few frames only: the search begins where the typical source's would
+            return None
 
     def points(self, pool: str | None = None) -> list[Point]:
         """Everything measured, its frames pooled as the question asks or otherwise."""

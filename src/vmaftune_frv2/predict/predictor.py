@@ -17,8 +17,8 @@ from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.predict.anchored import Anchored, Point, Vector, open_anchored
 from vmaftune_frv2.predict.curves import LEVEL, predict_curve
 
-VMAF_ID = "vmaf_curve_v1"
-BITRATE_ID = "bitrate_curve_v1"
+VMAF_ID = "vmaf_curve_v2"
+BITRATE_ID = "bitrate_curve_v2"
 CLIP_POOLS = ("mean", "harmonic_mean")
 """How the frames' VMAF may make a clip's."""
 WIDEN = 1.5

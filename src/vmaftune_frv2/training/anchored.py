@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -22,8 +23,8 @@ from vmaftune_frv2.training.metrics import Agreement, agreement
 from vmaftune_frv2.training.pairs import USUAL, Pairs
 
 FOLDS = 10
-PROBE_BANDS = (0.0, 30.0, 50.0, 65.0, 75.0, 82.0, 88.0, 92.0, 95.0, 97.0, 99.0, 101.0)
 """Groups are left out a tenth at a time: pairs are many, and a tenth fewer sources teach about as much."""
+PROBE_BANDS = (0.0, 30.0, 50.0, 65.0, 75.0, 82.0, 88.0, 92.0, 95.0, 97.0, 99.0, 101.0)
 
 
 @dataclass(frozen=True)
@@ -98,17 +99,14 @@ def fit_anchored(
     fold = _folds(pairs)
     numbers = range(int(fold.max()) + 1)
     seeded = [options.seed + seed for seed in range(seeds)]
-    members = [Member(fold != number, seed) for number in numbers for seed in seeded]
-    members += [Member(np.ones(len(pairs), dtype=bool), seed) for seed in seeded]
-    table = pairs.table(AnchorSpace(config.pad))
-    nets = fit(lambda: AnchoredNet(config), table, members, options, progress)
-    predicted = np.full((seeds, len(pairs)), np.nan)
-    for number in numbers:
-        mine = (fold == number) & pairs.judged
-        if mine.any():
-            for seed in range(seeds):
-                net = nets[number * seeds + seed]
-                predicted[seed, mine] = net.predict(table.features[mine], *(array[mine] for array in table.rest))
+    shown = np.concatenate([fold, fold[pairs.again]])
+    members = [Member(shown != number, seed) for number in numbers for seed in seeded]
+    members += [Member(np.ones(len(shown), dtype=bool), seed) for seed in seeded]
+    space = AnchorSpace(config.pad)
+    nets = fit(lambda: AnchoredNet(config), pairs.table(space), members, options, progress)
+    predicted = _left_out(pairs, space, fold, nets, pairs.descriptors, pairs.judged)
+    pinned = next(iter(pairs.scenarios().values()))
+    untold = _left_out(pairs, space, fold, nets, pairs.untold, pinned).mean(axis=0)
     calibrated = _residuals(config, pairs, predicted).where(_calibrated(pairs))
     by_group = {name: int(fold[pairs.groups == index][0]) for index, name in enumerate(pairs.group_names)}
     return AnchoredModel(
@@ -116,9 +114,39 @@ def fit_anchored(
         pairs=pairs,
         nets=nets[-seeds:],
         intervals=calibrate(calibrated),
-        evaluation=_evaluate(pairs, fold, predicted, calibrated),
+        evaluation=_evaluate(pairs, fold, predicted, untold, calibrated),
         folded={name: nets[number * seeds : (number + 1) * seeds] for name, number in by_group.items()},
     )
+
+
+def _left_out(
+    pairs: Pairs,
+    space: AnchorSpace,
+    fold: NDArray[np.int64],
+    nets: Sequence[Fitted[AnchoredNet]],
+    told: NDArray[np.float64],
+    wanted: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """[S, P] what each seed's nets say of the wanted pairs of groups they never saw; NaN for the others.
+
+    Args:
+        pairs: P pairs.
+        space: of the anchors.
+        fold: [P].
+        nets: S of every fold, then others.
+        told: [P, D] descriptors.
+        wanted: [P].
+    """
+    inputs, folds = pairs.inputs(space), int(fold.max()) + 1
+    seeds = len(nets) // (folds + 1)
+    predicted = np.full((seeds, len(pairs)), np.nan)
+    for number in range(folds):
+        mine = (fold == number) & wanted
+        if mine.any():
+            for seed in range(seeds):
+                net = nets[number * seeds + seed]
+                predicted[seed, mine] = net.predict(told[mine], *(array[mine] for array in inputs))
+    return predicted
 
 
 def _folds(pairs: Pairs) -> NDArray[np.int64]:
@@ -157,7 +185,11 @@ def _residuals(config: AnchoredConfig, pairs: Pairs, predicted: NDArray[np.float
 
 
 def _evaluate(
-    pairs: Pairs, fold: NDArray[np.int64], predicted: NDArray[np.float64], calibrated: Residuals
+    pairs: Pairs,
+    fold: NDArray[np.int64],
+    predicted: NDArray[np.float64],
+    untold: NDArray[np.float64],
+    calibrated: Residuals,
 ) -> AnchoredEvaluation:
     mean = predicted.mean(axis=0)
     scenarios = {name: mask for name, mask in pairs.scenarios().items() if mask.any()}
@@ -174,7 +206,8 @@ def _evaluate(
         folds=int(fold.max()) + 1,
         groups=len(set(pairs.groups[pairs.judged].tolist())),
         references=pairs.references,
-        scenarios={name: agree(mask) for name, mask in scenarios.items()},
+        scenarios={name: agree(mask) for name, mask in scenarios.items()}
+        | {"pinned, complexity not known": agreement(untold[pinned], pairs.targets[pinned])},
         by_encoder={
             str(name): agree(pinned & (encoders == name)) for name in dict.fromkeys(encoders[pinned].tolist())
         },

@@ -14,7 +14,8 @@ MIN_ROWS = 50
 """Rows of an encoder that quantiles of its own need."""
 FOLDS = 10
 REPORTED = (0.5, 0.8, 0.9, 0.95)
-ERROR_FLOOR = 0.05
+ERROR_FLOOR = 0.5
+"""Of the median error: how far below it errors still count as smaller ones. Logarithms of lucky hits are noise."""
 
 Vector = NDArray[np.float64]
 
@@ -58,7 +59,7 @@ def calibrate(residuals: Residuals) -> Intervals:
     names = list(residuals.covariates)
     X = np.column_stack([np.ones(len(error)), *(residuals.covariates[name] for name in names)])
     root = np.sqrt(weight)[:, None]
-    target = np.log(error + ERROR_FLOOR)
+    target = np.log(error + max(ERROR_FLOOR * float(np.median(error)), 1e-6))
     ridge = 1e-3 * np.eye(X.shape[1])
     solved = np.linalg.solve((X * root).T @ (X * root) + ridge, (X * root).T @ (target * root[:, 0]))
     weights = dict(zip(["bias", *names], map(float, solved), strict=True))

@@ -70,7 +70,7 @@ class FitOptions:
 
     epochs: int = 60
     batch_size: int = 64
-    lr: float = 3e-3
+    lr: float = 5e-3
     weight_decay: float = 1e-4
     seed: int = 0
     device: str = "cpu"
@@ -82,7 +82,7 @@ class Table:
     """What is learnt from what, a row each.
 
     Args:
-        features: [N, F] raw features; each member scales them by its own rows.
+        features: [N, F] raw features; each member scales them by its own rows, and NaN becomes its mean.
         rest: further inputs of the net, [N, ...] each, taken as they are.
         targets: [N].
         repeated: how many of the last rows repeat earlier ones; they do not count for the scaling.
@@ -242,6 +242,7 @@ def _fit_stack(
         for part in ("mean", "std")
     )  # [B, 1, F]
     features = torch.from_numpy(table.features).to(device)  # [N, F]
+    unknown = bool(features.isnan().any())
     rest = [torch.from_numpy(array).to(device) for array in table.rest]
     targets = torch.from_numpy(table.targets.astype(np.float32)).to(device)  # [N]
     counts = np.stack([member.rows for member in members]).astype(np.float32)
@@ -254,6 +255,8 @@ def _fit_stack(
     for order in _orders([member.seed for member in members], len(targets), options.epochs):
         for rows in torch.split(order.to(device), options.batch_size, dim=1):  # [B, n]
             scaled = ((features[rows] - mean) / std).float()  # [B, n, F]
+            if unknown:
+                scaled = scaled.nan_to_num(nan=0.0)
             out = whole(scaled, *(array[rows] for array in rest))
             loss = _loss(out, targets[rows], mine.gather(1, rows), options.beta)
             optimizer.zero_grad(set_to_none=True)

@@ -36,7 +36,7 @@ class Measured:
         features: [6] canonical-6 means.
         score: VMAF.
         vmaf_model: libvmaf model of the score.
-        descriptor: [17] what the row tells as a probe; None where it lacks something.
+        descriptor: [45] what the row tells as a probe; None where it lacks something.
         log_bpp: natural log of bits per pixel; None where unknown.
         frames: [T, 7] canonical-6 and VMAF of every frame; None where unknown.
         full: {name: mean} of features beyond the canonical-6.

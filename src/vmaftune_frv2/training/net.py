@@ -72,7 +72,7 @@ class NetConfig:
 
     in_features: int = 6
     num_codecs: int = 8
-    hidden: int = 64
+    hidden: int = 32
     depth: int = 2
     dropout: float = 0.0
     emit_variance: bool = False

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER, Cell
 from vmaftune_frv2.contract.codec import CodecBlock
+from vmaftune_frv2.contract.descriptor import OF_SOURCE
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.training.fit import Table
 from vmaftune_frv2.training.groups import group_names
@@ -19,9 +20,11 @@ from vmaftune_frv2.training.learnable import Measured
 
 USUAL = (40.0, 99.0)
 """Cells with a VMAF between are those that anyone asks for."""
-PROBE_SCORE = 85.0
+PROBE_SCORE = 80.0
 """VMAF at which a probe tells most of the rest of its curve: near 100 curves crowd together, far below they have
 parted long before."""
+UNTOLD_SHARE = 0.1
+"""Share of the pairs that is shown a second time without the source's complexity."""
 NEARLY_ALL = 0.5
 PINNED_WEIGHT = 20.0
 UNUSUAL_WEIGHT = 0.4
@@ -68,11 +71,33 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def again(self) -> NDArray[np.int64]:
+        """[K] pairs that are shown a second time, without the source's complexity."""
+        return np.flatnonzero(np.random.default_rng(0).random(len(self)) < UNTOLD_SHARE)
+
+    @property
+    def untold(self) -> NDArray[np.float64]:
+        """[P, D] descriptors without the source's complexity."""
+        told: NDArray[np.float64] = self.descriptors.copy()
+        told[:, -len(OF_SOURCE) :] = np.nan
+        return told
+
+    def inputs(self, space: AnchorSpace) -> tuple[NDArray[np.float32], ...]:
+        """[P, ...] inputs of the net beside the descriptor."""
+        return self.probe_codec, self.codec, space.enter(self.anchor).astype(np.float32)
+
     def table(self, space: AnchorSpace) -> Table:
-        """What the net learns from."""
-        anchor = space.enter(self.anchor).astype(np.float32)
-        rest = (self.probe_codec, self.codec, anchor)
-        return Table(self.descriptors, rest, self.targets, weights=self._weights())
+        """What the net learns from: the P pairs, then those of ``again``."""
+        again = self.again
+        rows = np.concatenate([np.arange(len(self)), again])
+        return Table(
+            np.concatenate([self.descriptors, self.untold[again]]),
+            tuple(array[rows] for array in self.inputs(space)),
+            self.targets[rows],
+            repeated=len(again),
+            weights=self._weights()[rows],
+        )
 
     def _weights(self) -> NDArray[np.float64]:
         """[P] pinned probes are few and used most; cells out of the usual range are seldom asked for."""
@@ -90,11 +115,14 @@ class Pairs:
         own = np.asarray([self.pinned[p.encoder] == p for p in self.probes])
         near = np.asarray([abs(p.crf - c.crf) <= NEAR for p, c in zip(self.probes, self.cells, strict=True)])
         same = self.same_encoder
+        line = np.asarray([p.preset == c.preset for p, c in zip(self.probes, self.cells, strict=True)])
         usual = (self.scores >= USUAL[0]) & (self.scores <= USUAL[1]) & self.judged
         universal = np.asarray([p == self.pinned.get(UNIVERSAL_ENCODER) for p in self.probes])
         return {
             "pinned probe in the encoder": usual & same & own,
             f"pinned, within {NEAR} crf": usual & same & own & near,
+            "pinned, of the same preset": usual & same & own & line,
+            f"pinned, of the same preset, within {NEAR} crf": usual & same & own & line & near,
             "any cell of the encoder": usual & same,
             f"any cell, within {NEAR} crf": usual & same & near,
             "universal probe": usual & universal,

@@ -30,7 +30,7 @@ from vmaftune_frv2.training.typical import typical_curves
 CANDIDATE_SUFFIX = "_candidate"
 SEED_SUFFIX = "_seed"
 BLIND_ID = "fr_regressor_v1"
-ANCHORED_IDS = {SCORE: "vmaf_curve_v1", LOG_BITS_PER_PIXEL: "bitrate_curve_v1"}
+ANCHORED_IDS = {SCORE: "vmaf_curve_v2", LOG_BITS_PER_PIXEL: "bitrate_curve_v2"}
 DESCRIPTIONS = {
     MODEL_ID: "Codec-aware VMAF regressor: canonical-6 features and a codec block to a score",
     BLIND_ID: "Codec-blind VMAF regressor: canonical-6 features of a frame to its score",

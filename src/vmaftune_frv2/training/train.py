@@ -35,9 +35,9 @@ ONEHOT = "onehot"
 FULL = "full"
 
 FRAMES_FIT = FitOptions(epochs=20, batch_size=256, lr=1e-2, beta=1.0)
-SCORE_FIT = FitOptions(epochs=20, batch_size=512, lr=2e-3, weight_decay=0.5, beta=1.0)
+SCORE_FIT = FitOptions(epochs=12, batch_size=512, lr=1.5e-3, weight_decay=0.5, beta=0.3)
 BITRATE_FIT = replace(SCORE_FIT, beta=0.1)
-SCORE_NET = AnchoredConfig(in_features=len(DESCRIPTOR), num_codecs=8, hidden=96, pad=5.0)
+SCORE_NET = AnchoredConfig(in_features=len(DESCRIPTOR), num_codecs=8, hidden=96, knots=6, pad=5.0)
 BITRATE_NET = replace(SCORE_NET, pad=None)
 
 
@@ -77,7 +77,7 @@ class TrainRequest:
     feature_set: str = "canonical6"
     codec_block: str = FULL
     seeds: int = 5
-    hidden: int = 64
+    hidden: int = 32
     depth: int = 2
     dropout: float = 0.0
     emit_variance: bool = False
@@ -238,6 +238,8 @@ def _warnings(data: Dataset, corpus: Corpus) -> list[str]:
     constant = [name for name in data.constant_features() if name not in missing]
     if constant:
         found.append(f"{', '.join(constant)} never varies in this corpus and teaches nothing")
+    if float(data.targets[data.judged].std()) < 1e-9:
+        found.append("every judged row has the same VMAF: nothing can be learnt, and nothing judged")
     encoders: Sequence[str] = data.unique_encoders()
     if len(encoders) == 1:
         found.append(f"every row is of {encoders[0]}: nothing can be learnt of other encoders")
