@@ -41,6 +41,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/read_corpus.py
 	$(BIN)/python bench/cold_start.py
 	$(BIN)/python bench/train.py
+	$(BIN)/python bench/probe.py
 	$(BIN)/python bench/search.py
 	$(BIN)/python bench/coverage.py
 	$(BIN)/python bench/answer_time.py

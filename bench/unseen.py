@@ -64,16 +64,25 @@ class Unseen:
         return Anchored(sidecar, shift)
 
 
-def fit_unseen(description: str) -> Unseen:
-    """Reads the command line and fits."""
-    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser, seeds: int = 5) -> argparse.ArgumentParser:
+    """The options that say what is learnt from."""
     corpora = Path(__file__).parent / "corpus"
     learnt = [corpora / name for name in ("made.jsonl.zst", "packaged.jsonl.zst")]
     parser.add_argument("--corpus", type=Path, nargs="+", default=[corpora / "clips.jsonl.zst"])
     parser.add_argument("--only-learn", type=Path, nargs="*", default=learnt)
-    parser.add_argument("--seeds", type=int, default=5)
-    arguments = parser.parse_args()
-    rows = load_corpus(arguments.corpus, None, arguments.only_learn).rows
+    parser.add_argument("--seeds", type=int, default=seeds)
+    return parser
+
+
+def read(arguments: argparse.Namespace) -> list[Measured]:
+    """The rows of what the options name."""
+    return load_corpus(arguments.corpus, None, arguments.only_learn).rows
+
+
+def fit_unseen(description: str) -> Unseen:
+    """Reads the command line and fits."""
+    arguments = add_arguments(argparse.ArgumentParser(description=description.splitlines()[0])).parse_args()
+    rows = read(arguments)
     pairs = make_pairs(rows, CodecBlock.of_version(ANCHORED_VOCABULARY), "score", GROUP_BY)
     model = fit_anchored(SCORE_NET, pairs, SCORE_FIT, arguments.seeds)
     return Unseen(rows, list(group_names(rows, GROUP_BY)), model)

@@ -12,19 +12,38 @@ from vmaftune_frv2.media.process import run
 BENCH = Path(__file__).parents[1] / "bench"
 
 
-def test_coverage_is_told_by_what_is_known(tmp_path: Path) -> None:
+def bench(name: str, folder: Path) -> str:
+    """What a bench prints of six titles, two encoders, five crfs."""
     rows = [
         made_row(f"title{title}_1.mp4", title, encoder, preset, crf)
         for title in range(6)
         for encoder, preset in (("libx264", "medium"), ("libsvtav1", "10"))
         for crf in (20, 26, 32, 38, 44)
     ]
-    corpus = write_rows(tmp_path / "corpus.jsonl", rows)
+    corpus = write_rows(folder / "corpus.jsonl", rows)
     asked = ["--corpus", str(corpus), "--only-learn", "--seeds", "1"]
-    done = run([sys.executable, str(BENCH / "coverage.py"), *asked], timeout=300)
+    done = run([sys.executable, str(BENCH / name), *asked], timeout=300)
     assert done.ok, done.stderr
-    assert done.stdout.startswith("12 lines of 6 titles, nominal 90 %")
-    told = re.findall(r"^(\d) +(\S+) +(\d+) +([\d.]+) % +([\d.]+) +([\d.]+) +([\d.]+)$", done.stdout, re.MULTILINE)
+    return done.stdout
+
+
+def test_every_shared_cell_is_judged_as_the_probe(tmp_path: Path) -> None:
+    out = bench("probe.py", tmp_path)
+    heard = [line.rsplit(maxsplit=4) for line in out.splitlines()[1:5]]
+    assert [name.strip() for name, *_ in heard][-1] == "and the source's complexity (all)"
+    assert all(0 < float(value) < 100 for _, *values in heard for value in values)
+    cells = re.findall(r"^(\S+:\S+:\d+) +([\d.]+) ", out, re.MULTILINE)
+    # Rows have no complexity, so hearing it changes nothing.
+    assert heard[-1][1:] == heard[-2][1:]
+    assert {name for name, _ in cells} == {
+        f"{line}:{crf}" for line in ("libx264:medium", "libsvtav1:10") for crf in (20, 26, 32, 38, 44)
+    }
+
+
+def test_coverage_is_told_by_what_is_known(tmp_path: Path) -> None:
+    out = bench("coverage.py", tmp_path)
+    assert out.startswith("12 lines of 6 titles, nominal 90 %")
+    told = re.findall(r"^(\d) +(\S+) +(\d+) +([\d.]+) % +([\d.]+) +([\d.]+) +([\d.]+)$", out, re.MULTILINE)
     kinds = [(known, what) for known, what, *_ in told]
     assert kinds[:6] == [
         ("1", "all"),

@@ -53,13 +53,17 @@ def read_metric(metrics: Mapping[str, Any], feature: str) -> float:
     raise KeyError(feature)
 
 
+NEVER_KNOWN_STD = 1e12
+"""Scales whatever comes to about 0: a net that never heard a feature is not to hear it later."""
+
+
 @dataclass(frozen=True)
 class FeatureScaler:
     """Standard scaling of F features. NaN is unknown, and becomes the mean.
 
     Args:
         mean: [F] means, in feature order.
-        std: [F] standard deviations; a feature that never varies has 1.
+        std: [F] standard deviations; a feature that never varies has 1, one that was never known NEVER_KNOWN_STD.
     """
 
     mean: tuple[float, ...]
@@ -76,6 +80,7 @@ class FeatureScaler:
         mean = X.sum(axis=0, where=known) / count
         std = np.sqrt(np.square(X - mean).sum(axis=0, where=known) / count)
         std[std < 1e-9] = 1.0
+        std[~known.any(axis=0)] = NEVER_KNOWN_STD
         return cls(tuple(float(v) for v in mean), tuple(float(v) for v in std))
 
     def transform(self, features: ArrayLike) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ far apart the curves of two encoders or presets lie.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,9 @@ from torch.nn import functional
 
 from vmaftune_frv2.contract.anchor import SCORE_MAX
 from vmaftune_frv2.training.net import Dense, dense_layers
+
+FIRST_FALL = 4.0
+"""In the anchor space, over all of crf, before anything is learnt."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class AnchoredNet(nn.Module):
         self.head = Dense(widths[-1], config.knots + 2)
         with torch.no_grad():
             self.head.weight.mul_(0.1)
-            self.head.bias[..., : config.knots].fill_(1.0)
+            # Whatever the number of pieces, the curve begins with one fall over all of crf.
+            self.head.bias[..., : config.knots].fill_(math.log(math.expm1(FIRST_FALL / config.knots)))
         self.register_buffer("starts", torch.linspace(0, 1, config.knots + 1)[:-1])
 
     def forward(self, features: Tensor, probe_codec: Tensor, codec: Tensor, anchor: Tensor) -> Tensor:

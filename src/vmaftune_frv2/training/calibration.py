@@ -14,7 +14,7 @@ MIN_ROWS = 50
 """Rows of an encoder that quantiles of its own need."""
 FOLDS = 10
 REPORTED = (0.5, 0.8, 0.9, 0.95)
-ERROR_FLOOR = 0.5
+ERROR_FLOOR = 0.15
 """Of the median error: how far below it errors still count as smaller ones. Logarithms of lucky hits are noise."""
 
 Vector = NDArray[np.float64]

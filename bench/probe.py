@@ -1,0 +1,86 @@
+"""Which probe serves best: what of it is heard, and at which cell it is made. On left-out titles, one net each.
+
+First the anchored predictor of VMAF is fitted with less and less of the descriptor (what is left out is unknown,
+which is the training mean). Then, with all of it, every cell that nearly all clips have is the probe in turn: mean
+absolute error over the whole crf range of its encoder, within eight crf of it, and in its own preset.
+
+    python bench/probe.py [--corpus FILE...] [--only-learn FILE...] [--seeds N]
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from unseen import GROUP_BY, add_arguments, read
+
+from vmaftune_frv2.contract.anchor import AnchorSpace
+from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock
+from vmaftune_frv2.contract.descriptor import DESCRIPTOR, OF_SOURCE
+from vmaftune_frv2.training.anchored import AnchoredModel, fit_anchored
+from vmaftune_frv2.training.pairs import NEAR, NEARLY_ALL, Pairs, make_pairs
+from vmaftune_frv2.training.train import SCORE_FIT, SCORE_NET
+
+MEANS = DESCRIPTOR.index("vmaf_p05")
+JITTER = DESCRIPTOR.index("log_jitter_adm2")
+HEARD = {
+    "means of the canonical-6": np.arange(len(DESCRIPTOR)) < MEANS,
+    "and VMAF, its spread, bits, geometry": np.arange(len(DESCRIPTOR)) < JITTER,
+    "and jitter": np.arange(len(DESCRIPTOR)) < len(DESCRIPTOR) - len(OF_SOURCE),
+    "and the source's complexity (all)": np.ones(len(DESCRIPTOR), dtype=bool),
+}
+SHOWN = (
+    "pinned probe in the encoder",
+    f"pinned, within {NEAR} crf",
+    "any cell of the encoder",
+    "universal probe, other encoders",
+)
+
+
+def left_out(model: AnchoredModel) -> NDArray[np.float64]:
+    """[P] what nets that never saw a pair's title say of it; NaN for pairs that are only learnt from."""
+    pairs = model.pairs
+    inputs = pairs.inputs(AnchorSpace(model.config.pad))
+    predicted = np.full(len(pairs), np.nan)
+    for index, name in enumerate(pairs.group_names):
+        mine = (pairs.groups == index) & pairs.judged
+        if mine.any():
+            told = pairs.descriptors[mine], *(array[mine] for array in inputs)
+            predicted[mine] = np.mean([net.predict(*told) for net in model.folded[name]], axis=0)
+    return predicted
+
+
+def by_cell(pairs: Pairs, predicted: NDArray[np.float64]) -> None:
+    """Prints the errors of every cell as the probe that nearly all clips have."""
+    usual = pairs.scenarios()["any cell of the encoder"]
+    error = np.abs(predicted - pairs.targets)
+    names = np.asarray([str(probe) for probe in pairs.probes])
+    near = np.asarray([abs(p.crf - c.crf) <= NEAR for p, c in zip(pairs.probes, pairs.cells, strict=True)])
+    line = np.asarray([p.preset == c.preset for p, c in zip(pairs.probes, pairs.cells, strict=True)])
+    print(f"\n{'probe cell':24}   VMAF   MAE    p95   near  preset")
+    for name in sorted(set(names[usual])):
+        mine = usual & (names == name)
+        if len(set(pairs.anchor[mine])) < NEARLY_ALL * pairs.references:
+            continue
+        parts = [error[mine].mean(), np.percentile(error[mine], 95), error[mine & near].mean()]
+        parts.append(error[mine & line].mean())
+        print(f"{name:24} {np.median(pairs.anchor[mine]):6.1f} " + " ".join(f"{part:6.2f}" for part in parts))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = add_arguments(parser, seeds=1).parse_args()
+    pairs = make_pairs(read(arguments), CodecBlock.of_version(ANCHORED_VOCABULARY), "score", GROUP_BY)
+    print(f"{'MAE, VMAF points':38}" + "".join(f"{name:>34}" for name in SHOWN))
+    for name, heard in HEARD.items():
+        some = replace(pairs, descriptors=np.where(heard, pairs.descriptors, np.nan))
+        model = fit_anchored(SCORE_NET, some, SCORE_FIT, arguments.seeds)
+        figures = model.evaluation.scenarios
+        print(f"{name:38}" + "".join(f"{figures[shown].mae:34.3f}" for shown in SHOWN), flush=True)
+    by_cell(pairs, left_out(model))
+
+
+if __name__ == "__main__":
+    main()
