@@ -24,6 +24,7 @@ from vmaftune_frv2.training.pairs import USUAL, Pairs
 
 FOLDS = 10
 """Groups are left out a tenth at a time: pairs are many, and a tenth fewer sources teach about as much."""
+UNTOLD = "pinned, complexity not known"
 PROBE_BANDS = (0.0, 30.0, 50.0, 65.0, 75.0, 82.0, 88.0, 92.0, 95.0, 97.0, 99.0, 101.0)
 
 
@@ -197,7 +198,7 @@ def _evaluate(
     def agree(mask: NDArray[np.bool_]) -> Agreement:
         return agreement(mean[mask], pairs.targets[mask])
 
-    pinned = next(iter(scenarios.values()))
+    pinned, told = next(iter(scenarios.values())), np.isfinite(untold)
     encoders = np.asarray([cell.encoder for cell in pairs.cells])
     groups = [
         (index, name) for index, name in enumerate(pairs.group_names) if (pinned & (pairs.groups == index)).any()
@@ -207,7 +208,7 @@ def _evaluate(
         groups=len(set(pairs.groups[pairs.judged].tolist())),
         references=pairs.references,
         scenarios={name: agree(mask) for name, mask in scenarios.items()}
-        | {"pinned, complexity not known": agreement(untold[pinned], pairs.targets[pinned])},
+        | ({UNTOLD: agreement(untold[told], pairs.targets[told])} if told.any() else {}),
         by_encoder={
             str(name): agree(pinned & (encoders == name)) for name in dict.fromkeys(encoders[pinned].tolist())
         },
