@@ -24,7 +24,7 @@ from vmaftune_frv2.errors import InputError, UsageError
 from vmaftune_frv2.training.net import stack, unstack
 
 WARMUP_SHARE = 0.1
-CHUNK = 40
+CHUNK = 50
 """Members of one stack on a CPU: their activations of a batch stay in the cache."""
 LOGVAR_RANGE = 10.0
 LARGEST_WEIGHT = 1e4
@@ -162,7 +162,7 @@ def fit(
         InputError: training diverged.
     """
     device = _device(options.device)
-    chunk = CHUNK if device.type == "cpu" else len(members)
+    chunk = _stack_size(len(members)) if device.type == "cpu" else len(members)
     chunks = [members[i : i + chunk] for i in range(0, len(members), chunk)]
     progress, lock = progress or Silent(), threading.Lock()
     progress.start(len(chunks) * options.epochs)
@@ -188,6 +188,15 @@ def fit(
         except BaseException as error:
             failed.append(error)
             raise
+
+
+def _stack_size(members: int) -> int:
+    """Members of a stack: at most CHUNK, in an even number of equal stacks, so that neither of two cores waits.
+
+    The same on every machine: the size of a stack shows in the rounding.
+    """
+    pairs = -(-members // (2 * CHUNK))
+    return -(-members // (2 * pairs))
 
 
 def _pool() -> ThreadPoolExecutor:
