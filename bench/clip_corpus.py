@@ -1,10 +1,10 @@
 """Sweeps a folder of reference clips into a training corpus, in passes that each cover every clip.
 
 Every clip gets its own crf offset (its place in the sorted list, modulo 10), so that over all clips
-every crf value occurs. Pass 0 holds the cells that every clip shares: the probes. Any pass can be
+every crf value occurs. Passes 0 and 5 hold the cells that every clip shares: the probes. Any pass can be
 interrupted; the same command goes on.
 
-    python bench/clip_corpus.py CLIPS OUTPUT [--passes 0 1 2 3 4] [--jobs N]
+    python bench/clip_corpus.py CLIPS OUTPUT [--passes 0 1 2 3 4 5] [--jobs N]
 """
 
 from __future__ import annotations
@@ -57,6 +57,16 @@ PASSES: list[list[tuple[str, str, str, list[int]]]] = [
         ("libvvenc", "fast", "+", [19, 31, 43]),
         ("libaom-av1", "6", "+", [33, 51]),
         ("libaom-av1", "4", "+", [30, 45]),
+    ],
+    [
+        ("libx264", "medium", "", [30]),
+        ("libx264", "veryfast", "", [26]),
+        ("libx265", "medium", "", [31]),
+        ("libx265", "ultrafast", "", [28]),
+        ("libsvtav1", "7", "", [45]),
+        ("libvpx-vp9", "3", "", [45]),
+        ("libvvenc", "fast", "", [35]),
+        ("libaom-av1", "4", "", [45]),
     ],
 ]
 

@@ -33,7 +33,8 @@ HEARD = {
 }
 SHOWN = (
     "pinned probe in the encoder",
-    f"pinned, within {NEAR} crf",
+    "pinned probe in the encoder and preset",
+    f"pinned in the preset, within {NEAR} crf",
     "any cell of the encoder",
     "universal probe, other encoders",
 )
@@ -57,7 +58,7 @@ def by_cell(pairs: Pairs, predicted: NDArray[np.float64]) -> None:
     usual = pairs.scenarios()["any cell of the encoder"]
     error = np.abs(predicted - pairs.targets)
     names = np.asarray([str(probe) for probe in pairs.probes])
-    near = np.asarray([abs(p.crf - c.crf) <= NEAR for p, c in zip(pairs.probes, pairs.cells, strict=True)])
+    near = pairs.near
     line = np.asarray([p.preset == c.preset for p, c in zip(pairs.probes, pairs.cells, strict=True)])
     print(f"\n{'probe cell':24}   VMAF   MAE    p95   near  preset")
     for name in sorted(set(names[usual])):
@@ -73,12 +74,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments = add_arguments(parser, seeds=1).parse_args()
     pairs = make_pairs(read(arguments), CodecBlock.of_version(ANCHORED_VOCABULARY), "score", GROUP_BY)
-    print(f"{'MAE, VMAF points':38}" + "".join(f"{name:>34}" for name in SHOWN))
+    print(f"{'MAE, VMAF points':38}" + "".join(f"{name:>40}" for name in SHOWN))
     for name, heard in HEARD.items():
         some = replace(pairs, descriptors=np.where(heard, pairs.descriptors, np.nan))
         model = fit_anchored(SCORE_NET, some, SCORE_FIT, arguments.seeds)
         figures = model.evaluation.scenarios
-        print(f"{name:38}" + "".join(f"{figures[shown].mae:34.3f}" for shown in SHOWN), flush=True)
+        print(f"{name:38}" + "".join(f"{figures[shown].mae:40.3f}" for shown in SHOWN), flush=True)
     by_cell(pairs, left_out(model))
 
 

@@ -29,7 +29,7 @@ def bench(name: str, folder: Path) -> str:
 
 def test_every_shared_cell_is_judged_as_the_probe(tmp_path: Path) -> None:
     out = bench("probe.py", tmp_path)
-    heard = [line.rsplit(maxsplit=4) for line in out.splitlines()[1:5]]
+    heard = [line.rsplit(maxsplit=5) for line in out.splitlines()[1:5]]
     assert [name.strip() for name, *_ in heard][-1] == "and the source's complexity (all)"
     assert all(0 < float(value) < 100 for _, *values in heard for value in values)
     cells = re.findall(r"^(\S+:\S+:\d+) +([\d.]+) ", out, re.MULTILINE)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from conftest import VmafTune, invoke
-from training_kit import document, made_rows, write_rows
+from training_kit import document, made_row, made_rows, write_rows
 from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import CodecBlock
@@ -196,6 +196,33 @@ def test_the_report_judges_on_left_out_groups(folder: Path) -> None:
     assert 0 < scenario["n"] <= 72
     assert sum(group["n"] for group in figures["score"]["by_group"].values()) == scenario["n"]
     assert set(figures["score"]["by_group"]) == {"title0", "title1", "title2", "title3"}
+
+
+def test_every_preset_has_a_probe_of_its_own(tmp_path: Path) -> None:
+    rows = made_rows(4, 1)
+    # Another preset of libx264, of fewer cells; what its clips do not share is no probe.
+    rows += [
+        made_row(f"title{title}_1.mp4", 10 * title + 1, "libx264", "veryfast", crf)
+        for title in range(4)
+        for crf in (24, 30 + title)
+    ]
+    figures = tmp_path / "metrics.json"
+    result = invoke(
+        "train-v2", "--corpus", write_rows(tmp_path / "corpus.jsonl", rows), "--anchored", "--epochs", 1,
+        "--seeds", 2, "--out-dir", tmp_path, "--metrics-out", figures,
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    sidecar = read_sidecar(tmp_path / "vmaf_curve_v2.json")
+    x264 = [probe for probe in sidecar.probes if probe.encoder == "libx264"]
+    assert [probe.preset for probe in x264] == ["medium", "veryfast"]
+    assert str(x264[1]) == "libx264:veryfast:24"
+    assert sidecar.probe_for("libx264") == sidecar.probe_for("libx264", "slow") == x264[0]
+    assert sidecar.probe_for("libx264", "veryfast") == x264[1]
+    found = document(figures)["anchored"]["score"]["scenarios"]
+    one, own = found["pinned probe in the encoder"], found["pinned probe in the encoder and preset"]
+    # Three cells of each encoder's first preset either way; both of the other, or the one that is not its probe.
+    usual = [r for r in rows if r["preset"] == "veryfast" and 40 <= r["vmaf_score"] <= 99]
+    assert one["n"] - own["n"] == sum(row["crf"] == 24 for row in usual) > 0
 
 
 def train(*arguments: object) -> Any:

@@ -44,7 +44,7 @@ def _model_row(model: ListedModel) -> tuple[str, ...]:
     if len(sidecar.probes) == 1:
         where = f"{where} {sidecar.probe}"
     elif sidecar.probes:
-        where = f"{where}, one of {len(sidecar.probes)} encoders"
+        where = f"{where}, one of {len({probe.encoder for probe in sidecar.probes})} encoders"
     return (
         sidecar.id, use, ", ".join(sidecar.input_names), where, sidecar.vmaf_model or "-",
         short_figures(sidecar.training.get("loso"), sidecar.quantity), size, verified,

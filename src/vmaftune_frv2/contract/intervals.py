@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vmaftune_frv2.contract.descriptor import OF_SOURCE
+
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 """Nominal coverages that quantiles are kept for."""
 METHOD = "conformal, locally scaled residuals, per encoder"
@@ -85,14 +87,24 @@ def score_covariates(mean: Vector, spread: Vector) -> dict[str, Vector]:
 
 
 def anchored_covariates(
-    mean: Vector, spread: Vector, anchor: Vector, other_encoder: NDArray[np.bool_]
+    mean: Vector, spread: Vector, anchor: Vector, other_encoder: NDArray[np.bool_], told: NDArray[np.floating[Any]]
 ) -> dict[str, Vector]:
-    """The same for an anchored predictor, besides: [N] the probe's value and whether it is another encoder's."""
+    """The same for an anchored predictor: [N] means and deviations, and what tells a hard source from an easy one.
+
+    Args:
+        mean: [N].
+        spread: [N].
+        anchor: [N] the probe's value.
+        other_encoder: [N] whether the probe is another encoder's.
+        told: [N, D] the probe's descriptor, standard-scaled; of it the complexity of the source, 0 where unknown.
+    """
     moved = np.abs(np.asarray(mean) - np.asarray(anchor))
+    complexity = np.asarray(told, dtype=np.float64)[:, -len(OF_SOURCE) :]
     return {
-        "log_spread": np.log(np.asarray(spread) + 0.02),
+        "log_spread": np.log(np.asarray(spread) + 0.002),
         "log_moved": np.log(moved + 0.3),
         "other_encoder": np.asarray(other_encoder, dtype=np.float64),
         "level": np.asarray(mean) / 100.0,
         "level2": (np.asarray(mean) / 100.0) ** 2,
+        **dict(zip(OF_SOURCE, complexity.T, strict=True)),
     }

@@ -91,9 +91,10 @@ class Sidecar:
         """The one probe for every encoder, if there is one."""
         return self.probes[0] if len(self.probes) == 1 else None
 
-    def probe_for(self, encoder: str) -> Cell | None:
-        """The probe cell for predicting an encoder's cells."""
-        return self.probe or next((probe for probe in self.probes if probe.encoder == encoder), None)
+    def probe_for(self, encoder: str, preset: str | None = None) -> Cell | None:
+        """The probe cell for predicting an encoder's cells: the preset's, where it has its own."""
+        mine = [probe for probe in self.probes if probe.encoder == encoder]
+        return self.probe or next((probe for probe in mine if probe.preset == preset), next(iter(mine), None))
 
     def to_json(self) -> dict[str, Any]:
         """The document that is written."""

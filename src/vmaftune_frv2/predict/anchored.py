@@ -100,10 +100,10 @@ class Anchored:
         """
         count = len(cells)
         anchor = point.value(str(self.sidecar.quantity))
-        scaled = self._told(point)
+        scaled = np.repeat(self._told(point), count, axis=0)
         probe = self.block.matrix([point.cell])
         members = self.shift(
-            np.repeat(scaled, count, axis=0),
+            scaled,
             np.repeat(probe, count, axis=0),
             self.block.matrix(cells),
             np.full(count, self.space.enter(anchor), dtype=np.float32),
@@ -111,7 +111,8 @@ class Anchored:
         mean, spread = members.mean(axis=0), members.std(axis=0)
         scale = 1.0 if self.sidecar.anchor_pad is not None else PERCENT
         other = np.asarray([cell.encoder != point.cell.encoder for cell in cells])
-        covariates = anchored_covariates(mean * scale, spread * scale, np.full(count, anchor * scale), other)
+        anchors = np.full(count, anchor * scale)
+        covariates = anchored_covariates(mean * scale, spread * scale, anchors, other, scaled)
         typical = self.intervals.typical_error(covariates)
         itself = np.asarray([cell == point.cell for cell in cells])
         return np.where(itself, anchor, mean), np.where(itself, 0.0, typical)

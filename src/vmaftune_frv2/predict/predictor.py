@@ -156,7 +156,7 @@ class Predictor:
             return Cell(encoder, preset, min(crfs, key=lambda crf: abs(crf - guess)))
         curve = self._typical(encoder, preset)
         if target is None or curve is None:
-            pinned = self.vmaf.sidecar.probe_for(encoder)
+            pinned = self.vmaf.sidecar.probe_for(encoder, preset)
             crf = pinned.crf if pinned else sorted(crfs)[len(crfs) // 2]
             return Cell(encoder, preset, crf)
         reaching = [crf for crf in crfs if np.interp(crf, *curve) >= target]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.anchor import AnchorSpace
-from vmaftune_frv2.contract.descriptor import DESCRIPTOR
+from vmaftune_frv2.contract.descriptor import DESCRIPTOR, OF_SOURCE
 from vmaftune_frv2.contract.intervals import Intervals, anchored_covariates
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.training.anchored_net import AnchoredConfig, AnchoredNet
@@ -108,7 +108,8 @@ def fit_anchored(
     predicted = _left_out(pairs, space, fold, nets, pairs.descriptors, pairs.judged)
     pinned = next(iter(pairs.scenarios().values()))
     untold = _left_out(pairs, space, fold, nets, pairs.untold, pinned).mean(axis=0)
-    calibrated = _residuals(config, pairs, predicted).where(_calibrated(pairs))
+    told = nets[-1].scaler.transform(pairs.descriptors)
+    calibrated = _residuals(config, pairs, predicted, told).where(_calibrated(pairs))
     by_group = {name: int(fold[pairs.groups == index][0]) for index, name in enumerate(pairs.group_names)}
     return AnchoredModel(
         config=config,
@@ -171,17 +172,22 @@ def _calibrated(pairs: Pairs) -> NDArray[np.bool_]:
     return scenarios["any cell of the encoder"] | scenarios["universal probe"]
 
 
-def _residuals(config: AnchoredConfig, pairs: Pairs, predicted: NDArray[np.float64]) -> Residuals:
+def _residuals(
+    config: AnchoredConfig, pairs: Pairs, predicted: NDArray[np.float64], told: NDArray[np.float32]
+) -> Residuals:
     mean, spread = predicted.mean(axis=0), predicted.std(axis=0)
     scale = 1.0 if config.pad is not None else 100.0
     return Residuals(
-        covariates=anchored_covariates(mean * scale, spread * scale, pairs.anchor * scale, ~pairs.same_encoder),
+        covariates=anchored_covariates(
+            mean * scale, spread * scale, pairs.anchor * scale, ~pairs.same_encoder, told
+        ),
         predicted=mean,
         true=pairs.targets,
         encoders=np.asarray([cell.encoder for cell in pairs.cells]),
         groups=pairs.groups,
         low=0.0 if config.pad is not None else -np.inf,
         high=100.0 if config.pad is not None else np.inf,
+        held=OF_SOURCE,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,10 @@ from vmaftune_frv2.contract.intervals import ALL, LEVELS, Intervals
 MIN_ROWS = 50
 """Rows of an encoder that quantiles of its own need."""
 FOLDS = 10
+RIDGE, HELD_RIDGE = 1e-3, 0.2
+"""Of the weights of covariates, and of those that tell whole sources apart, which are few."""
 REPORTED = (0.5, 0.8, 0.9, 0.95)
-ERROR_FLOOR = 0.15
+ERROR_FLOOR = 0.16
 """Of the median error: how far below it errors still count as smaller ones. Logarithms of lucky hits are noise."""
 
 Vector = NDArray[np.float64]
@@ -31,6 +33,7 @@ class Residuals:
         encoders: [N] names.
         groups: [N] what was left out together.
         low, high: range of what is predicted.
+        held: covariates that tell whole sources apart.
     """
 
     covariates: Mapping[str, Vector]
@@ -40,37 +43,62 @@ class Residuals:
     groups: NDArray[np.int64]
     low: float = 0.0
     high: float = 100.0
+    held: tuple[str, ...] = ()
 
     def where(self, mask: NDArray[np.bool_]) -> Residuals:
         """Some of them."""
-        return Residuals(
-            {name: values[mask] for name, values in self.covariates.items()},
-            self.predicted[mask], self.true[mask], self.encoders[mask], self.groups[mask], self.low, self.high,
-        )  # fmt: skip
+        return replace(
+            self,
+            covariates={name: values[mask] for name, values in self.covariates.items()},
+            predicted=self.predicted[mask],
+            true=self.true[mask],
+            encoders=self.encoders[mask],
+            groups=self.groups[mask],
+        )
 
 
 def calibrate(residuals: Residuals) -> Intervals:
     """Fits the typical error on the residuals, then its quantiles per encoder.
 
-    Groups count alike, however many rows they have: the next source is one draw among groups.
+    Groups count alike, however many rows they have: the next source is one draw among groups. The quantiles are of
+    errors over what a fit without their groups calls typical, where there are groups enough for that.
     """
     error = np.abs(residuals.predicted - residuals.true)
-    weight = _group_weights(residuals.groups)
-    names = list(residuals.covariates)
-    X = np.column_stack([np.ones(len(error)), *(residuals.covariates[name] for name in names)])
-    root = np.sqrt(weight)[:, None]
-    target = np.log(error + max(ERROR_FLOOR * float(np.median(error)), 1e-6))
-    ridge = 1e-3 * np.eye(X.shape[1])
-    solved = np.linalg.solve((X * root).T @ (X * root) + ridge, (X * root).T @ (target * root[:, 0]))
-    weights = dict(zip(["bias", *names], map(float, solved), strict=True))
-    bare = Intervals(weights, {ALL: (1.0,) * len(LEVELS)})
-    scores = error / bare.typical_error(residuals.covariates)
+    scale = _fit_scale(residuals)
+    fold = _folds(residuals.groups)
+    if fold.max() + 1 < FOLDS:
+        typical = scale.typical_error(residuals.covariates)
+    else:
+        typical = np.empty(len(error))
+        for number in range(FOLDS):
+            mine = fold == number
+            typical[mine] = _fit_scale(residuals.where(~mine)).typical_error(residuals.where(mine).covariates)
+    scores, weight = error / typical, _group_weights(residuals.groups)
     quantiles = {ALL: _quantiles(scores, weight)}
     for encoder in dict.fromkeys(residuals.encoders.tolist()):
         mine = residuals.encoders == encoder
         if mine.sum() >= MIN_ROWS:
             quantiles[encoder] = _quantiles(scores[mine], weight[mine])
-    return Intervals(weights, quantiles)
+    return Intervals(scale.weights, quantiles)
+
+
+def _fit_scale(residuals: Residuals) -> Intervals:
+    """The typical error, by ridge regression of its logarithm; quantiles of 1."""
+    error, weight = np.abs(residuals.predicted - residuals.true), _group_weights(residuals.groups)
+    names = list(residuals.covariates)
+    X = np.column_stack([np.ones(len(error)), *(residuals.covariates[name] for name in names)])
+    target = np.log(error + max(ERROR_FLOOR * float(np.median(error)), 1e-6))
+    weighed = X.T * weight
+    ridge = np.diag([RIDGE, *(HELD_RIDGE if name in residuals.held else RIDGE for name in names)])
+    solved = np.linalg.solve(weighed @ X + ridge, weighed @ target)
+    return Intervals(dict(zip(["bias", *names], map(float, solved), strict=True)), {ALL: (1.0,) * len(LEVELS)})
+
+
+def _folds(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """[N] folds of whole groups, 0 to at most FOLDS - 1."""
+    present, group = np.unique(groups, return_inverse=True)
+    folds: NDArray[np.int64] = np.random.default_rng(0).permutation(len(present))[group] % FOLDS
+    return folds
 
 
 def _group_weights(groups: NDArray[np.int64]) -> Vector:
@@ -107,8 +135,7 @@ class Coverage:
 
 def cross_coverage(residuals: Residuals, levels: Sequence[float] = REPORTED) -> Coverage:
     """Calibrates on nine tenths of the groups, judges on the tenth, ten times; at least two groups."""
-    present, group = np.unique(residuals.groups, return_inverse=True)
-    fold = np.random.default_rng(0).permutation(len(present))[group] % FOLDS
+    fold = _folds(residuals.groups)
     inside = np.zeros((len(levels), len(fold)), dtype=bool)
     width = np.zeros((len(levels), len(fold)))
     for number in np.unique(fold):

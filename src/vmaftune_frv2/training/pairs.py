@@ -20,16 +20,17 @@ from vmaftune_frv2.training.learnable import Measured
 
 USUAL = (40.0, 99.0)
 """Cells with a VMAF between are those that anyone asks for."""
-PROBE_SCORE = 80.0
-"""VMAF at which a probe tells most of the rest of its curve: near 100 curves crowd together, far below they have
-parted long before."""
+PROBE_SCORE = 84.0
+"""Median VMAF of pinned probes. Lower ones tell more of the whole curve, as near 100 curves crowd together; higher
+ones tell more of what most people ask for."""
 UNTOLD_SHARE = 0.1
 """Share of the pairs that is shown a second time without the source's complexity."""
 NEARLY_ALL = 0.5
-PINNED_WEIGHT = 20.0
-UNUSUAL_WEIGHT = 0.4
 NEAR = 8
 """Crf steps within which a probe is near."""
+PINNED_WEIGHT = 5.0
+NEAR_WEIGHT = 2.0
+UNUSUAL_WEIGHT = 0.4
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Pairs:
         references: number of distinct judged sources.
         probes: P probe cells.
         cells: P cells.
-        pinned: the probe of every encoder, as ``pinned_probe``.
+        pinned: {encoder: {preset: its probe}}, as ``pinned_probes``; the first is the encoder's.
         dropped: {reason: rows}.
     """
 
@@ -65,7 +66,7 @@ class Pairs:
     references: int
     probes: tuple[Cell, ...]
     cells: tuple[Cell, ...]
-    pinned: dict[str, Cell]
+    pinned: dict[str, dict[str, Cell]]
     dropped: Counter[str] = field(default_factory=Counter)
 
     def __len__(self) -> int:
@@ -100,10 +101,16 @@ class Pairs:
         )
 
     def _weights(self) -> NDArray[np.float64]:
-        """[P] pinned probes are few and used most; cells out of the usual range are seldom asked for."""
-        own = np.asarray([self.pinned[p.encoder] == p for p in self.probes])
+        """[P] pinned probes are few; what is asked for mostly lies near the probe, and in the usual range."""
+        own = np.asarray([p in self.pinned[p.encoder].values() for p in self.probes])
         usual = (self.scores >= USUAL[0]) & (self.scores <= USUAL[1])
-        return np.where(own, PINNED_WEIGHT, 1.0) * np.where(usual, 1.0, UNUSUAL_WEIGHT)
+        weights: NDArray[np.float64] = np.where(own, PINNED_WEIGHT, 1.0) * np.where(usual, 1.0, UNUSUAL_WEIGHT)
+        return weights * np.where(self.near, NEAR_WEIGHT, 1.0)
+
+    @property
+    def near(self) -> NDArray[np.bool_]:
+        """[P] whether probe and cell lie within NEAR crf steps."""
+        return np.asarray([abs(p.crf - c.crf) <= NEAR for p, c in zip(self.probes, self.cells, strict=True)])
 
     @property
     def same_encoder(self) -> NDArray[np.bool_]:
@@ -112,17 +119,19 @@ class Pairs:
 
     def scenarios(self) -> dict[str, NDArray[np.bool_]]:
         """[P] masks of the ways a probe is used, judged cells with a true VMAF in ``USUAL`` only."""
-        own = np.asarray([self.pinned[p.encoder] == p for p in self.probes])
-        near = np.asarray([abs(p.crf - c.crf) <= NEAR for p, c in zip(self.probes, self.cells, strict=True)])
-        same = self.same_encoder
-        line = np.asarray([p.preset == c.preset for p, c in zip(self.probes, self.cells, strict=True)])
+        first = {encoder: next(iter(presets.values())) for encoder, presets in self.pinned.items()}
+        own = np.asarray([p == first[p.encoder] for p in self.probes])
+        line = np.asarray(
+            [p == self.pinned[c.encoder].get(c.preset) for p, c in zip(self.probes, self.cells, strict=True)]
+        )
+        near, same = self.near, self.same_encoder
         usual = (self.scores >= USUAL[0]) & (self.scores <= USUAL[1]) & self.judged
-        universal = np.asarray([p == self.pinned.get(UNIVERSAL_ENCODER) for p in self.probes])
+        universal = np.asarray([p == first.get(UNIVERSAL_ENCODER) for p in self.probes])
         return {
             "pinned probe in the encoder": usual & same & own,
             f"pinned, within {NEAR} crf": usual & same & own & near,
-            "pinned, of the same preset": usual & same & own & line,
-            f"pinned, of the same preset, within {NEAR} crf": usual & same & own & line & near,
+            "pinned probe in the encoder and preset": usual & line,
+            f"pinned in the preset, within {NEAR} crf": usual & line & near,
             "any cell of the encoder": usual & same,
             f"any cell, within {NEAR} crf": usual & same & near,
             "universal probe": usual & universal,
@@ -182,13 +191,22 @@ def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group
         references=len({usable[c].source for c in C if usable[c].judged}),
         probes=tuple(usable[p].cell for p in P),
         cells=tuple(usable[c].cell for c in C),
-        pinned={name: pinned_probe([row for row in usable if row.cell.encoder == name]) for name in encoders},
+        pinned={name: pinned_probes([row for row in usable if row.cell.encoder == name]) for name in encoders},
         dropped=dropped,
     )
 
 
-def pinned_probe(rows: Sequence[Measured]) -> Cell:
-    """Of the cells of one encoder that (nearly) all clips have, the one that tells most: see PROBE_SCORE."""
+def pinned_probes(rows: Sequence[Measured]) -> dict[str, Cell]:
+    """{preset: its probe} of one encoder, the preset with most rows first.
+
+    Of the cells of a preset that (nearly) all its clips have, the one that tells most: see PROBE_SCORE.
+    """
+    presets = Counter(row.cell.preset for row in rows)
+    ordered = sorted(presets, key=lambda preset: (-presets[preset], preset))
+    return {preset: _pinned_probe([row for row in rows if row.cell.preset == preset]) for preset in ordered}
+
+
+def _pinned_probe(rows: Sequence[Measured]) -> Cell:
     clips: dict[Cell, set[tuple[str, str]]] = {}
     scores: dict[Cell, list[float]] = {}
     for row in rows:

@@ -205,7 +205,7 @@ def _release_anchored(trained: Trained, quantity: str, model: AnchoredModel, fol
         block=CodecBlock.of_version(ANCHORED_VOCABULARY),
         notes=f"{evaluation.folds} folds of {evaluation.groups} groups. {'; '.join(figures)}. {_verdict(gate)}",
         features_from=FROM_PROBE,
-        probes=tuple(model.pairs.pinned.values()),
+        probes=tuple(probe for presets in model.pairs.pinned.values() for probe in presets.values()),
         feature_order=DESCRIPTOR,
         quantity=quantity,
         anchor_pad=model.config.pad,
