@@ -1,7 +1,7 @@
 """Which probe serves best: what of it is heard, and at which cell it is made. On left-out titles, one net each.
 
 First the anchored predictor of VMAF is fitted with less and less of the descriptor (what is left out is unknown,
-which is the training mean). Then, with all of it, every cell that nearly all clips have is the probe in turn: mean
+which is the training mean). Then, with all of it, every cell that most clips have is the probe in turn: mean
 absolute error over the whole crf range of its encoder, within eight crf of it, and in its own preset.
 
     python bench/probe.py [--corpus FILE...] [--only-learn FILE...] [--seeds N]
@@ -20,7 +20,7 @@ from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR, OF_SOURCE
 from vmaftune_frv2.training.anchored import AnchoredModel, fit_anchored
-from vmaftune_frv2.training.pairs import NEAR, NEARLY_ALL, Pairs, make_pairs
+from vmaftune_frv2.training.pairs import NEAR, SHARED, Pairs, make_pairs
 from vmaftune_frv2.training.train import SCORE_FIT, SCORE_NET
 
 MEANS = DESCRIPTOR.index("vmaf_p05")
@@ -54,7 +54,7 @@ def left_out(model: AnchoredModel) -> NDArray[np.float64]:
 
 
 def by_cell(pairs: Pairs, predicted: NDArray[np.float64]) -> None:
-    """Prints the errors of every cell as the probe that nearly all clips have."""
+    """Prints the errors of every cell that most clips have, as the probe."""
     usual = pairs.scenarios()["any cell of the encoder"]
     error = np.abs(predicted - pairs.targets)
     names = np.asarray([str(probe) for probe in pairs.probes])
@@ -63,7 +63,7 @@ def by_cell(pairs: Pairs, predicted: NDArray[np.float64]) -> None:
     print(f"\n{'probe cell':24}   VMAF   MAE    p95   near  preset")
     for name in sorted(set(names[usual])):
         mine = usual & (names == name)
-        if len(set(pairs.anchor[mine])) < NEARLY_ALL * pairs.references:
+        if len(set(pairs.anchor[mine])) < SHARED * pairs.references:
             continue
         parts = [error[mine].mean(), np.percentile(error[mine], 95), error[mine & near].mean()]
         parts.append(error[mine & line].mean())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,20 @@ def test_a_model_of_the_wrong_kind_is_refused(
         result = vmaf_tune("predict", source, "--model", models[0], "--bitrate-model", models[1])
         assert result.code == ExitCode.MODEL
         assert message in result.err
+
+
+def test_intervals_of_another_version_are_refused(
+    vmaf_tune: VmafTune, curve_models: Sequence[object], source: Path, tmp_path: Path
+) -> None:
+    _, vmaf, _, bitrate = curve_models
+    folder = shutil.copytree(Path(str(vmaf)).parent, tmp_path / "models")
+    path = folder / "vmaf_curve_v2.json"
+    sidecar = json.loads(path.read_text())
+    sidecar["intervals"]["weights"]["level"] = sidecar["intervals"]["weights"].pop("level1")
+    path.write_text(json.dumps(sidecar))
+    result = vmaf_tune("predict", source, "--model", path.with_suffix(".onnx"), "--bitrate-model", bitrate)
+    assert result.code == ExitCode.MODEL
+    assert "train it again with train-v2 --anchored" in result.err
 
 
 @pytest.mark.parametrize(

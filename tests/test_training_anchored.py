@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ from training_kit import document, made_row, made_rows, write_rows
 from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import CodecBlock
-from vmaftune_frv2.contract.descriptor import DESCRIPTOR
+from vmaftune_frv2.contract.complexity import COMPLEXITY_KEYS
+from vmaftune_frv2.contract.descriptor import DESCRIPTOR, OF_SOURCE, descriptor
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.files import sha256_bytes
 from vmaftune_frv2.contract.sidecar import read_sidecar
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import PLUGINS_VARIABLE
+from vmaftune_frv2.predict.anchored import Point, open_anchored
 from vmaftune_frv2.resources import schema_path
 from vmaftune_frv2.training.anchored_net import AnchoredConfig, AnchoredNet
 from vmaftune_frv2.training.export import OP_ALLOWLIST, anchored_to_onnx
@@ -206,6 +209,8 @@ def test_every_preset_has_a_probe_of_its_own(tmp_path: Path) -> None:
         for title in range(4)
         for crf in (24, 30 + title)
     ]
+    # Nothing of this preset is shared at all.
+    rows += [made_row(f"title{title}_1.mp4", 10 * title + 1, "libx264", "slow", 20 + title) for title in range(4)]
     figures = tmp_path / "metrics.json"
     result = invoke(
         "train-v2", "--corpus", write_rows(tmp_path / "corpus.jsonl", rows), "--anchored", "--epochs", 1,
@@ -220,9 +225,35 @@ def test_every_preset_has_a_probe_of_its_own(tmp_path: Path) -> None:
     assert sidecar.probe_for("libx264", "veryfast") == x264[1]
     found = document(figures)["anchored"]["score"]["scenarios"]
     one, own = found["pinned probe in the encoder"], found["pinned probe in the encoder and preset"]
-    # Three cells of each encoder's first preset either way; both of the other, or the one that is not its probe.
-    usual = [r for r in rows if r["preset"] == "veryfast" and 40 <= r["vmaf_score"] <= 99]
-    assert one["n"] - own["n"] == sum(row["crf"] == 24 for row in usual) > 0
+    # The encoder's probe is asked for the preset's own one, and for presets without one.
+    usual = [r for r in rows if r["encoder"] == "libx264" and 40 <= r["vmaf_score"] <= 99]
+    only_one = [r for r in usual if (r["preset"], r["crf"]) == ("veryfast", 24) or r["preset"] == "slow"]
+    assert one["n"] - own["n"] == len(only_one) > 4
+
+
+def test_intervals_hear_how_hard_a_source_is(tmp_path: Path) -> None:
+    rows = made_rows(12, 1)
+    for row in rows:
+        values = np.random.default_rng(int(row["src_sha256"][:8], 16)).uniform(0.2, 0.9, len(COMPLEXITY_KEYS))
+        row["source_complexity"] = dict(zip(COMPLEXITY_KEYS, values.tolist(), strict=True))
+    corpus = write_rows(tmp_path / "corpus.jsonl", rows)
+    result = invoke(
+        "train-v2", "--corpus", corpus, "--anchored", "--epochs", 1, "--seeds", 2, "--out-dir", tmp_path
+    )
+    assert result.code == 0, result.err
+    trained = open_anchored(str(tmp_path / "vmaf_curve_v2.onnx"))
+    assert max(abs(trained.intervals.weights[name]) for name in OF_SOURCE) > 0.01
+    # A net that always says the same: what differs is how sure it is of that.
+    deaf = dataclasses.replace(trained, shift=lambda *inputs: np.full((2, len(inputs[-1])), 70.0, np.float32))
+    cell, other = Cell("libx264", "medium", 28), [Cell("libx264", "medium", 40)]
+    told, scaler = descriptor(rows[0], "row"), trained.sidecar.scaler
+    for place, name in enumerate(OF_SOURCE, len(DESCRIPTOR) - len(OF_SOURCE)):
+        harder = told.copy()
+        moved = 0.5 * np.sign(scaler.mean[place] - told[place])
+        harder[place] += moved * scaler.std[place]
+        _, before = deaf.from_point(Point(cell, 90.0, -3.0, told), other)
+        _, after = deaf.from_point(Point(cell, 90.0, -3.0, harder), other)
+        assert np.log(after / before) == pytest.approx(moved * trained.intervals.weights[name], abs=1e-4)
 
 
 def train(*arguments: object) -> Any:

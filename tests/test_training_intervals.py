@@ -116,6 +116,20 @@ def test_what_only_seems_to_tell_sources_apart_costs_no_coverage() -> None:
     assert np.mean(shares) == pytest.approx(0.9, abs=0.03)
 
 
+def test_what_tells_sources_apart_is_believed_with_reserve() -> None:
+    fresh = of_sources(100, 200, 20, luck=1.0)
+    widths, shares = {}, {}
+    for held in (True, False):
+        intervals = []
+        for seed in range(5):
+            known = of_sources(seed, 40, 20, luck=1.0)
+            intervals.append(calibrate(known if held else dataclasses.replace(known, held=())))
+        widths[held] = np.mean([i.half_width(fresh.covariates, fresh.encoders.tolist(), 0.9) for i in intervals])
+        shares[held] = np.mean([covered(i, fresh, 0.9) for i in intervals])
+    assert widths[True] < 0.9 * widths[False]
+    assert shares[True] > shares[False] - 0.01
+
+
 @pytest.mark.parametrize("groups", [(0, 1), (3, 13), (7, 2, 500)])
 def test_coverage_takes_any_group_numbers(groups: tuple[int, ...]) -> None:
     some = residuals(5, len(groups), 20)

@@ -41,10 +41,11 @@ def _model_row(model: ListedModel) -> tuple[str, ...]:
     if sidecar is None:
         return (model.entry["id"], use, "-", "-", "-", "-", size, verified)
     where = sidecar.features_from
-    if len(sidecar.probes) == 1:
-        where = f"{where} {sidecar.probe}"
-    elif sidecar.probes:
-        where = f"{where}, one of {len({probe.encoder for probe in sidecar.probes})} encoders"
+    encoders = {probe.encoder for probe in sidecar.probes}
+    if len(encoders) == 1:
+        where = f"{where} {sidecar.probes[0]}"
+    elif encoders:
+        where = f"{where}, one of {len(encoders)} encoders"
     return (
         sidecar.id, use, ", ".join(sidecar.input_names), where, sidecar.vmaf_model or "-",
         short_figures(sidecar.training.get("loso"), sidecar.quantity), size, verified,

@@ -6,7 +6,7 @@ set of quantiles per encoder (Mondrian, Vovk et al. 2003).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,10 @@ LEVELS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 METHOD = "conformal, locally scaled residuals, per encoder"
 ALL = "all"
 """Quantiles for an encoder without its own."""
+BIAS = "bias"
+ANCHORED_COVARIATES = ("log_spread", "log_moved", "other_encoder", *OF_SOURCE)
+BOUNDED_COVARIATES = ("level1", "level2", "level3")
+"""Names of ``anchored_covariates``: those of both kinds, and those of bounded ones besides."""
 
 Vector = NDArray[np.float64]
 
@@ -29,7 +33,7 @@ class Intervals:
     """Half-widths of intervals.
 
     Args:
-        weights: {covariate: weight} of the logarithm of a typical error, ``bias`` among them.
+        weights: {covariate: weight} of the logarithm of a typical error, BIAS among them.
         quantiles: {encoder, or "all": error over typical error at each of LEVELS}.
         floor: least half-width.
     """
@@ -40,10 +44,14 @@ class Intervals:
 
     def typical_error(self, covariates: Mapping[str, Vector]) -> Vector:
         """[N] typical absolute errors of predictions with [N] covariates."""
-        terms = [w * (1.0 if name == "bias" else covariates[name]) for name, w in self.weights.items()]
+        terms = [w * (1.0 if name == BIAS else covariates[name]) for name, w in self.weights.items()]
         shape = np.shape(next(iter(covariates.values())))
         typical: Vector = np.exp(np.clip(np.sum([np.broadcast_to(t, shape) for t in terms], axis=0), -6.0, 6.0))
         return typical
+
+    def weigh_only(self, covariates: Iterable[str]) -> bool:
+        """Whether these covariates are all that a typical error takes."""
+        return {BIAS, *covariates}.issuperset(self.weights)
 
     def quantile(self, encoder: str, level: float) -> float:
         """How many typical errors cover ``level`` of an encoder's errors; between LEVELS interpolated."""
@@ -87,24 +95,29 @@ def score_covariates(mean: Vector, spread: Vector) -> dict[str, Vector]:
 
 
 def anchored_covariates(
-    mean: Vector, spread: Vector, anchor: Vector, other_encoder: NDArray[np.bool_], told: NDArray[np.floating[Any]]
+    mean: Vector,
+    spread: Vector,
+    anchor: Vector,
+    other_encoder: NDArray[np.bool_],
+    told: NDArray[np.floating[Any]],
+    bounded: bool,
 ) -> dict[str, Vector]:
-    """The same for an anchored predictor: [N] means and deviations, and what tells a hard source from an easy one.
+    """The same for an anchored predictor of VMAF, or of log bits per pixel in hundredths.
 
     Args:
-        mean: [N].
-        spread: [N].
+        mean: [N] of the ensemble.
+        spread: [N] deviations of the ensemble.
         anchor: [N] the probe's value.
         other_encoder: [N] whether the probe is another encoder's.
         told: [N, D] the probe's descriptor, standard-scaled; of it the complexity of the source, 0 where unknown.
+        bounded: whether 0 and 100 are the ends of what is predicted, near which errors are small.
     """
-    moved = np.abs(np.asarray(mean) - np.asarray(anchor))
+    moved, level = np.abs(np.asarray(mean) - np.asarray(anchor)), np.asarray(mean) / 100.0
     complexity = np.asarray(told, dtype=np.float64)[:, -len(OF_SOURCE) :]
     return {
         "log_spread": np.log(np.asarray(spread) + 0.002),
         "log_moved": np.log(moved + 0.3),
         "other_encoder": np.asarray(other_encoder, dtype=np.float64),
-        "level": np.asarray(mean) / 100.0,
-        "level2": (np.asarray(mean) / 100.0) ** 2,
+        **(dict(zip(BOUNDED_COVARIATES, (level, level**2, level**3), strict=True)) if bounded else {}),
         **dict(zip(OF_SOURCE, complexity.T, strict=True)),
     }

@@ -14,7 +14,7 @@ from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler
 from vmaftune_frv2.contract.files import read_json
 from vmaftune_frv2.contract.full_features import FULL_FEATURES
-from vmaftune_frv2.contract.intervals import Intervals
+from vmaftune_frv2.contract.intervals import ANCHORED_COVARIATES, BOUNDED_COVARIATES, Intervals
 from vmaftune_frv2.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Sidecar:
         notes: at most 512 characters.
         kind: libvmaf's model kind.
         features_from: what the features describe.
-        probes: the cell to probe a source with, when features come from a probe; or one of each encoder.
+        probes: the cell to probe a source with, when features come from a probe; or those of each
+            encoder, of which the first serves presets without one.
         feature_order: names of the features.
         pooling: ``clip``: features are means over frames; ``frame``: the model scores frames, and their mean is
             the score.
@@ -163,6 +164,11 @@ def _from_json(document: Mapping[str, Any]) -> Sidecar:
     anchor = document.get("anchor")
     if features_from not in FEATURE_SOURCES or (features_from == FROM_PROBE and not probes and anchor is None):
         raise ModelError(f"features_from {features_from!r} without a probe cell is no feature source")
+    intervals = Intervals.from_json(document["intervals"]) if "intervals" in document else None
+    if anchor and intervals:
+        known = ANCHORED_COVARIATES if anchor["pad"] is None else (*ANCHORED_COVARIATES, *BOUNDED_COVARIATES)
+        if not intervals.weigh_only(known):
+            raise ModelError("its intervals are of another version; train it again with train-v2 --anchored")
     return Sidecar(
         id=str(document["id"]),
         onnx=str(document["onnx"]),
@@ -180,7 +186,7 @@ def _from_json(document: Mapping[str, Any]) -> Sidecar:
         pooling=document.get("pooling", POOL_CLIP),
         quantity=anchor["quantity"] if anchor else None,
         anchor_pad=anchor["pad"] if anchor else None,
-        intervals=Intervals.from_json(document["intervals"]) if "intervals" in document else None,
+        intervals=intervals,
         first_crf=_first_crf(document["first_crf"]) if "first_crf" in document else None,
         vmaf_model=document.get("vmaf_model"),
         smoke=bool(document.get("smoke", document.get("training", {}).get("smoke", False))),

@@ -109,10 +109,11 @@ class Anchored:
             np.full(count, self.space.enter(anchor), dtype=np.float32),
         ).astype(np.float64)
         mean, spread = members.mean(axis=0), members.std(axis=0)
-        scale = 1.0 if self.sidecar.anchor_pad is not None else PERCENT
+        bounded = self.sidecar.anchor_pad is not None
+        scale = 1.0 if bounded else PERCENT
         other = np.asarray([cell.encoder != point.cell.encoder for cell in cells])
         anchors = np.full(count, anchor * scale)
-        covariates = anchored_covariates(mean * scale, spread * scale, anchors, other, scaled)
+        covariates = anchored_covariates(mean * scale, spread * scale, anchors, other, scaled, bounded)
         typical = self.intervals.typical_error(covariates)
         itself = np.asarray([cell == point.cell for cell in cells])
         return np.where(itself, anchor, mean), np.where(itself, 0.0, typical)

@@ -149,7 +149,7 @@ class Predictor:
 
         Returns:
             Where the source should meet the target by its complexity, else where the typical curve does; without
-            a target or a curve, the cell that most sources of the corpus have.
+            a target or a curve, at the crf of the preset's pinned probe.
         """
         guess = self._first_crf(encoder, preset, target, complexity)
         if guess is not None:

@@ -40,7 +40,7 @@ class AnchoredEvaluation:
         by_encoder: {encoder: agreement with a pinned probe in it}.
         by_group: {group: the same}.
         by_probe: {band of the probe's VMAF: agreement with any cell of the encoder as the probe}.
-        coverage: of the intervals, pinned probe in the encoder and universal probe together.
+        coverage: of the intervals, any cell of the encoder and the universal probe together.
     """
 
     folds: int
@@ -176,17 +176,18 @@ def _residuals(
     config: AnchoredConfig, pairs: Pairs, predicted: NDArray[np.float64], told: NDArray[np.float32]
 ) -> Residuals:
     mean, spread = predicted.mean(axis=0), predicted.std(axis=0)
-    scale = 1.0 if config.pad is not None else 100.0
+    bounded = config.pad is not None
+    scale = 1.0 if bounded else 100.0
     return Residuals(
         covariates=anchored_covariates(
-            mean * scale, spread * scale, pairs.anchor * scale, ~pairs.same_encoder, told
+            mean * scale, spread * scale, pairs.anchor * scale, ~pairs.same_encoder, told, bounded
         ),
         predicted=mean,
         true=pairs.targets,
         encoders=np.asarray([cell.encoder for cell in pairs.cells]),
         groups=pairs.groups,
-        low=0.0 if config.pad is not None else -np.inf,
-        high=100.0 if config.pad is not None else np.inf,
+        low=0.0 if bounded else -np.inf,
+        high=100.0 if bounded else np.inf,
         held=OF_SOURCE,
     )
 

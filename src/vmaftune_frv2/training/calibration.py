@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vmaftune_frv2.contract.intervals import ALL, LEVELS, Intervals
+from vmaftune_frv2.contract.intervals import ALL, BIAS, LEVELS, Intervals
 
 MIN_ROWS = 50
 """Rows of an encoder that quantiles of its own need."""
 FOLDS = 10
-RIDGE, HELD_RIDGE = 1e-3, 0.2
+RIDGE, HELD_RIDGE = 1e-3, 0.1
 """Of the weights of covariates, and of those that tell whole sources apart, which are few."""
 REPORTED = (0.5, 0.8, 0.9, 0.95)
 ERROR_FLOOR = 0.16
@@ -91,7 +91,7 @@ def _fit_scale(residuals: Residuals) -> Intervals:
     weighed = X.T * weight
     ridge = np.diag([RIDGE, *(HELD_RIDGE if name in residuals.held else RIDGE for name in names)])
     solved = np.linalg.solve(weighed @ X + ridge, weighed @ target)
-    return Intervals(dict(zip(["bias", *names], map(float, solved), strict=True)), {ALL: (1.0,) * len(LEVELS)})
+    return Intervals(dict(zip([BIAS, *names], map(float, solved), strict=True)), {ALL: (1.0,) * len(LEVELS)})
 
 
 def _folds(groups: NDArray[np.int64]) -> NDArray[np.int64]:

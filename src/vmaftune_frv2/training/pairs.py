@@ -21,16 +21,16 @@ from vmaftune_frv2.training.learnable import Measured
 USUAL = (40.0, 99.0)
 """Cells with a VMAF between are those that anyone asks for."""
 PROBE_SCORE = 84.0
-"""Median VMAF of pinned probes. Lower ones tell more of the whole curve, as near 100 curves crowd together; higher
-ones tell more of what most people ask for."""
+"""Median VMAF that pinned probes should have. Lower ones tell more of the whole curve, as near 100 curves crowd
+together; higher ones tell more of what most people ask for."""
 UNTOLD_SHARE = 0.1
 """Share of the pairs that is shown a second time without the source's complexity."""
-NEARLY_ALL = 0.5
+SHARED = 0.5
+"""Share of the clips that must have a cell for it to be a probe."""
 NEAR = 8
 """Crf steps within which a probe is near."""
-PINNED_WEIGHT = 5.0
-NEAR_WEIGHT = 2.0
-UNUSUAL_WEIGHT = 0.4
+PINNED_WEIGHT, NEAR_WEIGHT, UNUSUAL_WEIGHT = 5.0, 2.0, 0.4
+"""Weights of pairs with a pinned probe, of those within NEAR, and of those with a VMAF outside of USUAL."""
 
 
 @dataclass(frozen=True)
@@ -197,21 +197,34 @@ def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group
 
 
 def pinned_probes(rows: Sequence[Measured]) -> dict[str, Cell]:
-    """{preset: its probe} of one encoder, the preset with most rows first.
+    """{preset: its probe} of one encoder, the preset with most rows first; at least one.
 
-    Of the cells of a preset that (nearly) all its clips have, the one that tells most: see PROBE_SCORE.
+    Of the cells of a preset that enough of its clips have, see SHARED, the one whose median VMAF is nearest to
+    PROBE_SCORE. A preset without such a cell has no probe of its own; where none has one, the most widespread
+    cells stand in.
     """
-    presets = Counter(row.cell.preset for row in rows)
-    ordered = sorted(presets, key=lambda preset: (-presets[preset], preset))
-    return {preset: _pinned_probe([row for row in rows if row.cell.preset == preset]) for preset in ordered}
+    presets: dict[str, list[Measured]] = {}
+    for row in rows:
+        presets.setdefault(row.cell.preset, []).append(row)
+    found = {}
+    for preset in sorted(presets, key=lambda preset: (-len(presets[preset]), preset)):
+        clips = len({row.clip for row in presets[preset]})
+        probe = _nearest(presets[preset], SHARED * clips)
+        if probe is not None:
+            found[preset] = probe
+    if not found:
+        probe = _nearest(rows, SHARED * max(Counter(row.cell for row in rows).values()))
+        assert probe is not None
+        found[probe.preset] = probe
+    return found
 
 
-def _pinned_probe(rows: Sequence[Measured]) -> Cell:
+def _nearest(rows: Sequence[Measured], least: float) -> Cell | None:
+    """Of the cells that so many clips have, the one nearest to PROBE_SCORE."""
     clips: dict[Cell, set[tuple[str, str]]] = {}
     scores: dict[Cell, list[float]] = {}
     for row in rows:
         clips.setdefault(row.cell, set()).add(row.clip)
         scores.setdefault(row.cell, []).append(row.score)
-    most = max(map(len, clips.values()))
-    shared = [cell for cell in clips if len(clips[cell]) >= NEARLY_ALL * most]
-    return min(shared, key=lambda cell: (abs(float(np.median(scores[cell])) - PROBE_SCORE), cell))
+    shared = [cell for cell in clips if len(clips[cell]) >= least]
+    return min(shared, key=lambda cell: (abs(float(np.median(scores[cell])) - PROBE_SCORE), cell), default=None)
