@@ -90,6 +90,7 @@ class _Prober:
             raw,
             sample_seconds=options["sample_clip_seconds"],
             hash_files=False,
+            track=options["video_track"],
         )
         self._source: Source = sources[0]
 

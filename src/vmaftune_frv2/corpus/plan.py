@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS, Encoder, EncoderTable
-from vmaftune_frv2.contract.rows import FULL_FEATURES, Row, empty_row
+from vmaftune_frv2.contract.rows import FULL_FEATURES, VARIABLE_FRAME_RATE, VIDEO_TRACK, Row, empty_row
 from vmaftune_frv2.media.encode import encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import EncoderProbe, FFmpeg, probe_encoder
 from vmaftune_frv2.media.models import default_vmaf_model
@@ -69,6 +69,9 @@ class CellRequest:
             hdr_primaries=source.hdr_primaries,
             hdr_forced=False,
         )
+        row[VARIABLE_FRAME_RATE] = source.variable
+        if source.track:
+            row[VIDEO_TRACK] = source.track
         row.update(source.row_values)
         return row
 
@@ -81,6 +84,7 @@ class CellRequest:
             cell.encoder, tools.encoder_version(cell.encoder), cell.preset, cell.crf, self.extra_params,
             self.vmaf_model, tools.ffmpeg_version, tools.vmaf_version,
             _forced_hdr(source.row_values), *_further_features(self.full_features),
+            *_further_frames(source.variable, source.track),
         )  # fmt: skip
 
     def cpu_seconds(self, encoder: Encoder) -> float:
@@ -103,6 +107,7 @@ def identity(row: Row) -> bytes:
         row["encoder"], row["encoder_version"], row["preset"], row["crf"], tuple(row["extra_params"]),
         row["vmaf_model"], row["ffmpeg_version"], row["vmaf_binary_version"], _forced_hdr(row),
         *_further_features(row.get(FULL_FEATURES) is not None),
+        *_further_frames(bool(row.get(VARIABLE_FRAME_RATE)), row.get(VIDEO_TRACK) or 0),
     )  # fmt: skip
 
 
@@ -114,6 +119,11 @@ def _forced_hdr(row: Mapping[str, Any]) -> str | None:
 def _further_features(full: bool) -> tuple[str, ...]:
     """What the full feature set adds to an identity; the canonical-6 add nothing."""
     return (FULL_FEATURES,) if full else ()
+
+
+def _further_frames(variable: bool, track: int) -> tuple[object, ...]:
+    """What uneven times and a further video track add to an identity; even ones and the first track nothing."""
+    return ((VARIABLE_FRAME_RATE,) if variable else ()) + ((VIDEO_TRACK, track) if track else ())
 
 
 def _digest(*request: object) -> bytes:

@@ -61,19 +61,39 @@ def encode_argv(
 def work_argv(
     source: Source, encoder: Encoder, cell: Cell, output: Path, *, threads: int = 1, extra: Sequence[str] = ()
 ) -> list[str]:
-    """The part of ``encode_argv`` that says what is encoded and how.
-
-    Timestamps are rewritten to the average frame rate, so that no frame is dropped or repeated and the
-    bitrate refers to frames / frame rate.
-    """
-    rate = f"{source.framerate.numerator}/{source.framerate.denominator}"
+    """The part of ``encode_argv`` that says what is encoded and how: every frame once, and when it is shown."""
     return [
         *source.input_argv(),
-        "-map", "0:V:0", "-map_metadata", "-1", "-map_chapters", "-1",
-        "-vf", f"{source.filters}{source.label_filters}setpts=N/({rate}*TB)", "-fps_mode", "passthrough",
+        "-map", f"0:{source.stream}", "-map_metadata", "-1", "-map_chapters", "-1",
+        "-vf", f"{source.filters}{source.label_filters}{timing_filter(source, encoder)}",
+        "-fps_mode", "passthrough", *_clock(source, encoder),
         "-pix_fmt", encode_pix_fmt(encoder, source),
         *encoder.codec_argv(cell.preset, cell.crf, threads), *extra, file_url(output),
     ]  # fmt: skip
+
+
+def keeps_times(source: Source, encoder: Encoder) -> bool:
+    """Whether an encode shows the frames at the uneven times of its source."""
+    return source.variable and encoder.uneven_times
+
+
+def timing_filter(source: Source, encoder: Encoder) -> str:
+    """The filter that says when each frame is shown.
+
+    Rate control listens to it. Uneven times are kept; even ones are rid of their rounding, and of a stated rate
+    that is not theirs.
+    """
+    if keeps_times(source, encoder):
+        return "setpts=PTS-STARTPTS"
+    rate = f"{source.framerate.numerator}/{source.framerate.denominator}"
+    if source.framerate == source.stated_rate:
+        return f"setpts=N/({rate}*TB)"
+    return f"settb={source.framerate.denominator}/{source.framerate.numerator},setpts=N,fps={rate}"
+
+
+def _clock(source: Source, encoder: Encoder) -> tuple[str, ...]:
+    """ffmpeg's default clock ticks once per frame of the stated rate, which not all uneven times fit."""
+    return ("-enc_time_base", "demux") if keeps_times(source, encoder) and not source.on_ticks else ()
 
 
 def encode(

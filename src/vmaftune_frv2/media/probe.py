@@ -1,7 +1,8 @@
-"""Opening a source: what it is, how many frames are in use, its hash, and why it cannot be used."""
+"""Opening a source: what it is, which frames are in use and when, its hash, and why it cannot be used."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import re
@@ -10,21 +11,24 @@ from fractions import Fraction
 from pathlib import Path
 
 from vmaftune_frv2.errors import InputError, UsageError
-from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg, bit_depths
-from vmaftune_frv2.media.process import Completed
-from vmaftune_frv2.media.source import RawFormat, Source, Window, input_argv, window_filter
+from vmaftune_frv2.media.ffmpeg import FFmpeg, pixel_formats
+from vmaftune_frv2.media.frame_properties import CHANGED, find_change, steady_filter
+from vmaftune_frv2.media.look import LOG_ARGV, FirstLook, look_at
+from vmaftune_frv2.media.process import Completed, scratch_dir
+from vmaftune_frv2.media.source import RawFormat, Source, Window
+from vmaftune_frv2.media.timing import LIST_FRAMES, LIST_PACKETS, Stamps, read_stamps, read_timing
+from vmaftune_frv2.media.trouble import cause, first_error
 
 _HASH_CHUNK = 1 << 20
-_TEXT_DEMUXERS = ("tty", "srt", "ass", "webvtt")
-_INEXACT_SEEK = ("mpegts", "mpeg", "h264", "hevc", "m4v", "mpegvideo", "obu")
-"""Demuxers in which a seek lands on another frame than the one asked for."""
 _TRANSFERS = {"smpte2084": "pq", "arib-std-b67": "hlg"}
 _TELL_INTERLACED = "select='if(ld(0)+eq(interlace_type,PROGRESSIVE),1,st(0,1)*print(n+1,16))'"
-"""Passes every frame, and prints a line at the level of errors when the first interlaced one comes."""
-_INTERLACED_LATER = re.compile(r"^\[Eval @ ", re.MULTILINE)
+"""Passes every frame, and prints its number at the level of errors when the first interlaced one comes."""
+_INTERLACED = re.compile(r"^\[Eval @ [^\]]+\] \[error\] (\d+)", re.MULTILINE)
 _DEINTERLACE = "deinterlace it first, VMAF compares progressive frames"
-_CUT_SHORT = "File ended prematurely"
-"""What the Matroska demuxer says, and then ends as if nothing were wrong."""
+_CUT_SHORT = re.compile(r"File ended prematurely|^\[in#0/(?!mpegts).*corrupt input packet", re.MULTILINE)
+"""What is said when a file ends before its index does; in a transport stream it only means damage."""
+_PLANAR = ("yuv4", "yuvj4", "gray", "gbrp")
+_Y4M_FRAME = b"FRAME\n"
 LEAST_SIDE = 18
 """libvmaf crashes on pictures of 16 rows or columns; tried with each even side up to 32, alone and together."""
 
@@ -37,8 +41,9 @@ def open_source(
     sample_seconds: float = 0.0,
     hash_file: bool = True,
     trust_header: bool = False,
+    track: int | None = None,
 ) -> Source:
-    """Probes a file, counts the frames in use and hashes it.
+    """Opens a file, lists the frames in use and hashes it.
 
     Args:
         ffmpeg: does the decoding.
@@ -47,42 +52,59 @@ def open_source(
         sample_seconds: use only this many seconds around the middle; 0 uses everything.
         hash_file: whether to compute the sha256.
         trust_header: whether the middle may be where the container says, so that a window of a long file is
-            opened without reading all of it. A header that is wrong is noticed by a window without frames.
+            opened without reading all of it; its duration is then an estimate. A header that is wrong is noticed
+            by a window without frames.
+        track: number of the video track; None takes the one with the default flag, else the one ffmpeg would.
 
     Raises:
-        InputError: missing, unreadable, not video, interlaced, too small, or of odd dimensions.
-        UsageError: the raw format does not fit the file.
+        InputError: missing, unreadable, not video, interlaced, too small, of odd dimensions, or of frames that
+            change on the way.
+        UsageError: the raw format does not fit the file, or there is no such track.
     """
     path = Path(label)
     stat = _stat_of(path, label)
-    probed = _probe(ffmpeg, label, raw)
-    window, duration, frames = None, None, 0
-    if sample_seconds > 0 and trust_header and probed.stated_s:
-        duration = probed.stated_s
-        window = _middle(duration, sample_seconds, probed.seekable)
-        frames = _frames_if_any(ffmpeg, label, raw, window, probed.framerate)
-    if sample_seconds > 0 and not frames:
-        duration = float(_count_packets(ffmpeg, label, raw) / probed.framerate)
-        window = _middle(duration, sample_seconds, probed.seekable)
-    frames = frames or count_frames(ffmpeg, label, raw, window, probed.framerate)
+    look = look_at(ffmpeg, label, raw, track)
+    _refuse_unusable(label, look)
+    source = _unlisted(ffmpeg, label, raw, look, stat)
+    if sample_seconds <= 0:
+        source = open_window(ffmpeg, source, None)
+    elif not (trust_header and look.lasts_s):
+        source = _open_middle(ffmpeg, source, _packets_span(ffmpeg, source), sample_seconds)
+    else:
+        try:
+            source = _open_middle(ffmpeg, source, look.lasts_s, sample_seconds)
+        except NoFramesError:  # the container says that it lasts longer than its video does
+            source = _open_middle(ffmpeg, source, _packets_span(ffmpeg, source), sample_seconds)
+    return dataclasses.replace(source, sha256=sha256_file(path) if hash_file else None)
+
+
+def _unlisted(ffmpeg: FFmpeg, label: str, raw: RawFormat | None, look: FirstLook, stat: os.stat_result) -> Source:
+    """A source as its first frame shows it; its frames are still to be listed."""
+    transfer, pix_fmt = _TRANSFERS.get(look.colour.get("color_trc", ""), ""), look.pix_fmt
+    several = f"{label}: video track {look.track} is used of {len(look.tracks)}; --video-track takes another"
     return Source(
-        path=path.absolute(),
+        path=Path(label).absolute(),
         label=label,
-        sha256=sha256_file(path) if hash_file else None,
-        width=probed.width,
-        height=probed.height,
-        pix_fmt=probed.pix_fmt,
-        depth=probed.depth,
-        full_range=probed.full_range,
-        framerate=probed.framerate,
-        frames=frames,
-        duration_s=float(frames / probed.framerate) if window is None else duration,
-        hdr_transfer=probed.hdr_transfer,
-        hdr_primaries=probed.hdr_primaries,
+        sha256=None,
+        width=look.width,
+        height=look.height,
+        pix_fmt=pix_fmt,
+        depth=pixel_formats(ffmpeg)[pix_fmt].depth,
+        full_range=pix_fmt.startswith("yuvj") or (look.colour.get("color_range") == "pc" and "yuv" in pix_fmt),
+        framerate=look.stated_rate or Fraction(25),
+        frames=0,
+        duration_s=None,
+        hdr_transfer=transfer,
+        hdr_primaries=look.colour.get("color_primaries", "") if transfer else "",
         raw=raw,
-        window=window,
         size_bytes=stat.st_size,
         mtime_ns=stat.st_mtime_ns,
+        track=look.track.number,
+        origin_s=look.first_s,
+        seekable=look.seekable,
+        stated_rate=look.stated_rate,
+        colour=look.colour,
+        remarks=(several,) if len(look.tracks) > 1 else (),
     )
 
 
@@ -97,19 +119,11 @@ def _stat_of(path: Path, label: str) -> os.stat_result:
     return stat
 
 
-def _middle(duration: float, seconds: float, seekable: bool) -> Window | None:
-    """The middle of a file; None where there is no more than that."""
-    return Window((duration - seconds) / 2, seconds, seekable) if seconds < duration else None
-
-
-def _frames_if_any(
-    ffmpeg: FFmpeg, label: str, raw: RawFormat | None, window: Window | None, framerate: Fraction
-) -> int:
-    """Frames of a window, 0 where the file has none there."""
-    try:
-        return count_frames(ffmpeg, label, raw, window, framerate)
-    except NoFramesError:
-        return 0
+def _open_middle(ffmpeg: FFmpeg, source: Source, duration: float, seconds: float) -> Source:
+    """The middle of a file; all of it where there is no more than that."""
+    window = Window((duration - seconds) / 2, seconds) if seconds < duration else None
+    source = open_window(ffmpeg, source, window)
+    return source if window is None else dataclasses.replace(source, duration_s=duration)
 
 
 class NoFramesError(InputError):
@@ -150,75 +164,9 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True)
-class _Probed:
-    width: int
-    height: int
-    pix_fmt: str
-    depth: int
-    full_range: bool
-    framerate: Fraction
-    seekable: bool
-    hdr_transfer: str
-    hdr_primaries: str
-    stated_s: float | None
-
-
-def _probe(ffmpeg: FFmpeg, label: str, raw: RawFormat | None) -> _Probed:
-    """Decodes one frame; what showinfo says of it is what the filters see, rotation included."""
-    done = ffmpeg.run(
-        [
-            "-hide_banner", "-nostdin", "-v", "info", *input_argv(Path(label), raw),
-            "-map", "0:V:0", "-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-",
-        ],
-        timeout=PROBE_TIMEOUT_S,
-    )  # fmt: skip
-    log = done.stderr
-    demuxer = re.search(r"^Input #0, (\S+), from", log, re.MULTILINE)
-    names = demuxer.group(1).split(",") if demuxer else []
-    if set(names) & set(_TEXT_DEMUXERS):
-        raise InputError(f"{label}: this is text, not video")
-    frame = re.search(r" n: *0 .*? fmt:(\S+) .*? s:(\d+)x(\d+) i:(\S)", log)
-    rate = re.search(r"config in time_base: \S+ frame_rate: (\d+)/(\d+)", log)
-    if not done.ok or frame is None or rate is None:
-        if raw is not None:
-            raise UsageError(
-                f"{label}: shorter than one {raw.width}x{raw.height} {raw.pix_fmt} frame,"
-                " or there is no such pixel format"
-            )
-        if re.search(r"matches no streams", log):
-            raise InputError(f"{label}: there is no video in it")
-        raise InputError(f"{label}: ffmpeg finds no video in it ({_last_line(log)})")
-    if int(rate.group(1)) == 0:
-        raise InputError(f"{label}: the file does not say its frame rate")
-    pix_fmt, width, height = frame[1], int(frame[2]), int(frame[3])
-    _refuse_unusable(label, width, height, interlacing=frame[4])
-    colour = dict(re.findall(r"(color_range|color_trc|color_primaries):(\S+)", log))
-    transfer = _TRANSFERS.get(colour.get("color_trc", ""), "")
-    return _Probed(
-        width=width,
-        height=height,
-        pix_fmt=pix_fmt,
-        depth=bit_depths(ffmpeg)[pix_fmt],
-        full_range=pix_fmt.startswith("yuvj") or (colour.get("color_range") == "pc" and "yuv" in pix_fmt),
-        framerate=Fraction(int(rate[1]), int(rate[2])),
-        seekable=not set(names) & set(_INEXACT_SEEK),
-        hdr_transfer=transfer,
-        hdr_primaries=colour.get("color_primaries", "") if transfer else "",
-        stated_s=_stated_seconds(log),
-    )
-
-
-def _stated_seconds(log: str) -> float | None:
-    """How long the container says it lasts, None where it does not."""
-    found = re.search(r"^  Duration: (\d+):(\d+):(\d+\.\d+)", log, re.MULTILINE)
-    if found is None:
-        return None
-    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
-
-
-def _refuse_unusable(label: str, width: int, height: int, interlacing: str) -> None:
-    if interlacing in "TB":
+def _refuse_unusable(label: str, look: FirstLook) -> None:
+    width, height = look.width, look.height
+    if look.interlaced:
         raise InputError(f"{label}: interlaced; {_DEINTERLACE}")
     if width % 2 or height % 2:
         raise InputError(
@@ -228,51 +176,143 @@ def _refuse_unusable(label: str, width: int, height: int, interlacing: str) -> N
         raise InputError(f"{label}: {width}x{height} is too small; libvmaf needs {LEAST_SIDE}x{LEAST_SIDE}")
 
 
-def _last_line(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return re.sub(r"^\[[^\]]+\] *", "", lines[-1]) if lines else "no message"
+def _packets_span(ffmpeg: FFmpeg, source: Source) -> float:
+    """Seconds of the whole file by its packets, without decoding; headers disagree on what a duration counts."""
+    argv = [*source.input_argv(), "-map", f"0:{source.stream}", *LIST_PACKETS]
+    stamps, _ = _listed(ffmpeg, source, argv, decoded=False)
+    return float(read_timing(stamps, source.stated_rate).span)
 
 
-def _count_packets(ffmpeg: FFmpeg, label: str, raw: RawFormat | None) -> int:
-    """Frames of the whole file, without decoding; headers that state a duration disagree on what it counts."""
-    return _counted(
-        ffmpeg, label, raw, [*input_argv(Path(label), raw), "-map", "0:V:0", "-c", "copy", "-f", "null", "-"]
-    )
+def open_window(ffmpeg: FFmpeg, source: Source, window: Window | None) -> Source:
+    """A source with another window of its file in use, whose frames are decoded and listed.
 
-
-def count_frames(
-    ffmpeg: FFmpeg, label: str, raw: RawFormat | None, window: Window | None, framerate: Fraction
-) -> int:
-    """Frames of a file or of a window of it, by decoding them.
+    Args:
+        ffmpeg: decodes.
+        source: how to open the file.
+        window: the part to use, None for all of it.
 
     Raises:
         NoFramesError: there are none.
-        InputError: it cannot be decoded to its end, or is interlaced in part.
+        InputError: it cannot be decoded to its end, is interlaced in part, or changes on the way.
         UsageError: the raw format does not fit the file.
     """
-    chain = f"{window_filter(window, framerate)}{_TELL_INTERLACED},settb=AVTB,setpts=N"
-    argv = [*input_argv(Path(label), raw, window), "-map", "0:V:0", "-vf", chain]
-    return _counted(ffmpeg, label, raw, [*argv, "-fps_mode", "passthrough", "-f", "null", "-"])
+    return list_frames(ffmpeg, dataclasses.replace(source, window=window)).source
 
 
-def _counted(ffmpeg: FFmpeg, label: str, raw: RawFormat | None, argv: list[str]) -> int:
-    done = ffmpeg.run(["-hide_banner", "-nostdin", "-v", "error", "-xerror", "-progress", "pipe:1", *argv])
+@dataclass(frozen=True)
+class Listing:
+    """A source whose N frames in use were decoded one by one.
+
+    Args:
+        source: with what the frames' times say.
+        times: [N] seconds of each, from the first frame of the file that is shown.
+        printed: what filters printed meanwhile.
+    """
+
+    source: Source
+    times: tuple[float, ...]
+    printed: str
+
+
+def list_frames(ffmpeg: FFmpeg, source: Source, watch: str = "null") -> Listing:
+    """Decodes and lists the frames in use; see ``open_window``.
+
+    Args:
+        ffmpeg: decodes.
+        source: how to open the file, and the window.
+        watch: filters that look at the frames and print to ffmpeg's stdout.
+    """
+    window = source.window
+    chain = f"{source.filters}{_TELL_INTERLACED},{watch}"
+    argv = [*source.input_argv(), "-map", f"0:{source.stream}", "-vf", chain, *LIST_FRAMES]
+    stamps, done = _listed(ffmpeg, source, argv)
+    interlaced = _INTERLACED.search(done.stderr)
+    if interlaced:
+        raise InputError(f"{source.label}: interlaced from frame {int(interlaced[1]) - 1} on; {_DEINTERLACE}")
+    if CHANGED in done.stderr and not source.steady_labels:
+        remark = find_change(ffmpeg, source)
+        if remark is not None:
+            source = dataclasses.replace(
+                source, steady_labels=steady_filter(source.colour), remarks=(*source.remarks, remark)
+            )
+    timing = read_timing(stamps, source.stated_rate)
+    if window is None:
+        _refuse_partial_frames(ffmpeg, source, timing.frames)
+        source = dataclasses.replace(source, origin_s=float(timing.first), duration_s=float(timing.span))
+    source = dataclasses.replace(
+        source,
+        frames=timing.frames,
+        framerate=timing.rate,
+        variable=timing.variable,
+        on_ticks=timing.on_ticks,
+    )
+    times = tuple(source.since_first(float(pts * stamps.tick)) for pts in stamps.pts)
+    return Listing(source, times, done.stdout)
+
+
+def _listed(ffmpeg: FFmpeg, source: Source, argv: list[str], *, decoded: bool = True) -> tuple[Stamps, Completed]:
+    """Timestamps of what ``argv`` lists, and the run that listed them."""
+    with scratch_dir(None, "frames-") as folder:
+        listing = folder / "frames"
+        done = ffmpeg.run([*LOG_ARGV, "-xerror", *argv, listing.name], cwd=folder)
+        stamps = None
+        if listing.is_file():
+            with listing.open(encoding="ascii", errors="replace") as lines:
+                stamps = read_stamps(lines, decoded=decoded)
+    _refuse_failed(source, done, stamps)
+    if stamps is None:
+        raise NoFramesError(f"{source.label}: no frames to encode")
+    return stamps, done
+
+
+def _refuse_failed(source: Source, done: Completed, stamps: Stamps | None) -> None:
+    """Refuses a file that was not read to its end."""
+    raw = source.raw
     if not done.ok and raw is not None:
-        size = Path(label).stat().st_size
-        raise UsageError(
-            f"{label}: {size} bytes are no whole number of {raw.width}x{raw.height} {raw.pix_fmt} frames;"
-            " check --width, --height and --pix-fmt"
-        )
+        raise UsageError(_partial_frames(source))
+    reached = "" if stamps is None else f" at {float(max(stamps.pts) * stamps.tick) - source.origin_s:.2f} s"
+    if _CUT_SHORT.search(done.stderr):
+        where = f"{source.label}: the file was cut short{reached}"
+        raise InputError(f"{where}; remux it if what is left is what you want")
+    if not done.ok and stamps is None and source.window is None:
+        raise InputError(f"{source.label}: {cause(done.stderr, source.path)}")
     if not done.ok:
-        raise InputError(f"{label}: cannot be decoded to its end ({_last_line(done.stderr)})")
-    if _CUT_SHORT in done.stderr:
-        raise InputError(f"{label}: the file was cut short; remux it if what is left is what you want")
-    if _INTERLACED_LATER.search(done.stderr):
-        raise InputError(f"{label}: interlaced in part; {_DEINTERLACE}")
-    frames = muxed_frames(done)
-    if frames == 0:
-        raise NoFramesError(f"{label}: no frames to encode")
-    return frames
+        words = first_error(done.stderr)
+        raise InputError(f"{source.label}: damaged{reached}, cannot be decoded to its end ({words})")
+
+
+def _refuse_partial_frames(ffmpeg: FFmpeg, source: Source, frames: int) -> None:
+    """Refuses raw frames of which the last is not all there; ffmpeg drops it without a word."""
+    with source.path.open("rb") as stream:
+        header = stream.readline(256) if source.raw is None else b""
+        plain = source.raw is not None or (header.startswith(b"YUV4MPEG2") and stream.read(6) == _Y4M_FRAME)
+    if not plain:
+        return
+    size = _frame_bytes(ffmpeg, source)
+    step = size + (len(_Y4M_FRAME) if header else 0)
+    if size == 0 or len(header) + frames * step == source.size_bytes:
+        return
+    if source.raw is not None:
+        raise UsageError(_partial_frames(source))
+    raise InputError(f"{source.label}: the file was cut short after {frames} whole frames")
+
+
+def _frame_bytes(ffmpeg: FFmpeg, source: Source) -> int:
+    """Bytes of a frame whose planes follow each other, 0 of any other format."""
+    known = pixel_formats(ffmpeg)[source.pix_fmt]
+    if not source.pix_fmt.startswith(_PLANAR):
+        return 0
+    samples = known.bits_per_pixel / known.depth * source.width * source.height
+    return round(samples) * (1 if known.depth <= 8 else 2)
+
+
+def _partial_frames(source: Source) -> str:
+    raw = source.raw
+    assert raw is not None
+    return (
+        f"{source.label}: {source.size_bytes} bytes are not a whole number of {raw.width}x{raw.height}"
+        f" {raw.pix_fmt} frames; check --width, --height and --pix-fmt, or the file was cut short"
+    )
 
 
 def muxed_frames(done: Completed) -> int:

@@ -29,7 +29,7 @@ def predict_source(
     sample_clip_seconds: float = 0.0,
     samples: int = 0, sample_seconds: float = SAMPLE_SECONDS, jobs: int = 0,
     probes: Sequence[Cell | str] = (),
-    raw: RawFormat | None = None,
+    raw: RawFormat | None = None, video_track: int | None = None,
     model: str | None = None, bitrate_model: str | None = None,
     ffmpeg: str | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
@@ -55,6 +55,7 @@ def predict_source(
         jobs: windows at work at once; 0 for as many as there are CPUs.
         probes: cells to encode first, as ``ENCODER:PRESET:CRF``; none chooses one per encoder.
         raw: format of a headerless file.
+        video_track: number of the video track, from 0; None takes the one with the default flag, else ffmpeg's.
         model: id or path of the VMAF predictor; None for the production ``vmaf_curve_v2``.
         bitrate_model: likewise of bitrate.
         ffmpeg: program to use; None looks for one.
@@ -73,7 +74,7 @@ def predict_source(
     )  # fmt: skip
     _check(question, pool, samples, sample_clip_seconds, sample_seconds)
     seconds = sample_seconds if samples else sample_clip_seconds
-    measuring = _measuring(predictor, fspath(source), raw, pool, ffmpeg, samples, seconds, jobs)
+    measuring = _measuring(predictor, fspath(source), raw, video_track, pool, ffmpeg, samples, seconds, jobs)
     return answer(predictor, measuring, question, on_step)
 
 
@@ -114,6 +115,7 @@ def _measuring(
     predictor: Predictor,
     label: str,
     raw: RawFormat | None,
+    track: int | None,
     pool: str,
     ffmpeg: str | None,
     samples: int,
@@ -122,7 +124,7 @@ def _measuring(
 ) -> Measuring:
     program, model = locate(ffmpeg), predictor.vmaf_model or DEFAULT_MODEL
     source = open_source(
-        program, label, raw=raw, sample_seconds=seconds, hash_file=False, trust_header=samples > 0
+        program, label, raw=raw, sample_seconds=seconds, hash_file=False, trust_header=samples > 0, track=track
     )
     jobs = jobs or usable_cpus()
     return start_measuring(program, source, model, pool, samples=samples, sample_seconds=seconds, jobs=jobs)
