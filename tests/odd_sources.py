@@ -491,7 +491,7 @@ def damaged(lab: Lab, container: str) -> Path:
     """2 s of which a stretch in the middle was overwritten."""
     data = bytearray(_plain(lab, container).read_bytes())
     middle = len(data) // 2
-    data[middle : middle + 600] = bytes((97 * n + 31) % 251 for n in range(600))
+    data[middle : middle + 2000] = bytes((97 * n + 31) % 251 for n in range(2000))
     return lab.write(f"damaged.{container}", bytes(data))
 
 

@@ -28,7 +28,7 @@ _PLAYLIST_WORDS = (
 _HEAD = 4096
 _EXACT_SEEK = ("mov", "matroska", "yuv4mpegpipe", "rawvideo", "ivf")
 """Demuxers in which a seek finds the frame that is asked for; elsewhere timestamps after a seek may be guesses."""
-_TRACK = re.compile(r"^\[info\]   Stream #0:(\d+)\S*: Video: (.*)$", re.MULTILINE)
+_TRACK = re.compile(r"^\[info\] +Stream #0:(\d+)\S*: Video: (.*)$", re.MULTILINE)
 _NO_FILM = ("(attached pic)", "(still image)", "(timed thumbnails)")
 _CHOSEN = re.compile(r"^\[info\]   Stream #0:(\d+) -> #0:0", re.MULTILINE)
 
@@ -149,8 +149,10 @@ def _refuse_demuxer(label: str, names: list[str]) -> None:
 
 def _tracks(log: str) -> tuple[Track, ...]:
     described = re.split(r"^\[info\] (?:Stream mapping|Output #0)", log, maxsplit=1, flags=re.MULTILINE)[0]
-    films = [(int(n), text) for n, text in _TRACK.findall(described) if not any(flag in text for flag in _NO_FILM)]
-    return tuple(Track(number, stream, text) for number, (stream, text) in enumerate(films))
+    # A stream that belongs to several programs or groups is told of several times.
+    told = {int(stream): text for stream, text in _TRACK.findall(described)}
+    films = [stream for stream in sorted(told) if not any(flag in told[stream] for flag in _NO_FILM)]
+    return tuple(Track(number, stream, told[stream]) for number, stream in enumerate(films))
 
 
 def _choose(tracks: tuple[Track, ...], log: str) -> int | None:

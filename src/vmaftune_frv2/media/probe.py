@@ -270,7 +270,7 @@ def _refuse_failed(source: Source, done: Completed, stamps: Stamps | None) -> No
     raw = source.raw
     if not done.ok and raw is not None:
         raise UsageError(_partial_frames(source))
-    reached = "" if stamps is None else f" at {float(max(stamps.pts) * stamps.tick) - source.origin_s:.2f} s"
+    reached = "" if stamps is None else f" at {float(max(stamps.pts) * stamps.tick) - source.origin_s:.1f} s"
     if _CUT_SHORT.search(done.stderr):
         where = f"{source.label}: the file was cut short{reached}"
         raise InputError(f"{where}; remux it if what is left is what you want")

@@ -20,6 +20,9 @@ LIST_PACKETS = ("-c", "copy", "-f", "framecrc")
 _DISCARD = 0x4
 """Flag of a packet that is decoded and not shown, as those before the start of an edit list."""
 
+_NO_STAMP = -(1 << 63)
+"""What stands for an unknown timestamp; AVI knows only when packets are decoded."""
+
 _CONTAINER_TICK = Fraction(1, 1000)
 """Matroska, FLV and phones count milliseconds, and so their times stay rounded in any other container."""
 _SLACK = Fraction(11, 10)
@@ -98,9 +101,10 @@ def read_stamps(lines: Iterable[str], *, decoded: bool = True) -> Stamps | None:
         if line.startswith("#"):
             continue
         fields = line.split(",")
-        if len(fields) < 6 or (len(fields) > 6 and int(fields[6].strip().removeprefix("F="), 16) & _DISCARD):
+        if len(fields) < 6 or _is_hidden(fields[6:]):
             continue
-        pts.append(int(fields[2]))
+        stamp = int(fields[2])
+        pts.append(stamp if stamp != _NO_STAMP else int(fields[1]))
         durations.append(int(fields[3]))
     if not pts:
         return None
@@ -108,6 +112,12 @@ def read_stamps(lines: Iterable[str], *, decoded: bool = True) -> Stamps | None:
         order = sorted(range(len(pts)), key=pts.__getitem__)
         pts, durations = array("q", (pts[n] for n in order)), array("q", (durations[n] for n in order))
     return Stamps(tick, pts, durations)
+
+
+def _is_hidden(further: Sequence[str]) -> bool:
+    """Whether the further fields of a packet's line say that it is not shown."""
+    flags = [field.strip().removeprefix("F=0x") for field in further if field.strip().startswith("F=0x")]
+    return bool(flags) and bool(int(flags[0], 16) & _DISCARD)
 
 
 def read_timing(stamps: Stamps, stated_rate: Fraction | None) -> Timing:
@@ -125,20 +135,23 @@ def read_timing(stamps: Stamps, stated_rate: Fraction | None) -> Timing:
     believed = _stated_durations_hold(stamps, deltas)
     if min(deltas) > 0:
         rate = _even_rate(stamps, deltas, stated_rate)
-        if rate is not None and (not believed or _ends_evenly(stamps, deltas, rate)):
+        if rate is not None and (not believed or _ends_evenly(stamps, rate)):
             return Timing(frames, first, rate)
-    last = stamps.durations[-1]
-    if last <= 0 or not (believed or min(deltas) > 0):
-        last = round(statistics.median(deltas))
+    last = stamps.durations[-1] if stamps.durations[-1] > 0 else max(round(statistics.median(deltas)), 1)
     lowest = min(stamps.pts)
-    span = (max(stamps.pts) - lowest + max(last, 1)) * stamps.tick
+    span = (max(stamps.pts) - lowest + last) * stamps.tick
     # Times that stand still or run back say nothing of single frames; those are shown evenly.
     variable = min(deltas) > 0
     return Timing(frames, lowest * stamps.tick, frames / span, variable, _on_ticks(stamps, stated_rate))
 
 
 def _stated_durations_hold(stamps: Stamps, deltas: Sequence[int]) -> bool:
-    """Whether stated durations lead from frame to frame, so that the last one can be believed."""
+    """Whether stated durations lead from frame to frame, so that the last one can be believed.
+
+    Where a clock counts frames, as that of AVI, each is stated to last one tick and does, whatever is left out.
+    """
+    if stamps.tick > 2 * _CONTAINER_TICK and min(stamps.durations) == max(stamps.durations) == 1:
+        return True
     slack = _SLACK * max(stamps.tick, _CONTAINER_TICK) / stamps.tick
     agreeing = sum(abs(stated - delta) <= slack for stated, delta in zip(stamps.durations, deltas, strict=False))
     return stamps.durations[-1] > 0 and agreeing >= _AGREEING_SHARE * len(deltas)
@@ -186,11 +199,11 @@ def _is_pulldown(deltas: Sequence[int]) -> bool:
     )
 
 
-def _ends_evenly(stamps: Stamps, deltas: Sequence[int], rate: Fraction) -> bool:
+def _ends_evenly(stamps: Stamps, rate: Fraction) -> bool:
     """Whether the last frame is shown about as long as the others."""
     span = (stamps.pts[-1] - stamps.pts[0] + stamps.durations[-1]) * stamps.tick
     even = len(stamps.pts) / rate
-    return abs(span - even) <= max(_SPAN_SLACK * even, _allowed(stamps, deltas, rate))
+    return abs(span - even) <= max(_SPAN_SLACK * even, min(_SLACK * _CONTAINER_TICK, _OFF_GRID_SHARE / rate))
 
 
 def _on_ticks(stamps: Stamps, rate: Fraction | None) -> bool:

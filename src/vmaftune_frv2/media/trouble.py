@@ -32,6 +32,8 @@ def cause(log: str, path: Path) -> str:
         return "the file was cut short or its recording never finished: the index (moov) is missing"
     if "Cannot determine format of input" in log and not _said(log, skipped=("Cannot determine format",)):
         return "a header without media: no frames follow it, as in an initialization segment"
+    if "no tfhd was found" in log:
+        return "a media segment without the initialization segment that describes it"
     words = _said(log)
     return f"ffmpeg finds no video in it ({words[0] if words else 'no message'})"
 
