@@ -17,6 +17,7 @@ from vmaftune_frv2.media.encode import encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import EncoderProbe, FFmpeg, probe_encoder
 from vmaftune_frv2.media.models import default_vmaf_model
 from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.trial import try_parameters
 from vmaftune_frv2.media.vmaf import libvmaf_version
 
 
@@ -200,7 +201,8 @@ def make_plan(
         The plan, in which every preset is the one that really runs, and the presets that changed.
 
     Raises:
-        UsageError: ffmpeg lacks an encoder, or a source is too deep for one.
+        UsageError: ffmpeg lacks an encoder, or further parameters change size, range, rate or number of frames.
+        InputError: a source is too deep for an encoder.
         ToolError: an encoder or the VMAF model does not work.
     """
     versions: dict[str, str | None] = {}
@@ -209,6 +211,8 @@ def make_plan(
         encoder = table.get(encoder_name)
         for source in sources:
             encode_pix_fmt(encoder, source)
+            if extra_params and encoder_name not in versions:
+                try_parameters(ffmpeg, source, encoder, _first(cells, encoder_name), extra_params)
         probe = _tried(ffmpeg, cast(Hashable, ffmpeg.runner), encoder, preset)
         versions[encoder_name] = probe.version
         runs_as[encoder_name, preset] = probe.preset
@@ -220,6 +224,11 @@ def make_plan(
     )
     remaps = [Remap(name, asked, ran) for (name, asked), ran in runs_as.items() if ran != asked]
     return Plan(tuple(sources), real, vmaf_model, tuple(extra_params), tools, full_features), remaps
+
+
+def _first(cells: Sequence[Cell], encoder: str) -> Cell:
+    """The first cell of an encoder."""
+    return next(cell for cell in cells if cell.encoder == encoder)
 
 
 # A question about a source plans anew for every encode; what this build can do stays as it is meanwhile.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import Encoder
-from vmaftune_frv2.errors import ToolError, UsageError
+from vmaftune_frv2.errors import InputError, ToolError
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg, file_url
 from vmaftune_frv2.media.probe import muxed_frames
 from vmaftune_frv2.media.source import Source
@@ -33,14 +33,14 @@ def encode_pix_fmt(encoder: Encoder, source: Source) -> str:
     Depth is never narrowed. Chroma may be: libvmaf's features see luma only.
 
     Raises:
-        UsageError: the encoder takes nothing that deep.
+        InputError: the encoder takes nothing that deep.
     """
     wanted = source.pix_fmt.replace("yuvj", "yuv")
     if wanted in encoder.pix_fmts:
         return wanted
     fitting = [fmt for fmt in encoder.pix_fmts if _depth(fmt) >= source.depth]
     if not fitting:
-        raise UsageError(f"{encoder.name} takes no {source.depth}-bit video; {source.label} is {source.pix_fmt}")
+        raise InputError(f"{encoder.name} takes no {source.depth}-bit video; {source.label} is {source.pix_fmt}")
     chroma = wanted.split("p", 1)[0]
     return min(fitting, key=lambda fmt: (_depth(fmt), not fmt.startswith(f"{chroma}p")))
 
@@ -111,7 +111,7 @@ def encode(
 
     Raises:
         ToolError: ffmpeg failed, or exited with 0 and fewer or more frames than the source has.
-        UsageError: the encoder takes no video this deep.
+        InputError: the encoder takes no video this deep.
     """
     argv = encode_argv(source, encoder, cell, output, threads=threads, extra=extra)
     done = ffmpeg.run(argv, timeout=timeout)
