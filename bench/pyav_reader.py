@@ -94,7 +94,7 @@ def _frames(container: Any, stream: Any, reading: Reading) -> Any:
         try:
             decoded = packet.decode()
         except FFmpegError as error:
-            if packet.size or error.errno != av.error.EOFError.errno:
+            if not isinstance(error, av.error.EOFError):
                 reading.damage.append((shown, f"decoding: {error.strerror}"))
             continue
         shown += len(decoded)
