@@ -102,7 +102,12 @@ def the_track(container: Any) -> Any | None:
     """The video that counts: with the default flag if any has it, the largest of these, then the first."""
     videos = [stream for stream in container.streams.video if not stream.disposition & _PICTURE]
     flagged = [stream for stream in videos if stream.disposition & Disposition.default]
-    return max(flagged or videos, key=lambda stream: stream.width * stream.height, default=None)
+    return max(flagged or videos, key=_pixels, default=None)
+
+
+def _pixels(stream: Any) -> int:
+    coded = stream.codec_context  # there is none where PyAV has no decoder
+    return int(coded.width * coded.height) if coded else 0
 
 
 def _frames(container: Any, stream: Any, reading: Reading) -> Any:
@@ -131,7 +136,7 @@ def read(path: Path) -> Reading:
     """Opens a file and decodes the track that counts."""
     reading = Reading()
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="ignore") as container:
             reading.container = container.format.name
             stream = the_track(container)
             reading.tracks = len([s for s in container.streams.video if not s.disposition & _PICTURE])
