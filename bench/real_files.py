@@ -51,7 +51,7 @@ try:
     print(json.dumps({"frames": s.frames, "seconds": s.duration_s, "rate": float(s.framerate),
                       "size": [s.width, s.height]}))
 except TuneError as error:
-    print(json.dumps({"refused": str(error)}))
+    print(json.dumps({"refused": str(error).replace(sys.argv[1] + ": ", "")}))
 """
 
 DEBATABLE: dict[str, str] = {}
@@ -132,7 +132,7 @@ def ours(path: Path, reading: dict[str, Any], settings: Settings) -> dict[str, A
             return _of_row(json.loads(lines[-1]))
     said = [line for line in err.splitlines() if line.startswith("Error: ")]
     if code in (2, 3) and said:
-        return {"refused": said[-1].removeprefix("Error: ")}
+        return {"refused": said[-1].removeprefix("Error: ").replace(f"{label}: ", "").replace(label, path.name)}
     return _broken(code, err)
 
 
@@ -214,16 +214,18 @@ def expected_refusal(reading: dict[str, Any]) -> str:
     return "; ".join(reason for reason, holds in reasons.items() if holds)
 
 
-def differences(file: File) -> dict[str, tuple[float, float]]:
-    """{quantity: (ours, independent)} of what differs by more than the tolerance."""
+def differences(file: File, span: float | None = None) -> dict[str, tuple[float, float]]:
+    """{quantity: (ours, independent)} that differ by more than the tolerance, by the reader's best span."""
     reading, said = file.reading, file.ours
+    if span is None:
+        return min((differences(file, each) for each in (reading["span"], *reading["also"])), key=len)
     pairs = {
         "frames": (said["frames"], reading["frames"]),
-        "span": (said["seconds"], reading["span"]),
-        "rate": (said["rate"], reading["frames"] / reading["span"] if reading["span"] else 0.0),
+        "span": (said["seconds"], span),
+        "rate": (said["rate"], reading["frames"] / span if span else 0.0),
     }
     if "kbps" in said:
-        pairs["kbit/s"] = (said["kbps"], said["bytes"] * 8 / 1000 / reading["span"] if reading["span"] else 0.0)
+        pairs["kbit/s"] = (said["kbps"], said["bytes"] * 8 / 1000 / span if span else 0.0)
     return {
         name: (float(a or 0), float(b)) for name, (a, b) in pairs.items() if abs((a or 0) - b) > TOLERANCE * abs(b)
     }
@@ -259,10 +261,13 @@ def debatable(name: str) -> str:
 def report(files: list[File]) -> None:
     """Prints shares that agree, and every file that does not with its reason."""
     broke = [file for file in files if file.reading.get("broke")]
+    empty = [file for file in files if "refused" in file.ours and file.reading["error"] == "no video"]
+    files = [file for file in files if file not in empty]
     refused = [file for file in files if "refused" in file.ours]
     failed = [file for file in files if "broke" in file.ours]
     taken = [file for file in files if "frames" in file.ours]
     both = [file for file in taken if not file.reading["error"] and not debatable(file.name)]
+    print(f"{len(empty)} files without video in which neither finds any; of the others:")
     _shares(files, taken, refused, failed, both)
     _section("PyAV crashes or hangs", ((file.name, file.reading["error"]) for file in broke))
     _section("We neither take nor refuse", ((file.name, file.ours["broke"]) for file in failed))
@@ -293,7 +298,9 @@ def _shares(
     for name in ("frames", "span", "rate", "kbit/s"):
         compared = [file for file in both if name != "kbit/s" or "kbps" in file.ours]
         agree = sum(name not in differences(file) for file in compared)
-        print(f"  {name:8} {agree:4} of {len(compared):4}  {agree / max(1, len(compared)):7.2%}")
+        strictly = sum(name not in differences(file, file.reading["span"]) for file in compared)
+        said = f"{strictly} with the last frame as it is said"
+        print(f"  {name:8} {agree:4} of {len(compared):4}  {agree / max(1, len(compared)):7.2%}  ({said})")
 
 
 def _disagreements(both: list[File]) -> Iterable[tuple[str, str]]:
@@ -305,9 +312,8 @@ def _disagreements(both: list[File]) -> Iterable[tuple[str, str]]:
 
 
 def _kind(refusal: str) -> str:
-    """A refusal without the file's name and numbers."""
-    said = refusal.split(": ", 1)[-1]
-    return re.sub(r"\d+(\.\d+)?", "N", re.sub(r"0x[0-9a-f]+|\S*/\S*", "*", said))[:100]
+    """A refusal without its numbers and names."""
+    return re.sub(r"\d+(\.\d+)?", "N", re.sub(r"0x[0-9a-f]+|\S*/\S*", "*", refusal))[:100]
 
 
 def _section(title: str, lines: Iterable[tuple[str, str]]) -> None:

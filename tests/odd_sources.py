@@ -173,6 +173,58 @@ def trimmed_b_frames(lab: Lab) -> Odd:
     return Odd(lab.make("trimmedb.mp4", "-ss", 1, "-i", whole, "-c", "copy"), 50, Fraction(2))
 
 
+def open_gop_cut(lab: Lab, container: str) -> Odd:
+    """HEVC cut with ``-ss 1 -c copy`` at an open GOP: 72 frames at 24 fps, a key picture at each 20th.
+
+    The four pictures that lead to the one at 20 are in the file and cannot be decoded: 52 frames, 2.1667 s. In mp4
+    the edit list hides all before the cut: 48 frames, 2 s.
+    """
+    whole = _open_gop("open.mp4")(lab).path
+    shown = 48 if container == "mp4" else 52
+    made = lab.make(f"opencut.{container}", "-ss", 1, "-i", whole, "-c", "copy")
+    return Odd(made, shown, Fraction(shown, 24))
+
+
+def _box(data: bytes, *path: bytes) -> tuple[int, int]:
+    """Where the first box of this path begins and ends."""
+    begin, end = 0, len(data)
+    for depth, kind in enumerate(path):
+        place = begin + 8 * (depth > 0)
+        while data[place + 4 : place + 8] != kind:
+            place += struct.unpack(">I", data[place : place + 4])[0]
+            assert place < end, f"no {kind!r}"
+        begin, end = place, place + struct.unpack(">I", data[place : place + 4])[0]
+    return begin, end
+
+
+def with_edits(data: bytes, edits: Sequence[tuple[int, int]]) -> bytes:
+    """An mp4 whose description is at its end, with another edit list of its first track.
+
+    Args:
+        data: the file, which has an edit list.
+        edits: (duration in ticks of the film, where in ticks of the track, -1 for nothing) of each part shown.
+    """
+    entries = b"".join(struct.pack(">iiI", *edit, 0x10000) for edit in edits)
+    table = struct.pack(">I4sII", 16 + len(entries), b"elst", 0, len(edits)) + entries
+    begin, end = _box(data, b"moov", b"trak", b"edts")
+    box = struct.pack(">I4s", 8 + len(table), b"edts") + table
+    more = len(box) - (end - begin)
+    patched = bytearray(data[:begin] + box + data[end:])
+    for path in ((b"moov",), (b"moov", b"trak")):
+        place = _box(data, *path)[0]
+        (size,) = struct.unpack(">I", data[place : place + 4])
+        patched[place : place + 4] = struct.pack(">I", size + more)
+    return bytes(patched)
+
+
+def two_edits(lab: Lab) -> Odd:
+    """An edit list of nothing for 0.4 s, then 0.52 to 1.52 s, then 2 to 3 s of 75 frames: 50 frames, 2 s."""
+    whole = lab.make("whole12.mp4", *pattern(25), "-frames:v", 75, *X264, "-g", 12)
+    tick = 12800
+    edits = [(400, -1), (1000, 13 * tick // 25), (1000, 2 * tick)]
+    return Odd(lab.write("edits.mp4", with_edits(whole.read_bytes(), edits)), 50, Fraction(2))
+
+
 def altref_webm(lab: Lab) -> Odd:
     """VP9 with hidden frames of its own: 50 frames are shown in 2 s, more are in the file."""
     codec = ("-c:v", "libvpx-vp9", "-b:v", "300k", "-cpu-used", 8, "-auto-alt-ref", 1, "-lag-in-frames", 16)
@@ -269,6 +321,10 @@ TIMED: dict[str, Callable[[Lab], Odd]] = {
     "AVI with empty frames": empty_avi_frames,
     "a lossless cut": trimmed,
     "a lossless cut with B-frames": trimmed_b_frames,
+    "a cut at an open GOP, mp4": lambda lab: open_gop_cut(lab, "mp4"),
+    "a cut at an open GOP, Matroska": lambda lab: open_gop_cut(lab, "mkv"),
+    "a cut at an open GOP, MPEG-TS": lambda lab: open_gop_cut(lab, "ts"),
+    "an edit list of two parts": two_edits,
     "VP9 with hidden frames": altref_webm,
     "telecine in VOB": lambda lab: telecine(lab, "vob"),
     "telecine in MPEG-TS": lambda lab: telecine(lab, "ts"),
@@ -304,19 +360,18 @@ def _cut_window(lab: Lab) -> Windowed:
     return Windowed(lab.make("cut24.mp4", "-ss", 1, "-i", whole, "-c", "copy"), 24, 48)
 
 
-_OPEN_GOP = "open-gop=1:keyint=20:min-keyint=20:bframes=4:log-level=error:lossless=1"
+def _open_gop(name: str) -> Callable[[Lab], Windowed]:
+    parameters = "open-gop=1:keyint=20:min-keyint=20:bframes=4:log-level=error:lossless=1"
+    return _constant(name, "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", parameters)
+
 
 WINDOWED: dict[str, Callable[[Lab], Windowed]] = {
     "H.264 with B-frames in AVI": _constant("bframes.avi", "-c:v", "libx264", "-qp", 0, "-bf", 3, "-g", 48),
     "H.264 with B-frames in mp4": _constant("bframes.mp4", "-c:v", "libx264", "-qp", 0, "-bf", 3, "-g", 48),
     "H.264 with B-frames in MPEG-TS": _constant("bframes.ts", "-c:v", "libx264", "-qp", 0, "-bf", 3, "-g", 48),
     "MPEG-4 with B-frames in AVI": _constant("mpeg4.avi", "-c:v", "mpeg4", "-q:v", 2, "-bf", 2, "-g", 48),
-    "HEVC with open GOPs in mp4": _constant(
-        "open.mp4", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", _OPEN_GOP
-    ),
-    "HEVC with open GOPs in Matroska": _constant(
-        "open.mkv", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", _OPEN_GOP
-    ),
+    "HEVC with open GOPs in mp4": _open_gop("open.mp4"),
+    "HEVC with open GOPs in Matroska": _open_gop("open.mkv"),
     "VP9 with hidden frames": _constant(
         "altref72.webm", "-c:v", "libvpx-vp9", "-b:v", "300k", "-cpu-used", 8, "-auto-alt-ref", 1,
         "-lag-in-frames", 16, "-g", 48,
@@ -488,10 +543,10 @@ def truncated_mkv(lab: Lab) -> Path:
 
 
 def damaged(lab: Lab, container: str) -> Path:
-    """2 s of which a stretch in the middle was overwritten."""
+    """2 s of which three or four frames in the middle were overwritten, where they begin and end, too."""
     data = bytearray(_plain(lab, container).read_bytes())
     middle = len(data) // 2
-    data[middle : middle + 2000] = bytes((97 * n + 31) % 251 for n in range(2000))
+    data[middle : middle + 5000] = bytes((97 * n + 31) % 251 for n in range(5000))
     return lab.write(f"damaged.{container}", bytes(data))
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 
+import ffmpeg_quality_metrics as peer
 import pytest
 
 from odd_sources import (
@@ -29,8 +30,6 @@ from odd_sources import (
     tick120,
     trimmed_b_frames,
 )
-
-import ffmpeg_quality_metrics as peer
 
 pytestmark = pytest.mark.slow
 

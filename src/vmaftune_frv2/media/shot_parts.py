@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vmaftune_frv2.media.ffmpeg import FFmpeg
-from vmaftune_frv2.media.probe import NoFramesError, list_frames, open_window
+from vmaftune_frv2.media.listing import NoFramesError, list_frames, open_window
 from vmaftune_frv2.media.shots import MEASURE, find_cuts, read_changes
 from vmaftune_frv2.media.source import Source, Window
 from vmaftune_frv2.media.together import together

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 
 from vmaftune_frv2.media.ffmpeg import FFmpeg
-from vmaftune_frv2.media.probe import NoFramesError, open_window
+from vmaftune_frv2.media.listing import NoFramesError, open_window
 from vmaftune_frv2.media.shots import find_cuts, measure_changes
 from vmaftune_frv2.media.source import Source, Window
 from vmaftune_frv2.media.together import together
