@@ -143,7 +143,7 @@ def _refuse_partial_frames(ffmpeg: FFmpeg, source: Source, frames: int) -> None:
         return
     size = _frame_bytes(ffmpeg, source)
     step = size + (len(_Y4M_FRAME) if header else 0)
-    if size == 0 or len(header) + frames * step == source.size_bytes:
+    if size == 0 or len(header) + frames * step == source.path.stat().st_size:
         return
     if source.raw is not None:
         raise UsageError(_partial_frames(source))
@@ -163,6 +163,6 @@ def _partial_frames(source: Source) -> str:
     raw = source.raw
     assert raw is not None
     return (
-        f"{source.label}: {source.size_bytes} bytes are not a whole number of {raw.width}x{raw.height}"
+        f"{source.label}: {source.path.stat().st_size} bytes are not a whole number of {raw.width}x{raw.height}"
         f" {raw.pix_fmt} frames; check --width, --height and --pix-fmt, or the file was cut short"
     )
