@@ -75,7 +75,9 @@ def run_predict_shots(predictor: Predictor, question: Question, options: Mapping
 
     def one(numbered: tuple[int, Shot]) -> tuple[Pick, ...]:
         number, shot = numbered
-        measuring = Measuring(ffmpeg, shot.part, model, options["pool"], threads=threads)
+        measuring = Measuring(
+            ffmpeg, shot.part, model, options["pool"], whole_frames=shot.whole.frames, threads=threads
+        )
         return answer(predictor, measuring, question, lambda step: say_step(step, f"shot {number}: ")).picks
 
     answers = list(together(one, list(enumerate(shots, start=1)), beside))

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from vmaftune_frv2.contract.gop import Gop
 from vmaftune_frv2.errors import UsageError
 
 SHARED_PRESETS = (
@@ -40,6 +41,7 @@ class Encoder:
             rough, for ordering work and for time limits.
         default_presets: presets of a sweep that names none, fast to slow.
         default_crfs: crfs of a sweep that names none.
+        gop: how it groups frames by default.
         uneven_times: whether it keeps the times of frames that are shown unevenly.
         remap_pattern: finds, in stderr, the preset that the library ran instead of the one asked for.
     """
@@ -56,6 +58,7 @@ class Encoder:
     preset_aliases: Mapping[str, str] = field(default_factory=dict)
     default_presets: tuple[str, ...] = ()
     default_crfs: tuple[int, ...] = ()
+    gop: Gop = field(default_factory=Gop)
     uneven_times: bool = True
     remap_pattern: str | None = None
 
@@ -134,6 +137,7 @@ BUILTIN = (
         version_pattern=r"264 - core (\S+(?: r\d+)?(?: [0-9a-f]{7})?)",
         default_presets=("veryfast", "medium"),
         default_crfs=(18, 23, 28, 33, 38, 43),
+        gop=Gop(lead=8, mini=1, keyframe_every=250, container_bytes=11.7),
     ),
     Encoder(
         name="libx265",
@@ -151,6 +155,7 @@ BUILTIN = (
         version_pattern=r"HEVC encoder version (\S+)",
         default_presets=("ultrafast", "medium"),
         default_crfs=(18, 23, 28, 33, 38, 43),
+        gop=Gop(lead=8, mini=1, keyframe_every=250, container_bytes=12.2),
     ),
     Encoder(
         name="libsvtav1",
@@ -168,6 +173,7 @@ BUILTIN = (
         version_pattern=r"SVT-AV1 Encoder Lib (\S+)",
         default_presets=("10", "7"),
         default_crfs=(23, 30, 37, 44, 51, 58),
+        gop=Gop(keyframe_seconds=5, keyframe_step=16, container_bytes=5.0),
         remap_pattern=r"Preset M-?\d+ is mapped to M(\d+)",
     ),
     Encoder(
@@ -185,6 +191,7 @@ BUILTIN = (
         version_pattern=r"libvvenc version: (\S+)",
         default_presets=("faster", "fast"),
         default_crfs=(18, 24, 30, 36, 42, 48),
+        gop=Gop(lead=32, lookahead=32, mini=32, keyframe_seconds=1, container_bytes=13.2),
         # Its decoding times follow its frame rate, and uneven frames are then shown before they are decoded.
         uneven_times=False,
     ),
@@ -206,6 +213,7 @@ BUILTIN = (
         version_pattern=r"\[libvpx-vp9 @ [^\]]+\] (v\d\S*)",
         default_presets=("5", "3"),
         default_crfs=(20, 28, 36, 44, 52, 60),
+        gop=Gop(keyframe_every=128, container_bytes=7.3),
     ),
     Encoder(
         name="libaom-av1",
@@ -225,6 +233,7 @@ BUILTIN = (
         version_pattern=r"\[libaom-av1 @ [^\]]+\] (v?\d\S*)",
         default_presets=("6", "4"),
         default_crfs=(20, 28, 36, 44, 52, 60),
+        gop=Gop(container_bytes=4.4),
     ),
 )  # fmt: skip
 

@@ -28,6 +28,7 @@ from vmaftune_frv2.media.encoder_stats import has_stats, read_stats, stats_argv,
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.probe import check_unchanged
 from vmaftune_frv2.media.process import scratch_dir
+from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.trial import compared_format
 from vmaftune_frv2.media.vmaf import Scored, score
 
@@ -77,10 +78,17 @@ def is_complete(shots: bool, complexity: bool, encoder_stats: bool, row: Row) ->
 
 @dataclass(frozen=True)
 class Outcome:
-    """A measured cell: its row and libvmaf's log, None where the cell failed."""
+    """A measured cell.
+
+    Args:
+        row: what was measured.
+        payload: libvmaf's log, None where the cell failed.
+        encoded: the encode's size, frame by frame where the source has margins; its file may be gone.
+    """
 
     row: Row
     payload: Mapping[str, Any] | None
+    encoded: Encoded | None = None
 
 
 def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: MeasureOptions) -> Outcome:
@@ -116,7 +124,7 @@ def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: Mea
         row.update({"timestamp": _now(), "exit_status": error.status, FAILURE_REASON: str(error)})
         return Outcome(row, None)
     row.update(timestamp=_now(), exit_status=0)
-    return Outcome(row, scored.payload)
+    return Outcome(row, scored.payload, encoded)
 
 
 def _encode(
@@ -152,9 +160,10 @@ def _compared(request: CellRequest, encoded: Encoded, ffmpeg: FFmpeg) -> str:
 
 
 def _fill(row: Row, request: CellRequest, encoded: Encoded, scored: Scored) -> None:
+    size = _size_of(encoded, request.source)
     row.update(
-        encode_size_bytes=encoded.size_bytes,
-        bitrate_kbps=encoded.size_bytes * 8 / 1000 / request.source.encoded_seconds,
+        encode_size_bytes=size,
+        bitrate_kbps=size * 8 / 1000 / request.source.encoded_seconds,
         encode_time_ms=encoded.seconds * 1000,
         score_time_ms=scored.seconds * 1000,
         vmaf_score=sum(scored.vmaf) / len(scored.vmaf),
@@ -165,6 +174,14 @@ def _fill(row: Row, request: CellRequest, encoded: Encoded, scored: Scored) -> N
     row[PER_FRAME_VMAF] = scored.vmaf
     if request.full_features:
         row[FULL_FEATURES] = pool_full(frame["metrics"] for frame in scored.payload["frames"])
+
+
+def _size_of(encoded: Encoded, source: Source) -> int:
+    """Bytes of the frames in use: of the file, or of their packets where others were encoded besides."""
+    margins, frames = source.margins, encoded.frame_sizes
+    if margins is None or frames is None:
+        return encoded.size_bytes
+    return sum(frames.sizes[margins.before : margins.before + source.frames])
 
 
 def _keep(request: CellRequest, encoded: Encoded, options: MeasureOptions) -> str | None:

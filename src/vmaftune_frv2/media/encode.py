@@ -14,17 +14,40 @@ from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg, file_url
 from vmaftune_frv2.media.probe import muxed_frames
 from vmaftune_frv2.media.source import Source
 
+_PACKET = "{pts} {size} {key}"
 _DEPTH = re.compile(r"p(\d+)le$")
 
 
 @dataclass(frozen=True)
+class FrameSizes:
+    """What each of N frames of an encode takes, in the order in which they are shown.
+
+    Args:
+        sizes: [N] bytes of its packet.
+        keyframes: numbers of those that are keyframes.
+    """
+
+    sizes: tuple[int, ...]
+    keyframes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Encoded:
-    """A finished encode."""
+    """A finished encode.
+
+    Args:
+        path: the file.
+        pix_fmt: of its frames.
+        size_bytes: of the file.
+        seconds: wall time.
+        frame_sizes: frame by frame, where the source has margins.
+    """
 
     path: Path
     pix_fmt: str
     size_bytes: int
     seconds: float
+    frame_sizes: FrameSizes | None = None
 
 
 def encode_pix_fmt(encoder: Encoder, source: Source) -> str:
@@ -113,13 +136,25 @@ def encode(
         ToolError: ffmpeg failed, or exited with 0 and fewer or more frames than the source has.
         InputError: the encoder takes no video this deep.
     """
-    argv = encode_argv(source, encoder, cell, output, threads=threads, extra=extra)
+    packets = output.with_name(f"{output.name}.packets")
+    notes = [] if source.margins is None else ["-stats_mux_pre:v", str(packets), "-stats_mux_pre_fmt:v", _PACKET]
+    argv = encode_argv(source, encoder, cell, output, threads=threads, extra=[*extra, *notes])
     done = ffmpeg.run(argv, timeout=timeout)
     if not done.ok:
         raise ToolError(done.describe(f"{cell}: encoding {source.label} failed"), done.returncode)
     frames = muxed_frames(done)
-    if frames != source.frames:
-        raise ToolError(
-            done.describe(f"{cell}: {encoder.name} wrote {frames} frames of {source.frames} of {source.label}")
-        )
-    return Encoded(output, encode_pix_fmt(encoder, source), output.stat().st_size, done.seconds)
+    if frames != source.encoded_frames:
+        wanted = f"{source.encoded_frames} of {source.label}"
+        raise ToolError(done.describe(f"{cell}: {encoder.name} wrote {frames} frames of {wanted}"))
+    sizes = _frame_sizes(packets) if notes else None
+    return Encoded(output, encode_pix_fmt(encoder, source), output.stat().st_size, done.seconds, sizes)
+
+
+def _frame_sizes(path: Path) -> FrameSizes:
+    """Reads what ffmpeg noted of the packets that it muxed."""
+    packets = sorted(
+        (int(pts), int(size), key == "K")
+        for pts, size, key in (line.split() for line in path.read_text(encoding="ascii").splitlines())
+    )
+    keyframes = tuple(number for number, (_, _, key) in enumerate(packets) if key)
+    return FrameSizes(tuple(size for _, size, _ in packets), keyframes)

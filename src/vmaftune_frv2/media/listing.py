@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from vmaftune_frv2.errors import InputError, UsageError
@@ -11,8 +12,8 @@ from vmaftune_frv2.media.ffmpeg import FFmpeg, pixel_formats
 from vmaftune_frv2.media.frame_properties import CHANGED, find_change, steady_filter
 from vmaftune_frv2.media.look import LOG_ARGV
 from vmaftune_frv2.media.process import Completed, scratch_dir
-from vmaftune_frv2.media.source import Source, Window
-from vmaftune_frv2.media.timing import LIST_FRAMES, LIST_PACKETS, Stamps, read_stamps, read_timing
+from vmaftune_frv2.media.source import EARLY_S, Source, Surroundings, Window
+from vmaftune_frv2.media.timing import LIST_FRAMES, LIST_PACKETS, Stamps, Timing, read_stamps, read_timing
 from vmaftune_frv2.media.trouble import cause, first_error
 
 _TELL_INTERLACED = "select='if(ld(0)+eq(interlace_type,PROGRESSIVE),1,st(0,1)*print(n+1,16))'"
@@ -59,11 +60,13 @@ class Listing:
     Args:
         source: with what the frames' times say.
         times: [N] seconds of each, from the first frame of the file that is shown.
+        stamps: the timestamps that they follow from.
         printed: what filters printed meanwhile.
     """
 
     source: Source
     times: tuple[float, ...]
+    stamps: Stamps
     printed: str
 
 
@@ -92,15 +95,50 @@ def list_frames(ffmpeg: FFmpeg, source: Source, watch: str = "null") -> Listing:
     if window is None:
         _refuse_partial_frames(ffmpeg, source, timing.frames)
         source = dataclasses.replace(source, origin_s=float(timing.first), duration_s=float(timing.span))
-    source = dataclasses.replace(
+    source = _timed(source, timing)
+    times = tuple(source.since_first(float(pts * stamps.tick)) for pts in stamps.pts)
+    return Listing(source, times, stamps, done.stdout)
+
+
+def open_surrounded(ffmpeg: FFmpeg, source: Source, window: Window, margin_s: float) -> Source:
+    """As ``open_window``, and the frames round the window are known besides.
+
+    Args:
+        ffmpeg: decodes.
+        source: how to open the file.
+        window: the part to use.
+        margin_s: seconds before it and after it.
+
+    Raises:
+        NoFramesError: there are none in the window.
+        InputError: as ``open_window``.
+    """
+    start = max(window.start - margin_s, 0.0)
+    stretch = Window(start, window.start + window.seconds + margin_s - start)
+    listing = list_frames(ffmpeg, dataclasses.replace(source, window=stretch))
+    begin, end = window.start - EARLY_S, window.start + window.seconds - EARLY_S
+    first, last = bisect_left(listing.times, begin), bisect_left(listing.times, end)
+    if first == last:
+        raise NoFramesError(f"{source.label}: no frames to encode")
+    stamps = listing.stamps
+    timing = read_timing(
+        Stamps(stamps.tick, stamps.pts[first:last], stamps.durations[first:last]), source.stated_rate
+    )
+    lasts = listing.times[0] + listing.source.encoded_seconds
+    return dataclasses.replace(
+        _timed(listing.source, timing), window=window, surroundings=Surroundings((*listing.times, lasts), first)
+    )
+
+
+def _timed(source: Source, timing: Timing) -> Source:
+    """A source whose frames in use are shown so."""
+    return dataclasses.replace(
         source,
         frames=timing.frames,
         framerate=timing.rate,
         variable=timing.variable,
         on_ticks=timing.on_ticks,
     )
-    times = tuple(source.since_first(float(pts * stamps.tick)) for pts in stamps.pts)
-    return Listing(source, times, done.stdout)
 
 
 def _listed(ffmpeg: FFmpeg, source: Source, argv: list[str], *, decoded: bool = True) -> tuple[Stamps, Completed]:

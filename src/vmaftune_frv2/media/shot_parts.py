@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.listing import NoFramesError, list_frames, open_window
 from vmaftune_frv2.media.shots import MEASURE, find_cuts, read_changes
-from vmaftune_frv2.media.source import Source, Window
+from vmaftune_frv2.media.source import Source, Surroundings, between
 from vmaftune_frv2.media.together import together
 
 
@@ -56,7 +56,11 @@ def find_shots(ffmpeg: FFmpeg, source: Source, longest_s: float, jobs: int = 1) 
     edges = [0, *find_cuts(read_changes(listing.printed)), whole.frames]
 
     def shot(span: tuple[int, int]) -> Shot:
-        part = _opened(ffmpeg, whole, times, _middle(times, span, longest_s))
+        middle = _middle(times, span, longest_s)
+        part = _opened(ffmpeg, whole, times, middle)
+        if middle != span:
+            around = Surroundings(times[span[0] : span[1] + 1], middle[0] - span[0])
+            part = dataclasses.replace(part, surroundings=around)
         windowed = dataclasses.replace(_windowed(whole, times, span), seekable=part.seekable)
         return Shot(*span, times[span[0]], times[span[1]], windowed, part)
 
@@ -92,11 +96,5 @@ def _opened(ffmpeg: FFmpeg, whole: Source, times: Sequence[float], span: tuple[i
 
 
 def _windowed(whole: Source, times: Sequence[float], span: tuple[int, int]) -> Source:
-    """The frames of ``span``; each edge lies halfway between two frames, where no rounding moves one past it."""
-    start, end = (_before(times, frame) for frame in span)
-    first, last = span
-    return dataclasses.replace(whole, window=Window(start, end - start), frames=last - first)
-
-
-def _before(times: Sequence[float], frame: int) -> float:
-    return times[frame] if frame == 0 else (times[frame - 1] + times[frame]) / 2
+    """The frames of ``span``."""
+    return dataclasses.replace(whole, window=between(times, *span), frames=span[1] - span[0])

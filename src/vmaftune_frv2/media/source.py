@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -17,7 +17,7 @@ LEAD_S = 2.0
 that a seek finds are lost, and in some containers a seek finds it late by as much as frames are reordered."""
 LEAD_FRAMES = 34
 """The same in frames, for low rates: a group of 32 pictures, the largest that encoders reorder."""
-_EARLY_S = 0.0005
+EARLY_S = 0.0005
 """A window's edges lie so much earlier, so that rounded timestamps of frames on them stay on their side."""
 
 
@@ -42,6 +42,34 @@ class Window:
 
     start: float
     seconds: float
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The frames of a window and some before and after it.
+
+    Args:
+        times: seconds of each, from the first frame of the file that is shown; then the end of the last.
+        first: place of the window's first frame among them.
+    """
+
+    times: tuple[float, ...]
+    first: int
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Frames that are encoded round a window and not counted: encoders warm up before it and look ahead beyond it.
+
+    Args:
+        before: frames.
+        after: frames.
+        stretch: where all of them lie, those of the window among them.
+    """
+
+    before: int
+    after: int
+    stretch: Window
 
 
 @dataclass(frozen=True)
@@ -79,6 +107,8 @@ class Source:
         steady_labels: filter that gives every frame the colour labels of the first, ending in a comma; empty where
             all of them have the same.
         remarks: what a user is told of the file, once.
+        surroundings: frames round the window, where they are known.
+        margins: those of them that are encoded with it.
     """
 
     path: Path
@@ -110,6 +140,8 @@ class Source:
     steady_labels: str = ""
     colour: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    surroundings: Surroundings | None = None
+    margins: Margins | None = None
 
     @cached_property
     def identity(self) -> tuple[object, ...]:
@@ -121,6 +153,12 @@ class Source:
     def megapixels(self) -> float:
         """Luma pixels of all frames in use, in millions."""
         return self.width * self.height * self.frames / 1e6
+
+    @property
+    def encoded_frames(self) -> int:
+        """Frames that an encode has, margins among them."""
+        margins = self.margins
+        return self.frames if margins is None else margins.before + self.frames + margins.after
 
     @property
     def encoded_seconds(self) -> float:
@@ -159,24 +197,53 @@ class Source:
         width = max(2, 2 * round(self.width * height / self.height / 2))
         return dataclasses.replace(self, width=width, height=height, rescaled=True)
 
+    def with_margins(self, before: int, after: int) -> Source:
+        """The same window, encoded with so many frames round it as far as they are there; itself without any."""
+        around = self.surroundings
+        if around is None:
+            return self
+        begin = max(around.first - before, 0)
+        last = around.first + self.frames
+        end = min(last + after, len(around.times) - 1)
+        stretch = between(around.times, begin, end)
+        return dataclasses.replace(self, margins=Margins(around.first - begin, end - last, stretch))
+
     def since_first(self, filter_s: float) -> float:
         """Seconds from the first frame shown, of a time on the clock that ``filters`` see."""
         return filter_s + (self._seek() or 0.0) - self.origin_s
 
     def _seek(self) -> float | None:
         """Where on ffmpeg's clock decoding begins, None for the start of the file."""
-        if self.window is None or not self.seekable:
+        window = self._encoded_window
+        if window is None or not self.seekable:
             return None
         lead = max(LEAD_S, float(LEAD_FRAMES / self.framerate))
-        begins = self.origin_s + self.window.start - _EARLY_S - lead
+        begins = self.origin_s + window.start - EARLY_S - lead
         return begins if begins > 0 else None
 
     def _cut(self) -> str:
-        """The filter that keeps the frames of the window; empty without one."""
-        if self.window is None:
+        """The filter that keeps the frames of the window, and of its margins; empty without one."""
+        window = self._encoded_window
+        if window is None:
             return ""
-        start = max(self.origin_s + self.window.start - _EARLY_S - (self._seek() or 0.0), 0.0)
-        return f"trim=start={start:.6f}:end={start + self.window.seconds:.6f},"
+        start = self.origin_s + window.start - EARLY_S - (self._seek() or 0.0)
+        return f"trim=start={max(start, 0.0):.6f}:end={start + window.seconds:.6f},"
+
+    @property
+    def _encoded_window(self) -> Window | None:
+        return self.window if self.margins is None else self.margins.stretch
+
+
+def between(times: Sequence[float], first: int, end: int) -> Window:
+    """The window of some frames; each edge lies halfway between two, where no rounding moves one past it.
+
+    Args:
+        times: [N + 1] seconds of N frames, and the end of the last.
+        first: number of the first one.
+        end: number of the frame after the last one.
+    """
+    begins, ends = (times[n] if n == 0 else (times[n - 1] + times[n]) / 2 for n in (first, end))
+    return Window(begins, ends - begins)
 
 
 def input_argv(path: Path, raw: RawFormat | None = None) -> list[str]:

@@ -72,15 +72,42 @@ def score_argv(
     else:
         first, start = distorted.input_argv(), f"[0:{distorted.stream}]{distorted.filters}"
     size = scale_filter(source.width, source.height) if rescale else ""
+    part = _scored_filter(source)
     graph = (
-        f"{start}{size}{leg},split[counted][distorted];[1:{source.stream}]{source.filters}{leg}[reference];"
-        f"[distorted][reference]{vmaf}[scored]"
+        f"{start}{size}{leg},split[counted][all];[all]{part}[distorted];"
+        f"[1:{source.stream}]{source.filters}{leg},{part}[reference];[distorted][reference]{vmaf}[scored]"
     )
     return [
         "-hide_banner", "-nostdin", "-v", "error", "-progress", "pipe:1",
         *first, *source.input_argv(), "-filter_complex", graph,
         "-map", "[counted]", "-fps_mode", "passthrough", "-f", "null", "-", "-map", "[scored]", "-f", "null", "-",
     ]  # fmt: skip
+
+
+def _scored_span(source: Source) -> tuple[int, int]:
+    """Numbers of the first frame that is scored and of the one after the last.
+
+    Of margins, one frame to either side is: motion is told from neighbours.
+    """
+    margins = source.margins
+    if margins is None:
+        return 0, source.frames
+    end = margins.before + source.frames
+    return max(margins.before - 1, 0), min(end + 1, source.encoded_frames)
+
+
+def _scored_filter(source: Source) -> str:
+    first, end = _scored_span(source)
+    return "null" if source.margins is None else f"trim=start_frame={first}:end_frame={end}"
+
+
+def _without_margins(payload: Mapping[str, Any], source: Source) -> Mapping[str, Any]:
+    """libvmaf's log of the frames in use alone; what it pooled is of others too."""
+    if source.margins is None:
+        return payload
+    first = source.margins.before - _scored_span(source)[0]
+    frames = (payload.get("frames") or [])[first : first + source.frames]
+    return {**{k: v for k, v in payload.items() if k != "pooled_metrics"}, "frames": frames}
 
 
 def parse_log(payload: Mapping[str, Any], seconds: float) -> Scored:
@@ -143,11 +170,13 @@ def score(
         log = folder / _LOG
         if not done.ok or not log.is_file():
             raise ToolError(done.describe(f"scoring {name} against {source.label} failed"), done.returncode)
-        scored = parse_log(json.loads(log.read_text(encoding="utf-8")), done.seconds)
-    if not source.frames == len(scored.vmaf) == muxed_frames(done):
+        payload = json.loads(log.read_text(encoding="utf-8"))
+        paired, (first, end) = len(payload.get("frames") or []), _scored_span(source)
+        scored = parse_log(_without_margins(payload, source), done.seconds)
+    if muxed_frames(done) != source.encoded_frames or paired != end - first:
         raise ToolError(
-            f"{name} has {muxed_frames(done)} frames, {source.label} {source.frames};"
-            f" {len(scored.vmaf)} could be paired"
+            f"{name} has {muxed_frames(done)} frames, {source.label} {source.encoded_frames};"
+            f" {paired} could be paired"
         )
     return scored
 

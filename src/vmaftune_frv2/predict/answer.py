@@ -169,7 +169,7 @@ class _Work:
     def predict(self, cells: Sequence[Cell]) -> list[Prediction]:
         """Predictions from everything measured."""
         source = self.measuring.source
-        shape = source.width * source.height, float(source.framerate), self.question.level
+        shape = source.width * source.height, self.measuring.framerate, self.question.level
         predictions = self.predictor.predict(self.measuring.points(), cells, *shape)
         if self.question.min_frame is None:
             return predictions

@@ -42,6 +42,7 @@ class Measuring:
         reused: cells whose rows ``known`` gave.
         rows: what was measured, in order.
         windows: the parts of the source that stand for it; none means all of its frames in use.
+        whole_frames: how many frames it has that the windows stand for; None for those of the windows.
         jobs: windows encoded at once.
         threads: of one encode and of one scoring.
     """
@@ -55,6 +56,7 @@ class Measuring:
     on_remap: Callable[[Remap], None] = lambda remap: None
     on_outcome: Callable[[Outcome], None] = lambda outcome: None
     windows: tuple[Source, ...] = ()
+    whole_frames: float | None = None
     jobs: int = 1
     threads: int = 1
     known: Callable[[bytes], Row | None] | None = None
@@ -92,6 +94,7 @@ class Measuring:
                 self.windows or (self.source,),
                 cell,
                 self.vmaf_model,
+                whole_frames=self.whole_frames,
                 jobs=self.jobs,
                 threads=self.threads,
                 on_outcome=self.on_outcome,
@@ -117,7 +120,15 @@ class Measuring:
         source, values = self.source, self._complexity
         if values is None:
             return None
-        return complexity_vector(values, source.width * source.height, float(source.framerate))
+        return complexity_vector(values, source.width * source.height, self.framerate)
+
+    @property
+    def framerate(self) -> float:
+        """Average frames per second of the frames in use."""
+        parts = self.windows or (self.source,)
+        if len(parts) == 1:
+            return float(parts[0].framerate)
+        return sum(part.frames for part in parts) / sum(part.encoded_seconds for part in parts)
 
     @cached_property
     def _complexity(self) -> dict[str, float] | None:
@@ -158,9 +169,14 @@ def start_measuring(
         InputError: a window cannot be decoded, or none of them holds frames.
     """
     windows: tuple[Source, ...] = ()
+    whole_frames = None
     if samples:
         windows = tuple(spread_windows(ffmpeg, source, samples, sample_seconds, jobs))
         source = windows[0]
+        if source.surroundings is not None and source.duration_s is not None:
+            whole_frames = source.duration_s * float(source.framerate)
     jobs = min(jobs, max(len(windows), 1))
     threads = max(1, usable_cpus() // (beside * jobs))
-    return Measuring(ffmpeg, source, vmaf_model, pool, windows=windows, jobs=jobs, threads=threads)
+    return Measuring(
+        ffmpeg, source, vmaf_model, pool, windows=windows, whole_frames=whole_frames, jobs=jobs, threads=threads
+    )

@@ -22,6 +22,7 @@ def measure_windows(
     cell: Cell,
     vmaf_model: str,
     *,
+    whole_frames: float | None = None,
     jobs: int = 1,
     threads: int = 1,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
@@ -30,9 +31,10 @@ def measure_windows(
 
     Args:
         ffmpeg: does both.
-        windows: parts of one source.
+        windows: parts of one source; those with surroundings stand for the whole, see ``predict.whole``.
         cell: what to encode.
         vmaf_model: libvmaf model.
+        whole_frames: how many the whole has that the windows stand for; None for those of the windows.
         jobs: windows at once.
         threads: of one encode and of one scoring.
         on_outcome: given each window's row with libvmaf's log, in the caller's thread, before it is used.
@@ -47,31 +49,43 @@ def measure_windows(
     from vmaftune_frv2.corpus.measure import MeasureOptions, measure
     from vmaftune_frv2.corpus.plan import CellRequest, make_plan
     from vmaftune_frv2.media.together import together
+    from vmaftune_frv2.predict.whole import count, whole_bytes, with_margins
 
-    plan, _ = make_plan(ffmpeg, windows, [cell], vmaf_model=vmaf_model)
+    encoder = ENCODERS.get(cell.encoder)
+    gop = encoder.gop
+    around = [with_margins(window, gop) for window in windows]
+    plan, _ = make_plan(ffmpeg, around, [cell], vmaf_model=vmaf_model)
     options = MeasureOptions(threads=threads)
 
     def one(request: CellRequest) -> Outcome:
-        return measure(request, ENCODERS.get(cell.encoder), ffmpeg, options)
+        return measure(request, encoder, ffmpeg, options)
 
-    rows = []
-    for outcome in together(one, list(plan), jobs):
+    rows, counted = [], []
+    for outcome, window in zip(together(one, list(plan), jobs), around, strict=True):
         on_outcome(outcome)
         if outcome.row["exit_status"] != 0:
             raise ToolError(outcome.row[FAILURE_REASON], outcome.row["exit_status"])
         rows.append(outcome.row)
-    return pool_rows(rows)
+        if window.margins is not None and outcome.encoded is not None:
+            counted.append(count(window, outcome.encoded, gop))
+    pooled = pool_rows(rows)
+    if len(counted) < len(rows):
+        return pooled
+    frames = whole_frames or len(pooled[PER_FRAME_VMAF])
+    rate = pooled["framerate"]
+    pooled["bitrate_kbps"] = whole_bytes(counted, round(frames), rate, gop) / frames * rate * 8 / 1000
+    return pooled
 
 
 def pool_rows(rows: Sequence[Row]) -> Row:
-    """The row that one encode of all windows' frames would have given, but for what each encode begins with.
+    """The row of all windows' frames.
 
     Args:
         rows: successful rows of one cell, of windows of one source, with per-frame values.
 
     Returns:
-        Frames in order; size and times summed; VMAF, features and bitrate over all of them. A single row
-        comes back as it is.
+        Frames in order; size and times summed; VMAF, features, frame rate and bitrate over all of them. A single
+        row comes back as it is.
 
     Raises:
         InputError: there is no row.
@@ -79,7 +93,7 @@ def pool_rows(rows: Sequence[Row]) -> Row:
     if not rows:
         raise InputError("no window was measured")
     if len(rows) == 1:
-        return rows[0]
+        return dict(rows[0])
     pooled = dict(rows[0])
     for key in ("encode_size_bytes", "encode_time_ms", "score_time_ms"):
         pooled[key] = sum(row[key] for row in rows)
@@ -87,8 +101,9 @@ def pool_rows(rows: Sequence[Row]) -> Row:
     features = {
         feature: [value for row in rows for value in row[PER_FRAME_FEATURES][feature]] for feature in CANONICAL6
     }
-    seconds = len(scores) / pooled["framerate"]
+    seconds = sum(len(row[PER_FRAME_VMAF]) / row["framerate"] for row in rows)
     pooled.update(
+        framerate=rows[0]["framerate"] if _share_a_rate(rows) else len(scores) / seconds,
         bitrate_kbps=pooled["encode_size_bytes"] * 8 / 1000 / seconds,
         vmaf_score=sum(scores) / len(scores),
         clip_mode=f"sample_{seconds:g}s",
@@ -96,3 +111,7 @@ def pool_rows(rows: Sequence[Row]) -> Row:
     )
     pooled[PER_FRAME_FEATURES], pooled[PER_FRAME_VMAF] = features, scores
     return pooled
+
+
+def _share_a_rate(rows: Sequence[Row]) -> bool:
+    return len({row["framerate"] for row in rows}) == 1
