@@ -110,7 +110,7 @@ def test_encode_and_score_see_the_same_frames(ffmpeg: FFmpeg, clip: Clips, conta
     source = open_source(ffmpeg, str(path), raw=raw, sample_seconds=0.5, hash_file=False, trust_header=True)
     windows = spread_windows(ffmpeg, source, 2, 0.5)
     assert [part.frames for part in windows] == [12, 12]
-    row = measure_windows(ffmpeg, windows, Cell("libx264", "veryfast", 5), "vmaf_v0.6.1")
+    row = measure_windows(ffmpeg, windows, Cell("libx264", "veryfast", 5), "vmaf_v0.6.1").row
     assert len(row[PER_FRAME_VMAF]) == 24
     assert min(row[PER_FRAME_VMAF]) > 90  # one frame beside its place, this moving picture scores far less
 
@@ -165,7 +165,7 @@ def test_pick_by_windows_is_measured_on_the_windows(
     (pick,) = json.loads(result.out)
     assert pick["measured"]
     whole = open_source(ffmpeg, str(long_source), hash_file=False)
-    row = measure_windows(ffmpeg, [whole], Cell("libx264", "veryfast", pick["crf"]), "vmaf_v0.6.1")
+    row = measure_windows(ffmpeg, [whole], Cell("libx264", "veryfast", pick["crf"]), "vmaf_v0.6.1").row
     assert pick["vmaf_predicted"] == pytest.approx(row["vmaf_score"], abs=2.5)
     assert pick["kbps"] == pytest.approx(row["bitrate_kbps"], rel=0.15)
 

@@ -169,7 +169,8 @@ class _Work:
     def predict(self, cells: Sequence[Cell]) -> list[Prediction]:
         """Predictions from everything measured."""
         source = self.measuring.source
-        shape = source.width * source.height, self.measuring.framerate, self.question.level
+        sampled = self.measuring.sampling_error
+        shape = source.width * source.height, self.measuring.framerate, self.question.level, sampled
         predictions = self.predictor.predict(self.measuring.points(), cells, *shape)
         if self.question.min_frame is None:
             return predictions
@@ -240,7 +241,7 @@ class _Work:
     def _edge(self, prediction: Prediction) -> float:
         """What the target is held against: the mean, or the lower edge of a one-sided interval."""
         confidence, worth = self.question.confidence, self.worth(prediction.vmaf, prediction.vmaf_p05)
-        if confidence is None or prediction.measured:
+        if confidence is None or prediction.typical_error == 0.0:
             return worth
         level = min(max(2.0 * confidence - 1.0, LEVELS[0]), LEVELS[-1])
         factor = self.predictor.vmaf.intervals.quantile(prediction.cell.encoder, level)

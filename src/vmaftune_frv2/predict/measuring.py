@@ -20,6 +20,7 @@ from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.windows import spread_windows
 from vmaftune_frv2.predict.anchored import Point, Vector
 from vmaftune_frv2.predict.predictor import point_of
+from vmaftune_frv2.predict.whole import SamplingError
 from vmaftune_frv2.predict.windows import measure_windows
 
 SAMPLE_SECONDS = 3.0
@@ -41,6 +42,7 @@ class Measuring:
         known: gives the row that answers the request of an identity, if it was measured before; None asks nobody.
         reused: cells whose rows ``known`` gave.
         rows: what was measured, in order.
+        errors: of cells that were measured on windows, how wrong they may be.
         windows: the parts of the source that stand for it; none means all of its frames in use.
         whole_frames: how many frames it has that the windows stand for; None for those of the windows.
         jobs: windows encoded at once.
@@ -61,6 +63,16 @@ class Measuring:
     threads: int = 1
     known: Callable[[bytes], Row | None] | None = None
     reused: set[Cell] = field(default_factory=set)
+    errors: dict[Cell, SamplingError] = field(default_factory=dict)
+
+    @property
+    def sampling_error(self) -> SamplingError:
+        """Typical errors of what was measured, as windows have them; none where all frames in use were."""
+        errors = self.errors.values()
+        if not errors:
+            return SamplingError(0.0, 0.0)
+        count = len(errors)
+        return SamplingError(sum(e.vmaf for e in errors) / count, sum(e.log_rate for e in errors) / count)
 
     def real(self, cells: Sequence[Cell]) -> tuple[Cell, ...]:
         """The cells that really run: every encoder and preset is tried once.
@@ -89,7 +101,7 @@ class Measuring:
             self.reused.add(cell)
         if cell not in self.rows:
             self.on_encode(cell)
-            self.rows[cell] = measure_windows(
+            pooled = measure_windows(
                 self.ffmpeg,
                 self.windows or (self.source,),
                 cell,
@@ -99,6 +111,9 @@ class Measuring:
                 threads=self.threads,
                 on_outcome=self.on_outcome,
             )
+            self.rows[cell] = pooled.row
+            if pooled.error is not None:
+                self.errors[cell] = pooled.error
         if self.rows[cell].get(SOURCE_COMPLEXITY) is None:
             self.rows[cell] = {**self.rows[cell], SOURCE_COMPLEXITY: self._complexity}
         return point_of(self.rows[cell], self.pool)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -15,12 +17,14 @@ from vmaftune_frv2.contract.rows import PER_FRAME_VMAF, Row
 from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE
 from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.predict.anchored import Anchored, Point, Vector, open_anchored
-from vmaftune_frv2.predict.curves import LEVEL, predict_curve
+from vmaftune_frv2.predict.curves import LEVEL, Curve, predict_curve
+from vmaftune_frv2.predict.whole import SamplingError
 
 VMAF_ID = "vmaf_curve_v2"
 BITRATE_ID = "bitrate_curve_v2"
 CLIP_POOLS = ("mean", "harmonic_mean")
 """How the frames' VMAF may make a clip's."""
+EXACT = SamplingError(0.0, 0.0)
 WIDEN = 1.5
 """Factor of an interval where a cell or a source lies outside of training."""
 
@@ -192,6 +196,7 @@ class Predictor:
         pixels: int,
         framerate: float,
         level: float = LEVEL,
+        sampled: SamplingError = EXACT,
     ) -> list[Prediction]:
         """Predicts cells.
 
@@ -201,28 +206,32 @@ class Predictor:
             pixels: of a frame.
             framerate: of the source.
             level: nominal coverage of the intervals.
+            sampled: how wrong the measured cells may be themselves, as those of windows.
         """
         score = predict_curve(self.vmaf, points, cells, level)
         rate = predict_curve(self.bitrate, points, cells, level)
         measured = {point.cell for point in points}
         strange = self.unlike_training(points)
+        # Half-width of a normal variable's interval over its mean absolute value.
+        normal = NormalDist().inv_cdf((1.0 + level) / 2.0) * math.sqrt(math.pi / 2.0)
         found = []
         for index, cell in enumerate(cells):
             outside = cell not in measured and (strange or self.is_extrapolated(cell))
             widen = WIDEN if outside else 1.0
-            vmaf, bits = score.mean[index], rate.mean[index]
+            vmaf, vmaf_low, vmaf_high = _interval(score, index, widen, normal * sampled.vmaf)
+            bits, bits_low, bits_high = _interval(rate, index, widen, normal * sampled.log_rate)
             found.append(
                 Prediction(
                     cell=cell,
-                    vmaf=float(vmaf),
-                    vmaf_low=float(max(vmaf - widen * (vmaf - score.low[index]), 0.0)),
-                    vmaf_high=float(min(vmaf + widen * (score.high[index] - vmaf), 100.0)),
-                    kbps=kbps(float(bits), pixels, framerate),
-                    kbps_low=kbps(float(bits - widen * (bits - rate.low[index])), pixels, framerate),
-                    kbps_high=kbps(float(bits + widen * (rate.high[index] - bits)), pixels, framerate),
+                    vmaf=vmaf,
+                    vmaf_low=max(vmaf_low, 0.0),
+                    vmaf_high=min(vmaf_high, 100.0),
+                    kbps=kbps(bits, pixels, framerate),
+                    kbps_low=kbps(bits_low, pixels, framerate),
+                    kbps_high=kbps(bits_high, pixels, framerate),
                     extrapolated=outside,
                     measured=cell in measured,
-                    typical_error=float(widen * score.typical[index]),
+                    typical_error=math.hypot(widen * float(score.typical[index]), sampled.vmaf),
                 )
             )
         return found
@@ -239,3 +248,10 @@ class Predictor:
     def unlike_training(self, points: Sequence[Point]) -> bool:
         """Whether what the probes tell lies far from every training source."""
         return not all(self.vmaf.is_like_training(point) for point in points)
+
+
+def _interval(curve: Curve, index: int, widen: float, besides: float) -> tuple[float, float, float]:
+    """Mean and interval of a cell: its half-widths stretched by a factor, and an independent one added."""
+    mean, low, high = (float(values[index]) for values in (curve.mean, curve.low, curve.high))
+    down, up = (math.hypot(widen * distance, besides) for distance in (mean - low, high - mean))
+    return mean, mean - down, mean + up

@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmaftune_frv2.contract.gop import Gop
-from vmaftune_frv2.media.encode import Encoded
-from vmaftune_frv2.media.source import Source
+if TYPE_CHECKING:
+    from vmaftune_frv2.contract.gop import Gop
+    from vmaftune_frv2.media.encode import Encoded
+    from vmaftune_frv2.media.source import Source
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,52 @@ def _keyframes(found: Sequence[int], interval: int | None, first: int, frames: i
             regular, cuts = (regular + 1, cuts) if interval and number - last >= interval else (regular, cuts + 1)
         last = number
     return regular, cuts
+
+
+@dataclass(frozen=True)
+class SamplingError:
+    """Typical absolute errors of what windows say of the whole.
+
+    Args:
+        vmaf: of the mean VMAF.
+        log_rate: of the natural logarithm of the bitrate.
+    """
+
+    vmaf: float
+    log_rate: float
+
+
+_METHOD = SamplingError(0.1, 0.015)
+"""What is left where windows are many: bench/windows.py measures it."""
+_ONE_WINDOW_LOG_RATE = 0.1
+"""What a single window leaves open of the bitrate."""
+_STUDENT = (3.84, 1.78, 1.43, 1.30, 1.23, 1.18, 1.15, 1.13, 1.11)
+"""Student's t over the normal quantile, 90 % two-sided, of 1, 2, ... degrees of freedom."""
+_MEAN_ABSOLUTE = math.sqrt(2.0 / math.pi)
+
+
+def sampling_error(scores: Sequence[Sequence[float]], rates: Sequence[float], share: float) -> SamplingError:
+    """How wrong windows may be of the whole, by how they differ from each other; a single one, by its thirds.
+
+    Args:
+        scores: VMAF of each frame of each of N windows.
+        rates: [N] bitrate of each, of whatever unit.
+        share: of the whole's frames that the windows have.
+    """
+    single = len(scores) == 1
+    parts = [part for part in np.array_split(scores[0], 3) if len(part)] if single else scores
+    vmaf = _error_of_mean([float(np.mean(part)) for part in parts], share)
+    log_rate = _ONE_WINDOW_LOG_RATE if single else _error_of_mean(np.log(rates).tolist(), share)
+    return SamplingError(math.hypot(_METHOD.vmaf, vmaf), math.hypot(_METHOD.log_rate, log_rate))
+
+
+def _error_of_mean(values: Sequence[float], share: float) -> float:
+    """Typical error of the mean of values that stand for ``share`` of all there are."""
+    if len(values) < 2:
+        return 0.0
+    student = _STUDENT[min(len(values) - 2, len(_STUDENT) - 1)]
+    spread = float(np.std(values, ddof=1)) * math.sqrt(max(1.0 - share, 0.0) / len(values))
+    return _MEAN_ABSOLUTE * student * spread
 
 
 def whole_bytes(windows: Sequence[Counted], frames: int, framerate: float, gop: Gop) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmaftune_frv2.contract.features import CANONICAL6, pool
@@ -14,6 +15,20 @@ if TYPE_CHECKING:
     from vmaftune_frv2.corpus.measure import Outcome
     from vmaftune_frv2.media.ffmpeg import FFmpeg
     from vmaftune_frv2.media.source import Source
+    from vmaftune_frv2.predict.whole import SamplingError
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """What windows say of their source.
+
+    Args:
+        row: as the whole would have it.
+        error: how wrong it may be; None where what was measured is all that is asked about.
+    """
+
+    row: Row
+    error: SamplingError | None = None
 
 
 def measure_windows(
@@ -26,7 +41,7 @@ def measure_windows(
     jobs: int = 1,
     threads: int = 1,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
-) -> Row:
+) -> Pooled:
     """Encodes and scores one cell of every window.
 
     Args:
@@ -39,9 +54,6 @@ def measure_windows(
         threads: of one encode and of one scoring.
         on_outcome: given each window's row with libvmaf's log, in the caller's thread, before it is used.
 
-    Returns:
-        The pooled row.
-
     Raises:
         ToolError: an encode or a scoring failed.
     """
@@ -49,7 +61,7 @@ def measure_windows(
     from vmaftune_frv2.corpus.measure import MeasureOptions, measure
     from vmaftune_frv2.corpus.plan import CellRequest, make_plan
     from vmaftune_frv2.media.together import together
-    from vmaftune_frv2.predict.whole import count, whole_bytes, with_margins
+    from vmaftune_frv2.predict.whole import count, sampling_error, whole_bytes, with_margins
 
     encoder = ENCODERS.get(cell.encoder)
     gop = encoder.gop
@@ -69,12 +81,15 @@ def measure_windows(
         if window.margins is not None and outcome.encoded is not None:
             counted.append(count(window, outcome.encoded, gop))
     pooled = pool_rows(rows)
-    if len(counted) < len(rows):
-        return pooled
     frames = whole_frames or len(pooled[PER_FRAME_VMAF])
-    rate = pooled["framerate"]
-    pooled["bitrate_kbps"] = whole_bytes(counted, round(frames), rate, gop) / frames * rate * 8 / 1000
-    return pooled
+    if len(counted) == len(rows):
+        rate = pooled["framerate"]
+        pooled["bitrate_kbps"] = whole_bytes(counted, round(frames), rate, gop) / frames * rate * 8 / 1000
+    if windows[0].surroundings is None:
+        return Pooled(pooled)
+    rates = [row["bitrate_kbps"] for row in rows]
+    share = len(pooled[PER_FRAME_VMAF]) / frames
+    return Pooled(pooled, sampling_error([row[PER_FRAME_VMAF] for row in rows], rates, share))
 
 
 def pool_rows(rows: Sequence[Row]) -> Row:
