@@ -9,6 +9,10 @@ from vmaftune_frv2.media.source import Source, Window
 from vmaftune_frv2.media.together import together
 
 
+USUAL_MARGINS = 24
+"""Frames that most encoders encode with a window; where all of them together are the whole, it is cheaper."""
+
+
 def spread_windows(ffmpeg: FFmpeg, source: Source, count: int, seconds: float, jobs: int = 1) -> list[Source]:
     """Windows, one in the middle of each of ``count`` equal stretches of a source.
 
@@ -23,7 +27,7 @@ def spread_windows(ffmpeg: FFmpeg, source: Source, count: int, seconds: float, j
 
     Returns:
         Sources that differ in window and frames, in order, with their surroundings; all of the source as the only
-        one where it is no longer than the windows together.
+        one where it is no longer than the windows and what is encoded round them.
 
     Raises:
         InputError: a window cannot be decoded, or none of them holds frames.
@@ -32,7 +36,7 @@ def spread_windows(ffmpeg: FFmpeg, source: Source, count: int, seconds: float, j
     if source.window is None or source.duration_s is None:
         return [source]
     duration = source.duration_s
-    if count * seconds >= duration:
+    if count * (seconds + float(USUAL_MARGINS / source.framerate)) >= duration:
         return [open_window(ffmpeg, source, None)]
     stretch = duration / count
     margin_s = max(encoder.gop.reach for encoder in ENCODERS) / float(source.framerate)
