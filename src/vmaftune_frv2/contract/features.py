@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 CANONICAL6 = ("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2")
 """Feature order of every vector and tensor in this project. Load-bearing."""
 
-_PREFIXES = ("", "integer_", "float_")
+_PREFIXES = ("integer_", "", "float_")
+"""Spellings of a feature in libvmaf's logs. First the fixed-point extractors', which are those that we name: beside
+them a float model logs its own under bare names. A suffix, as in ``integer_motion2_mmxv_18``, tells of options: that
+is another quantity."""
 
 RATIO_CEILING = 1.02
 """adm2 and vif reach 1 and a little more; -log(1.02 - x) stays finite."""

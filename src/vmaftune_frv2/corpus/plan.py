@@ -13,11 +13,12 @@ from typing import Any, cast
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS, Encoder, EncoderTable
 from vmaftune_frv2.contract.rows import FULL_FEATURES, Row, empty_row
+from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.media.encode import encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import EncoderProbe, FFmpeg, probe_encoder
 from vmaftune_frv2.media.models import default_vmaf_model
 from vmaftune_frv2.media.source import Source
-from vmaftune_frv2.media.vmaf import libvmaf_version
+from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, libvmaf_version, takes_pictures
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,8 @@ def make_plan(
         The plan, in which every preset is the one that really runs, and the presets that changed.
 
     Raises:
-        UsageError: ffmpeg lacks an encoder, or a source is too deep for one.
+        UsageError: ffmpeg lacks an encoder, a source is too deep for one, or ``vmaf_model`` is no name of a model.
+        InputError: a source is too small for the VMAF model.
         ToolError: an encoder or the VMAF model does not work.
     """
     versions: dict[str, str | None] = {}
@@ -202,14 +204,32 @@ def make_plan(
         probe = _tried(ffmpeg, cast(Hashable, ffmpeg.runner), encoder, preset)
         versions[encoder_name] = probe.version
         runs_as[encoder_name, preset] = probe.preset
-    models = {vmaf_model or default_vmaf_model(source.height) for source in sources}
-    (vmaf_version,) = {_libvmaf(ffmpeg, cast(Hashable, ffmpeg.runner), model) for model in models}
+    (vmaf_version,) = {
+        _scoring_version(ffmpeg, source, vmaf_model or default_vmaf_model(source.height)) for source in sources
+    }
     tools = Toolchain(ffmpeg.version, vmaf_version, tuple(sorted(versions.items())))
     real = tuple(
         dict.fromkeys(dataclasses.replace(cell, preset=runs_as[cell.encoder, cell.preset]) for cell in cells)
     )
     remaps = [Remap(name, asked, ran) for (name, asked), ran in runs_as.items() if ran != asked]
     return Plan(tuple(sources), real, vmaf_model, tuple(extra_params), tools, full_features), remaps
+
+
+def _scoring_version(ffmpeg: FFmpeg, source: Source, model: str) -> str:
+    """The version of the libvmaf that scores a source with a model, tried on pictures of the source's size.
+
+    Raises:
+        InputError: the source is too small for the model.
+        ToolError: the model does not work.
+    """
+    runner = cast(Hashable, ffmpeg.runner)
+    version = _libvmaf(ffmpeg, runner, model)
+    if not _takes(ffmpeg, runner, model, source.width, source.height):
+        raise InputError(
+            f"{source.label}: {source.width}x{source.height} is too small for VMAF model {model}; leave it out,"
+            f" or choose another --vmaf-model: {DEFAULT_MODEL} takes any size"
+        )
+    return version
 
 
 # A question about a source plans anew for every encode; what this build can do stays as it is meanwhile.
@@ -222,3 +242,8 @@ def _tried(ffmpeg: FFmpeg, runner: Hashable, encoder: Encoder, preset: str) -> E
 @cache
 def _libvmaf(ffmpeg: FFmpeg, runner: Hashable, model: str) -> str:
     return libvmaf_version(ffmpeg, model)
+
+
+@cache
+def _takes(ffmpeg: FFmpeg, runner: Hashable, model: str, width: int, height: int) -> bool:
+    return takes_pictures(ffmpeg, model, width, height)
