@@ -23,13 +23,18 @@ _POOLED_KEYS = {feature: (mean_key(feature), std_key(feature)) for feature in CA
 
 @dataclass(frozen=True)
 class Violation:
-    """One thing that is wrong with a row: where, what stands there, why it cannot be."""
+    """One thing that is wrong with a row: where, what stands there, why it cannot be.
+
+    Without a ``key`` it is about all of the row.
+    """
 
     key: str
     value: Any
     message: str
 
     def __str__(self) -> str:
+        if not self.key:
+            return self.message
         shown = json.dumps(self.value, default=str)
         if len(shown) > 60:
             shown = shown[:57] + "..."

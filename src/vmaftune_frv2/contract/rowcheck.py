@@ -114,7 +114,8 @@ def _broken_rules(row: Row) -> list[Violation]:
         try:
             violations += rule(row)
         except Exception as error:  # a plugin's encoder may hold anything; what cannot be checked is not true
-            violations.append(Violation("row", None, f"cannot be checked: {type(error).__name__}: {error}"))
+            message = f"the row cannot be checked: {type(error).__name__}: {error}"
+            violations.append(Violation("", None, message))
     return violations
 
 
