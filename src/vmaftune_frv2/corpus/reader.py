@@ -46,7 +46,10 @@ class Fault:
     @property
     def summary(self) -> str:
         """What is wrong, for counting lines."""
-        return "not JSON" if self.error else "breaks the row contract (vmaf-tune validate says how)"
+        if self.error:
+            return "not JSON"
+        unread = next((str(each) for each in self.violations if each.key == "schema_version"), None)
+        return unread or "breaks the row contract (vmaf-tune validate says how)"
 
 
 def corpus_files(paths: Iterable[Path]) -> list[Path]:
