@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Sequence
 from os import PathLike, fspath
 
@@ -9,6 +11,7 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.grid import candidate_grid
 from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.ffmpeg import locate
+from vmaftune_frv2.media.models import model_warning
 from vmaftune_frv2.media.probe import open_source
 from vmaftune_frv2.media.source import RawFormat
 from vmaftune_frv2.media.together import usable_cpus
@@ -35,6 +38,8 @@ def predict_source(
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> Answer:  # fmt: skip
     """Probes a source and predicts VMAF and bitrate of every candidate cell; with a target, picks and verifies.
+
+    A ``UserWarning`` says where an HDR source is judged as if it were SDR.
 
     Args:
         source: path of a video; all of it is encoded, unless parts of it are asked for.
@@ -74,6 +79,9 @@ def predict_source(
     _check(question, pool, samples, sample_clip_seconds, sample_seconds)
     seconds = sample_seconds if samples else sample_clip_seconds
     measuring = _measuring(predictor, fspath(source), raw, pool, ffmpeg, samples, seconds, jobs)
+    warning = model_warning(measuring.source.hdr_transfer, measuring.vmaf_model)
+    if warning:
+        warnings.warn(f"{measuring.source.label}: {warning}", stacklevel=2)
     return answer(predictor, measuring, question, on_step)
 
 
@@ -87,15 +95,28 @@ def _check(question: Question, pool: str, samples: int, middle: float, sample_se
     wanting = (question.verify, *(v is not None for v in (confidence, question.max_kbps, question.min_frame)))
     for wrong, why in (
         (pool not in CLIP_POOLS, f"pool is one of {', '.join(CLIP_POOLS)}, not {pool!r}"),
-        (target is not None and not 0 <= target <= 100, f"target {target}: VMAF runs from 0 to 100"),
+        *(
+            (value is not None and not 0 <= value <= 100, f"{name} {value}: VMAF runs from 0 to 100")
+            for name, value in (("target", target), ("min_frame", question.min_frame))
+        ),
         (target is None and any(wanting), "verify, confidence, max_kbps and min_frame need a target"),
         (
             confidence is not None and not 0.75 <= confidence <= 0.99,
             f"confidence {confidence} is not in 0.75..0.99",
         ),
         (confidence is not None and question.verify, "verify picks by what it measured; leave out confidence"),
-        (question.tolerance < 0 or question.max_encodes < 1, "tolerance is at least 0, max_encodes at least 1"),
-        (samples < 0 or middle < 0 or sample_seconds <= 0, "parts of a source have a positive length"),
+        (
+            not 0 <= question.tolerance < math.inf or question.max_encodes < 1,
+            "tolerance is at least 0, max_encodes at least 1",
+        ),
+        (
+            question.max_kbps is not None and not 0 < question.max_kbps < math.inf,
+            f"max_kbps {question.max_kbps} is no bitrate; it is a number above 0",
+        ),
+        (
+            samples < 0 or not (0 <= middle < math.inf and 0 < sample_seconds < math.inf),
+            "parts of a source have a positive length",
+        ),
         (samples and middle, "samples spreads windows, sample_clip_seconds takes one; give one of them"),
     ):
         if wrong:
