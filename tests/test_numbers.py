@@ -259,3 +259,59 @@ def test_row_with_a_feature_that_cannot_be_is_invalid(
     told = vmaf_tune("validate", write_rows(Path("rows.jsonl"), [row]))
     assert told.code == ExitCode.NEGATIVE
     assert f"rows.jsonl:1: {key} = {value}: libvmaf's {key.removesuffix('_mean')} lies in 0.." in told.out
+
+
+COMPLEXITY = {
+    **{
+        f"{copy}_{name}": value
+        for copy in ("denoised", "blurred", "averaged")
+        for name, value in ({**FEATURES, "vmaf": 90.0}).items()
+        if name != "motion2"
+    },
+    "motion2": 3.0, "motion2_std": 1.0, "interpolation_psnr": 30.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("blurred_vmaf", -50.0), ("denoised_adm2", 9.0), ("motion2", -1.0), ("motion2_std", -1.0), (None, None)],
+)
+def test_complexity_that_cannot_be_makes_a_row_invalid(
+    key: str | None, value: float, corpus_path: Path, vmaf_tune: VmafTune
+) -> None:
+    changed = COMPLEXITY if key is None else COMPLEXITY | {key: value}
+    row = read_rows(corpus_path)[0] | {"source_complexity": changed}
+    told = vmaf_tune("validate", write_rows(Path("rows.jsonl"), [row]))
+    assert told.code == (ExitCode.OK if key is None else ExitCode.NEGATIVE), told.out
+    assert key is None or f"source_complexity.{key} = {value}: it lies in 0.." in told.out
+
+
+def test_frame_with_a_score_that_cannot_be_makes_a_row_invalid(corpus_path: Path, vmaf_tune: VmafTune) -> None:
+    row = read_rows(corpus_path)[0]
+    scores = row["per_frame_vmaf"]
+    spread = [scores[0] + 200.0, scores[1] - 200.0, *scores[2:]]
+    told = vmaf_tune("validate", write_rows(Path("rows.jsonl"), [row | {"per_frame_vmaf": spread}]))
+    assert told.code == ExitCode.NEGATIVE
+    assert "per_frame_vmaf" in told.out
+    assert "VMAF lies in 0..100" in told.out
+
+
+@pytest.mark.parametrize(
+    "option", [("--crf", "0:99999999999"), ("--probe", "libx264:medium:\N{SUPERSCRIPT TWO}"), ("--crf", "nan")]
+)
+def test_crf_that_is_no_number_is_one_clear_line(
+    option: tuple[str, str], clip: Clips, curve_models: Sequence[object], vmaf_tune: VmafTune
+) -> None:
+    told = vmaf_tune("predict", clip("testsrc2"), "--encoder", "libx264", *curve_models, *option)
+    assert told.code == ExitCode.USAGE
+    assert option[1] in line_of(told.err)
+
+
+def test_model_that_does_not_say_its_vmaf_is_warned_of(
+    models: Path, corpus_path: Path, vmaf_tune: VmafTune
+) -> None:
+    for path in (models / "fr_regressor_v2.json", *models.glob(f"{ENSEMBLE}_seed*.json")):
+        edit(path, lambda found: found.update(vmaf_model=None))
+    told = vmaf_tune("predict", "--corpus", corpus_path, "--model", models / "fr_regressor_v2.onnx")
+    assert told.code == ExitCode.OK, told.err
+    assert "Warning: fr_regressor_v2 does not say which VMAF model's scores it learnt" in told.err

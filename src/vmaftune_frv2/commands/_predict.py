@@ -158,6 +158,9 @@ def _pick_record(pick: Pick) -> dict[str, Any]:
 def _predict_rows(model: Model, options: Mapping[str, Any]) -> int:
     from vmaftune_frv2.predict.rows import RowPredictions
 
+    if model.sidecar.vmaf_model is None:
+        said = "does not say which VMAF model's scores it learnt; those of the rows may be of another"
+        click.echo(f"Warning: {model.sidecar.id} {said}", err=True)
     whole = options["style"] == "jsonl"
     predictions = RowPredictions(model, options["corpora"], whole)
     if whole:

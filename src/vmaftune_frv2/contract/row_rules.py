@@ -10,7 +10,7 @@ from typing import Any
 
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6, FEATURE_RANGES, mean_key, std_key
-from vmaftune_frv2.contract.rows import FULL_FEATURES, PER_FRAME_FEATURES, PER_FRAME_VMAF, Row
+from vmaftune_frv2.contract.rows import FULL_FEATURES, PER_FRAME_FEATURES, PER_FRAME_VMAF, SOURCE_COMPLEXITY, Row
 from vmaftune_frv2.errors import UsageError
 
 BITRATE_TOLERANCE = 0.01
@@ -150,6 +150,24 @@ def _features_possible(row: Row) -> Iterable[Violation]:
     ]
 
 
+def _frames_possible(row: Row) -> Iterable[Violation]:
+    scores = row.get(PER_FRAME_VMAF)
+    if not scores or (min(scores) >= 0.0 and max(scores) <= 100.0):
+        return ()
+    return (Violation(PER_FRAME_VMAF, [min(scores), max(scores)], "VMAF lies in 0..100"),)
+
+
+def _complexity_possible(row: Row) -> Iterable[Violation]:
+    values = row.get(SOURCE_COMPLEXITY) or {}
+    ranges = {**FEATURE_RANGES, "vmaf": (0.0, 100.0), "psnr": (0.0, 100.0), "std": FEATURE_RANGES["motion2"]}
+    found = []
+    for key, value in values.items():
+        low, high = next((ranges[name] for name in ranges if key.endswith(name)), (-math.inf, math.inf))
+        if not low <= value <= high:
+            found.append(Violation(f"{SOURCE_COMPLEXITY}.{key}", value, f"it lies in {low:g}..{high:g}"))
+    return found
+
+
 Rule = Callable[[Row], Iterable[Violation]]
 RULES: tuple[Rule, ...] = (
     _cell_exists,
@@ -159,5 +177,7 @@ RULES: tuple[Rule, ...] = (
     _per_frame_agrees,
     _full_features_agree,
     _features_possible,
+    _frames_possible,
+    _complexity_possible,
 )
 """Cross-field rules; each sees a row that its JSON Schema accepts."""

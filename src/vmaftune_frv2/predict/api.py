@@ -77,6 +77,8 @@ def predict_source(
         max_kbps, probes=tuple(Cell.parse(str(probe)) for probe in probes),
     )  # fmt: skip
     _check(question, pool, samples, sample_clip_seconds, sample_seconds)
+    if jobs < 0 or (raw is not None and not (raw.width > 0 and raw.height > 0 and raw.framerate > 0)):
+        raise UsageError("jobs is at least 0; size and frame rate of a raw format are above 0")
     seconds = sample_seconds if samples else sample_clip_seconds
     measuring = _measuring(predictor, fspath(source), raw, pool, ffmpeg, samples, seconds, jobs)
     warning = model_warning(measuring.source.hdr_transfer, measuring.vmaf_model)
