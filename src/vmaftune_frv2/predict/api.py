@@ -77,13 +77,10 @@ def predict_source(
         max_kbps, probes=tuple(Cell.parse(str(probe)) for probe in probes),
     )  # fmt: skip
     _check(question, pool, samples, sample_clip_seconds, sample_seconds)
-    if jobs < 0 or (raw is not None and not (raw.width > 0 and raw.height > 0 and raw.framerate > 0)):
-        raise UsageError("jobs is at least 0; size and frame rate of a raw format are above 0")
+    _check_raw(raw, jobs)
     seconds = sample_seconds if samples else sample_clip_seconds
     measuring = _measuring(predictor, fspath(source), raw, pool, ffmpeg, samples, seconds, jobs)
-    warning = model_warning(measuring.source.hdr_transfer, measuring.vmaf_model)
-    if warning:
-        warnings.warn(f"{measuring.source.label}: {warning}", stacklevel=2)
+    _warn_of_hdr(measuring)
     return answer(predictor, measuring, question, on_step)
 
 
@@ -123,6 +120,22 @@ def _check(question: Question, pool: str, samples: int, middle: float, sample_se
     ):
         if wrong:
             raise UsageError(why)
+
+
+def _check_raw(raw: RawFormat | None, jobs: int) -> None:
+    """Refuses a raw format or a number of jobs that cannot be.
+
+    Raises:
+        UsageError: one is none.
+    """
+    if jobs < 0 or (raw is not None and not (raw.width > 0 and raw.height > 0 and raw.framerate > 0)):
+        raise UsageError("jobs is at least 0; size and frame rate of a raw format are above 0")
+
+
+def _warn_of_hdr(measuring: Measuring) -> None:
+    warning = model_warning(measuring.source.hdr_transfer, measuring.vmaf_model)
+    if warning:
+        warnings.warn(f"{measuring.source.label}: {warning}", stacklevel=3)  # of whoever called predict_source
 
 
 def _cells(
