@@ -182,7 +182,7 @@ def test_smallest_source_that_libvmaf_takes_is_measured(size, clip, vmaf_tune, r
 def test_too_deep_a_source_is_refused_before_the_first_encode(clip, vmaf_tune, tmp_path):
     source = clip(pix_fmt="yuv420p12le")
     result = vmaf_tune("corpus", source, "--encoder", "libsvtav1", "--encoder", "libx265", "--crf", 40)
-    assert result.code == ExitCode.USAGE
+    assert result.code == ExitCode.INPUT
     assert "12-bit" in one_clear_line(result.err)
     assert files_below(tmp_path) == {}
 

@@ -237,5 +237,6 @@ def test_regressor_warns_of_an_hdr_source_too(long_hdr_clip, model_dir, vmaf_tun
 
 def test_python_warns_of_an_hdr_source(long_hdr_clip, curve_models):
     models = {"model": str(curve_models[1]), "bitrate_model": str(curve_models[3])}
-    with pytest.warns(UserWarning, match="HDR source \\(PQ\\)"):
+    with pytest.warns(UserWarning, match="HDR source \\(PQ\\)") as told:
         predict_source(long_hdr_clip("pq"), encoders=["libx264"], presets=["veryfast"], **models)
+    assert [warning.filename for warning in told] == [__file__]

@@ -94,7 +94,7 @@ def test_keys_and_order_are_the_contract(version):
 def test_written_row_starts_with_the_contract_keys_in_order(corpus_path, rows_of):
     for row in rows_of(corpus_path):
         assert list(row)[: len(V3_KEYS)] == V3_KEYS
-        assert set(row) - set(V3_KEYS) == {"per_frame_features", "per_frame_vmaf"}
+        assert set(row) - set(V3_KEYS) == {"per_frame_features", "per_frame_vmaf", "variable_frame_rate"}
 
 
 @pytest.mark.parametrize("version", KEYS)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from fractions import Fraction
 
 import pytest
 
 from vmaftune_frv2.errors import ToolError
 from vmaftune_frv2.media import probe
 from vmaftune_frv2.media.ffmpeg import QUIET
-from vmaftune_frv2.media.shots import between_cuts, detect_shots, find_cuts
+from vmaftune_frv2.media.shots import Shots, detect_shots, find_cuts
 
 SIZE = "size=320x192:rate=24"
 GENERATORS = {
@@ -117,7 +116,7 @@ def test_row_values_are_of_the_population(joined, ffmpeg):
 
 
 def test_one_shot_has_no_deviation():
-    assert between_cuts([], 36, Fraction(24)).row_values() == {
+    assert Shots(1, (1.5,)).row_values() == {
         "shot_count": 1,
         "shot_avg_duration_sec": 1.5,
         "shot_duration_std_sec": 0.0,

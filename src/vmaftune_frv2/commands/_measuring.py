@@ -62,6 +62,7 @@ def open_one(ffmpeg: FFmpeg, options: Mapping[str, Any], seconds: float) -> Sour
         sample_seconds=seconds,
         hash_files=bool(options["record"]),
         trust_header=quick,
+        track=options["video_track"],
     )
     return source
 

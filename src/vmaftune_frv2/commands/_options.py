@@ -79,6 +79,14 @@ def raw_options(command: Command) -> Command:
     return command
 
 
+def track_option(command: Command) -> Command:
+    """``--video-track``."""
+    return click.option(
+        "--video-track", type=click.IntRange(min=0), default=None, metavar="N",
+        help="Video track to use, from 0; else the one with the default flag, else the one that ffmpeg takes.",
+    )(command)  # fmt: skip
+
+
 def ffmpeg_option(command: Command) -> Command:
     """``--ffmpeg-bin``."""
     return click.option(

@@ -91,6 +91,7 @@ class _Prober:
             raw,
             sample_seconds=options["sample_clip_seconds"],
             hash_files=False,
+            track=options["video_track"],
         )
         self._source: Source = sources[0]
         say_hdr(self._source, self._vmaf_model)

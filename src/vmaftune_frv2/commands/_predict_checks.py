@@ -12,7 +12,7 @@ ANCHORED_ONLY = (
     "jobs", "tolerance", "max_encodes", "sample_seconds",
 )  # fmt: skip
 """What only the anchored models answer."""
-SOURCE_ONLY = ("width", "height", "pix_fmt", "framerate", "sample_clip_seconds")
+SOURCE_ONLY = ("width", "height", "pix_fmt", "framerate", "video_track", "sample_clip_seconds")
 SPELLED = {"probes": "probe"}
 Given = Callable[[str], bool]
 """Whether a parameter was on the command line."""

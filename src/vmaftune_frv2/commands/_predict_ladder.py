@@ -161,7 +161,14 @@ def _heights(predictor: Predictor, options: Mapping[str, Any]) -> list[Rendition
     raw = raw_format(options["width"], options["height"], options["pix_fmt"], options["framerate"])
     ffmpeg = locate(options["ffmpeg_bin"])
     seconds = options["sample_clip_seconds"]
-    (source,) = open_sources(ffmpeg, [options["source"]], raw, sample_seconds=seconds, hash_files=False)
+    (source,) = open_sources(
+        ffmpeg,
+        [options["source"]],
+        raw,
+        sample_seconds=seconds,
+        hash_files=False,
+        track=options["video_track"],
+    )
     say_if_whole(source, seconds)
     model = predictor.vmaf_model or DEFAULT_MODEL
     say_hdr(source, model)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,9 +23,9 @@ from vmaftune_frv2.commands._predict_output import (
 from vmaftune_frv2.commands._predict_source import say_step
 from vmaftune_frv2.commands._table import coloured
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.encoders import ENCODERS
+from vmaftune_frv2.contract.encoders import ENCODERS, Encoder
 from vmaftune_frv2.errors import ExitCode
-from vmaftune_frv2.media.encode import work_argv
+from vmaftune_frv2.media.encode import keeps_times, work_argv
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.shot_parts import Shot, find_shots
 from vmaftune_frv2.media.source import Source
@@ -71,7 +70,7 @@ def run_predict_shots(predictor: Predictor, question: Question, options: Mapping
     # A second from the middle is enough to learn how the file is opened; finding the shots counts its frames.
     source, model = open_one(ffmpeg, options, 1.0), predictor.vmaf_model or DEFAULT_MODEL
     say_hdr(source, model)
-    shots = find_shots(ffmpeg, source, options["sample_seconds"], jobs)
+    source, shots = find_shots(ffmpeg, source, options["sample_seconds"], jobs)
     click.echo(f"{source.label}: {len(shots)} shots", err=True)
     beside = min(jobs, len(shots))
     threads = max(1, usable_cpus() // beside)
@@ -165,9 +164,9 @@ def zoned_commands(line: Line, shots: Sequence[Shot], source: Source, ffmpeg: st
         ffmpeg: program.
     """
     base = base_crf(line.zones)
-    whole = dataclasses.replace(source, window=None)
-    *argv, output = _command(line, whole, base, f"{_stem(line, source)}.{_container(line)}", ffmpeg)
-    keys = ",".join(f"{float(shot.first / source.framerate):.6f}" for shot in shots)
+    *argv, output = _command(line, source, base, f"{_stem(line, source)}.{_container(line)}", ffmpeg)
+    # Windows begin halfway to the frame before: however the encoder's clock rounds, a shot's first frame is next.
+    keys = ",".join(f"{shot.whole.window.start if shot.whole.window else 0.0:.6f}" for shot in shots)
     argv = [*zone_argv(line.encoder, argv, line.zones, base), "-force_key_frames", keys, output]
     return [f"# {line.encoder}:{line.preset}, one encode", shlex.join(argv)]
 
@@ -179,7 +178,13 @@ def segment_commands(line: Line, shots: Sequence[Shot], source: Source, ffmpeg: 
     commands = [f"# {line.encoder}:{line.preset}, a segment per shot, and how to join them"]
     for shot, zone, name in zip(shots, line.zones, names, strict=True):
         commands.append(shlex.join(_command(line, shot.whole, zone.crf, name, ffmpeg)))
-    files = " ".join(shlex.quote(f"file {_listed(name)}") for name in names)
+    encoder = ENCODERS.get(line.encoder)
+    files = " ".join(
+        shlex.quote(entry)
+        for shot, name in zip(shots, names, strict=True)
+        # A file's own duration is rounded; over a film of many shots that adds up.
+        for entry in (f"file {_listed(name)}", f"duration {_lasts(shot, encoder):.6f}")
+    )
     commands.append(f"printf '%s\\n' {files} > {shlex.quote(stem + '.txt')}")
     join = ["-f", "concat", "-safe", "0", "-i", f"{stem}.txt", "-c", "copy", f"{stem}.{_container(line)}"]
     return [*commands, shlex.join([ffmpeg, "-hide_banner", "-nostdin", *join])]
@@ -189,6 +194,11 @@ def _command(line: Line, part: Source, crf: int, name: str, ffmpeg: str) -> list
     cell, encoder = Cell(line.encoder, line.preset, crf), ENCODERS.get(line.encoder)
     argv = work_argv(part, encoder, cell, Path(name), threads=usable_cpus())
     return [ffmpeg, "-hide_banner", "-nostdin", *argv]
+
+
+def _lasts(shot: Shot, encoder: Encoder) -> float:
+    """Seconds of a shot's segment, as encoded."""
+    return shot.end_s - shot.start_s if keeps_times(shot.whole, encoder) else shot.whole.encoded_seconds
 
 
 def _stem(line: Line, source: Source) -> str:

@@ -52,6 +52,7 @@ def open_sources(
     shots: bool = False,
     complexity: bool = False,
     trust_header: bool = False,
+    track: int | None = None,
 ) -> list[Source]:
     """Opens every source, each once.
 
@@ -66,6 +67,7 @@ def open_sources(
         shots: whether to count shots.
         complexity: whether to measure how hard they are to encode.
         trust_header: whether the middle may be where the container says, as ``open_source``.
+        track: number of the video track, as ``open_source``.
 
     Raises:
         UsageError: a raw file without its dimensions, or dimensions or a duration that a file contradicts.
@@ -83,7 +85,10 @@ def open_sources(
             sample_seconds=sample_seconds,
             hash_file=hash_files,
             trust_header=trust_header,
+            track=track,
         )
+        for remark in source.remarks:
+            click.echo(remark, err=True)
         _check_claims(source, raw, duration)
         hdr = resolve(source, hdr_mode)
         known: dict[str, Any] = dict(hdr.row_values())

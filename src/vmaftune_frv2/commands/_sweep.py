@@ -39,6 +39,7 @@ class Request:
     height: int | None
     pix_fmt: str | None
     framerate: str | None
+    video_track: int | None
     duration: float
     sample_clip_seconds: float
     vmaf_model: str | None
@@ -81,6 +82,7 @@ def run_sweep(host: Host, request: Request) -> int:
         hdr_mode=request.hdr_mode,
         shots=request.shots,
         complexity=request.complexity,
+        track=request.video_track,
     )
     plan, remaps = make_plan(
         ffmpeg,

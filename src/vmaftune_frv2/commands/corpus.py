@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from vmaftune_frv2.commands._options import Number, default_jobs, ffmpeg_option, grid_options, raw_options
+from vmaftune_frv2.commands._options import (
+    Number,
+    default_jobs,
+    ffmpeg_option,
+    grid_options,
+    raw_options,
+    track_option,
+)
 from vmaftune_frv2.errors import InterruptedRunError
 from vmaftune_frv2.host.cli import Host, pass_host
 
@@ -20,6 +27,7 @@ LONGEST_S = 1e6
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @click.option("--source", "more_sources", multiple=True, metavar="SOURCE", help="A source; repeatable.")
 @raw_options
+@track_option
 @click.option(
     "--duration", type=Number(min=0), default=0.0, help="Duration in seconds; checked against the frames."
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vmaftune_frv2.commands._options import Number, ffmpeg_option, grid_options, raw_options
+from vmaftune_frv2.commands._options import Number, ffmpeg_option, grid_options, raw_options, track_option
 from vmaftune_frv2.commands._predict_checks import check_needs, check_regressor, check_together, given_in
 from vmaftune_frv2.commands._predict_ladder import check_ladder, ladder_options, run_ladder
 from vmaftune_frv2.errors import InterruptedRunError
@@ -28,6 +28,7 @@ PERCENT = Number(0, 100)
     help="Score the rows of a corpus; repeatable; encodes nothing.",
 )
 @raw_options
+@track_option
 @grid_options
 @click.option("--target-vmaf", type=PERCENT, help="Pick the highest crf that still reaches this.")
 @click.option(

@@ -40,6 +40,7 @@ class Encoder:
             rough, for ordering work and for time limits.
         default_presets: presets of a sweep that names none, fast to slow.
         default_crfs: crfs of a sweep that names none.
+        uneven_times: whether it keeps the times of frames that are shown unevenly.
         remap_pattern: finds, in stderr, the preset that the library ran instead of the one asked for.
     """
 
@@ -55,6 +56,7 @@ class Encoder:
     preset_aliases: Mapping[str, str] = field(default_factory=dict)
     default_presets: tuple[str, ...] = ()
     default_crfs: tuple[int, ...] = ()
+    uneven_times: bool = True
     remap_pattern: str | None = None
 
     def resolve_preset(self, preset: str) -> str:
@@ -188,6 +190,8 @@ BUILTIN = (
         version_pattern=r"libvvenc version: (\S+)",
         default_presets=("faster", "fast"),
         default_crfs=(18, 24, 30, 36, 42, 48),
+        # Its decoding times follow its frame rate, and uneven frames are then shown before they are decoded.
+        uneven_times=False,
     ),
     Encoder(
         name="libvpx-vp9",

@@ -39,7 +39,12 @@ PER_FRAME_VMAF = "per_frame_vmaf"
 FULL_FEATURES = "full_features"
 SOURCE_COMPLEXITY = "source_complexity"
 FAILURE_REASON = "failure_reason"
-OPTIONAL_KEYS = (PER_FRAME_FEATURES, PER_FRAME_VMAF, FULL_FEATURES, SOURCE_COMPLEXITY, FAILURE_REASON)
+VARIABLE_FRAME_RATE = "variable_frame_rate"
+VIDEO_TRACK = "video_track"
+OPTIONAL_KEYS = (
+    PER_FRAME_FEATURES, PER_FRAME_VMAF, FULL_FEATURES, SOURCE_COMPLEXITY, FAILURE_REASON, VARIABLE_FRAME_RATE,
+    VIDEO_TRACK,
+)  # fmt: skip
 """Keys that this plugin attaches beside the contract's."""
 
 

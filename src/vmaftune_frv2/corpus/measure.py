@@ -28,6 +28,7 @@ from vmaftune_frv2.media.encoder_stats import has_stats, read_stats, stats_argv,
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.probe import check_unchanged
 from vmaftune_frv2.media.process import scratch_dir
+from vmaftune_frv2.media.trial import compared_format
 from vmaftune_frv2.media.vmaf import Scored, score
 
 _STATS = "stats"
@@ -99,7 +100,7 @@ def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: Mea
                 ffmpeg,
                 encoded.path,
                 request.source,
-                pix_fmt=encoded.pix_fmt,
+                pix_fmt=_compared(request, encoded, ffmpeg),
                 model=request.vmaf_model,
                 full_features=request.full_features,
                 threads=options.threads,
@@ -141,6 +142,13 @@ def _encode(
             if attempt == options.attempts:
                 raise ToolError(f"{error}\n  tried {attempt} times", error.status) from error
     raise AssertionError("attempts is at least 1")
+
+
+def _compared(request: CellRequest, encoded: Encoded, ffmpeg: FFmpeg) -> str:
+    """The pixel format of the score; further parameters may have changed the encode's."""
+    if not request.extra_params:
+        return encoded.pix_fmt
+    return compared_format(ffmpeg, request.source, str(encoded.path))
 
 
 def _fill(row: Row, request: CellRequest, encoded: Encoded, scored: Scored) -> None:

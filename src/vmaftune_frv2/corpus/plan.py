@@ -12,12 +12,13 @@ from typing import Any, cast
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS, Encoder, EncoderTable
-from vmaftune_frv2.contract.rows import FULL_FEATURES, Row, empty_row
+from vmaftune_frv2.contract.rows import FULL_FEATURES, VARIABLE_FRAME_RATE, VIDEO_TRACK, Row, empty_row
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.media.encode import encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import EncoderProbe, FFmpeg, probe_encoder
 from vmaftune_frv2.media.models import default_vmaf_model
 from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.trial import try_parameters
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, libvmaf_version, takes_pictures
 
 
@@ -70,6 +71,9 @@ class CellRequest:
             hdr_primaries=source.hdr_primaries,
             hdr_forced=False,
         )
+        row[VARIABLE_FRAME_RATE] = source.variable
+        if source.track:
+            row[VIDEO_TRACK] = source.track
         row.update(source.row_values)
         return row
 
@@ -82,6 +86,7 @@ class CellRequest:
             cell.encoder, tools.encoder_version(cell.encoder), cell.preset, cell.crf, self.extra_params,
             self.vmaf_model, tools.ffmpeg_version, tools.vmaf_version,
             _forced_hdr(source.row_values), *_further_features(self.full_features),
+            *_further_frames(source.variable, source.track),
         )  # fmt: skip
 
     def cpu_seconds(self, encoder: Encoder) -> float:
@@ -104,6 +109,7 @@ def identity(row: Row) -> bytes:
         row["encoder"], row["encoder_version"], row["preset"], row["crf"], tuple(row["extra_params"]),
         row["vmaf_model"], row["ffmpeg_version"], row["vmaf_binary_version"], _forced_hdr(row),
         *_further_features(row.get(FULL_FEATURES) is not None),
+        *_further_frames(bool(row.get(VARIABLE_FRAME_RATE)), row.get(VIDEO_TRACK) or 0),
     )  # fmt: skip
 
 
@@ -115,6 +121,11 @@ def _forced_hdr(row: Mapping[str, Any]) -> str | None:
 def _further_features(full: bool) -> tuple[str, ...]:
     """What the full feature set adds to an identity; the canonical-6 add nothing."""
     return (FULL_FEATURES,) if full else ()
+
+
+def _further_frames(variable: bool, track: int) -> tuple[object, ...]:
+    """What uneven times and a further video track add to an identity; even ones and the first track nothing."""
+    return ((VARIABLE_FRAME_RATE,) if variable else ()) + ((VIDEO_TRACK, track) if track else ())
 
 
 def _digest(*request: object) -> bytes:
@@ -191,8 +202,9 @@ def make_plan(
         The plan, in which every preset is the one that really runs, and the presets that changed.
 
     Raises:
-        UsageError: ffmpeg lacks an encoder, a source is too deep for one, or ``vmaf_model`` is no name of a model.
-        InputError: a source is too small for the VMAF model.
+        UsageError: ffmpeg lacks an encoder, further parameters change size, range, rate or number of frames, or
+            ``vmaf_model`` is no name of a model.
+        InputError: a source is too deep for an encoder, or too small for the VMAF model.
         ToolError: an encoder or the VMAF model does not work.
     """
     versions: dict[str, str | None] = {}
@@ -201,6 +213,8 @@ def make_plan(
         encoder = table.get(encoder_name)
         for source in sources:
             encode_pix_fmt(encoder, source)
+            if extra_params and encoder_name not in versions:
+                try_parameters(ffmpeg, source, encoder, _first(cells, encoder_name), extra_params)
         probe = _tried(ffmpeg, cast(Hashable, ffmpeg.runner), encoder, preset)
         versions[encoder_name] = probe.version
         runs_as[encoder_name, preset] = probe.preset
@@ -213,6 +227,11 @@ def make_plan(
     )
     remaps = [Remap(name, asked, ran) for (name, asked), ran in runs_as.items() if ran != asked]
     return Plan(tuple(sources), real, vmaf_model, tuple(extra_params), tools, full_features), remaps
+
+
+def _first(cells: Sequence[Cell], encoder: str) -> Cell:
+    """The first cell of an encoder."""
+    return next(cell for cell in cells if cell.encoder == encoder)
 
 
 def _scoring_version(ffmpeg: FFmpeg, source: Source, model: str) -> str:

@@ -117,9 +117,8 @@ def _graph(source: Source, budget: int, threads: int) -> str:
     """The filter graph: one decode, every copy against the source, luma in 8 bits."""
     luma = f"format=yuv420p,extractplanes=y,settb=1/{RATE},setpts=N,fps={RATE}"
     legs = "".join(f"[{copy}_source][{copy}_reference]" for copy in COPIES)
-    chains = [
-        f"[0:V:0]{source.filters}{_runs(source.frames, budget)}{luma},split={2 * len(COPIES) + 1}{legs}[whole]"
-    ]
+    frames = f"[0:{source.stream}]{source.filters}{_runs(source.frames, budget)}"
+    chains = [f"{frames}{luma},split={2 * len(COPIES) + 1}{legs}[whole]"]
     for copy, chain in _FILTERS.items():
         score = f"libvmaf=log_fmt=json:log_path={copy}.json:n_threads={threads}"
         chains.append(f"[{copy}_source]{chain}[{copy}];[{copy}][{copy}_reference]{score}[{copy}_done]")

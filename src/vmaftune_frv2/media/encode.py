@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import Encoder
-from vmaftune_frv2.errors import ToolError, UsageError
+from vmaftune_frv2.errors import InputError, ToolError
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg, file_url
 from vmaftune_frv2.media.probe import muxed_frames
 from vmaftune_frv2.media.source import Source
@@ -33,14 +33,14 @@ def encode_pix_fmt(encoder: Encoder, source: Source) -> str:
     Depth is never narrowed. Chroma may be: libvmaf's features see luma only.
 
     Raises:
-        UsageError: the encoder takes nothing that deep.
+        InputError: the encoder takes nothing that deep.
     """
     wanted = source.pix_fmt.replace("yuvj", "yuv")
     if wanted in encoder.pix_fmts:
         return wanted
     fitting = [fmt for fmt in encoder.pix_fmts if _depth(fmt) >= source.depth]
     if not fitting:
-        raise UsageError(f"{encoder.name} takes no {source.depth}-bit video; {source.label} is {source.pix_fmt}")
+        raise InputError(f"{encoder.name} takes no {source.depth}-bit video; {source.label} is {source.pix_fmt}")
     chroma = wanted.split("p", 1)[0]
     return min(fitting, key=lambda fmt: (_depth(fmt), not fmt.startswith(f"{chroma}p")))
 
@@ -61,19 +61,39 @@ def encode_argv(
 def work_argv(
     source: Source, encoder: Encoder, cell: Cell, output: Path, *, threads: int = 1, extra: Sequence[str] = ()
 ) -> list[str]:
-    """The part of ``encode_argv`` that says what is encoded and how.
-
-    Timestamps are rewritten to the average frame rate, so that no frame is dropped or repeated and the
-    bitrate refers to frames / frame rate.
-    """
-    rate = f"{source.framerate.numerator}/{source.framerate.denominator}"
+    """The part of ``encode_argv`` that says what is encoded and how: every frame once, and when it is shown."""
     return [
         *source.input_argv(),
-        "-map", "0:V:0", "-map_metadata", "-1", "-map_chapters", "-1",
-        "-vf", f"{source.filters}{source.label_filters}setpts=N/({rate}*TB)", "-fps_mode", "passthrough",
+        "-map", f"0:{source.stream}", "-map_metadata", "-1", "-map_chapters", "-1",
+        "-vf", f"{source.filters}{source.label_filters}{timing_filter(source, encoder)}",
+        "-fps_mode", "passthrough", *_clock(source, encoder),
         "-pix_fmt", encode_pix_fmt(encoder, source),
         *encoder.codec_argv(cell.preset, cell.crf, threads), *extra, file_url(output),
     ]  # fmt: skip
+
+
+def keeps_times(source: Source, encoder: Encoder) -> bool:
+    """Whether an encode shows the frames at the uneven times of its source."""
+    return source.variable and encoder.uneven_times
+
+
+def timing_filter(source: Source, encoder: Encoder) -> str:
+    """The filter that says when each frame is shown.
+
+    Rate control listens to it. Uneven times are kept; even ones are rid of their rounding, and of a stated rate
+    that is not theirs.
+    """
+    if keeps_times(source, encoder):
+        return "setpts=PTS-STARTPTS"
+    rate = f"{source.framerate.numerator}/{source.framerate.denominator}"
+    if source.framerate == source.stated_rate:
+        return f"setpts=N/({rate}*TB)"
+    return f"settb={source.framerate.denominator}/{source.framerate.numerator},setpts=N,fps={rate}"
+
+
+def _clock(source: Source, encoder: Encoder) -> tuple[str, ...]:
+    """ffmpeg's default clock ticks once per frame of the stated rate, which not all uneven times fit."""
+    return ("-enc_time_base", "demux") if keeps_times(source, encoder) and not source.on_ticks else ()
 
 
 def encode(
@@ -91,7 +111,7 @@ def encode(
 
     Raises:
         ToolError: ffmpeg failed, or exited with 0 and fewer or more frames than the source has.
-        UsageError: the encoder takes no video this deep.
+        InputError: the encoder takes no video this deep.
     """
     argv = encode_argv(source, encoder, cell, output, threads=threads, extra=extra)
     done = ffmpeg.run(argv, timeout=timeout)

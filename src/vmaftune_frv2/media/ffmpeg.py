@@ -113,12 +113,25 @@ def locate(explicit: str | None = None, runner: Runner = process.run) -> FFmpeg:
     return inspect(bundled_path(), "imageio-ffmpeg", runner)
 
 
+@dataclass(frozen=True)
+class PixelFormat:
+    """What ffmpeg says of a pixel format.
+
+    Args:
+        bits_per_pixel: of all components together, subsampling counted.
+        depth: bits of its deepest component.
+    """
+
+    bits_per_pixel: int
+    depth: int
+
+
 @cache
-def bit_depths(ffmpeg: FFmpeg) -> dict[str, int]:
-    """{pixel format: bits of its deepest component}, as this ffmpeg lists them."""
+def pixel_formats(ffmpeg: FFmpeg) -> dict[str, PixelFormat]:
+    """{name: pixel format}, as this ffmpeg lists them."""
     listing = ffmpeg.run(("-hide_banner", "-pix_fmts"), timeout=PROBE_TIMEOUT_S).stdout
-    formats = re.findall(r"^\S{5} (\S+) +\d+ +\d+ +(\d[\d-]*)$", listing, re.MULTILINE)
-    return {name: max(int(bits) for bits in depths.split("-")) for name, depths in formats}
+    formats = re.findall(r"^\S{5} (\S+) +\d+ +(\d+) +(\d[\d-]*)$", listing, re.MULTILINE)
+    return {name: PixelFormat(int(bits), max(map(int, depths.split("-")))) for name, bits, depths in formats}
 
 
 @dataclass(frozen=True)

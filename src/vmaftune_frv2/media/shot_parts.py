@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.media.ffmpeg import FFmpeg
-from vmaftune_frv2.media.probe import NoFramesError, count_frames
-from vmaftune_frv2.media.shots import Changes, find_cuts, measure_changes
+from vmaftune_frv2.media.listing import NoFramesError, list_frames, open_window
+from vmaftune_frv2.media.shots import MEASURE, find_cuts, read_changes
 from vmaftune_frv2.media.source import Source, Window
 from vmaftune_frv2.media.together import together
 
@@ -21,7 +21,7 @@ class Shot:
     Args:
         first: number of its first frame.
         end: number of the frame after its last.
-        start_s: seconds from the first instant of the source to its first frame.
+        start_s: seconds from the first frame of the source to its own.
         end_s: seconds to its end.
         whole: the source, windowed to the shot.
         part: the same, or the middle of it.
@@ -35,7 +35,7 @@ class Shot:
     part: Source
 
 
-def find_shots(ffmpeg: FFmpeg, source: Source, longest_s: float, jobs: int = 1) -> list[Shot]:
+def find_shots(ffmpeg: FFmpeg, source: Source, longest_s: float, jobs: int = 1) -> tuple[Source, list[Shot]]:
     """Finds the shots of a source; decodes all of it once, and every part once more.
 
     Args:
@@ -44,60 +44,59 @@ def find_shots(ffmpeg: FFmpeg, source: Source, longest_s: float, jobs: int = 1) 
         longest_s: seconds of a shot that stand for it, where it is longer.
         jobs: parts that are opened at once.
 
+    Returns:
+        All of the source, and its shots.
+
     Raises:
         ToolError: ffmpeg failed.
         InputError: the source holds no frames.
     """
-    seekable = source.window is None or source.window.seekable
-    whole = dataclasses.replace(source, window=None)
-    changes = measure_changes(ffmpeg, whole)
-    if not changes.sizes:
-        raise InputError(f"{source.label}: no frames to encode")
-    total, rate = len(changes.sizes), float(source.framerate)
-    edges = [0, *find_cuts(changes.sizes), total]
-    longest = max(1, round(longest_s * rate))
+    listing = list_frames(ffmpeg, dataclasses.replace(source, window=None), MEASURE)
+    whole, times = listing.source, (*listing.times, listing.source.encoded_seconds)
+    edges = [0, *find_cuts(read_changes(listing.printed)), whole.frames]
 
     def shot(span: tuple[int, int]) -> Shot:
-        first, end = span
-        frames = min(end - first, longest)
-        at = first + (end - first - frames) // 2
-        part = _part(ffmpeg, whole, changes, (at, at + frames), seekable)
-        end_s = changes.times[end] if end < total else changes.times[-1] + 1 / rate
-        exact = part.window is not None and part.window.seekable
-        return Shot(first, end, changes.times[first], end_s, _windowed(whole, changes, span, exact), part)
+        part = _opened(ffmpeg, whole, times, _middle(times, span, longest_s))
+        windowed = dataclasses.replace(_windowed(whole, times, span), seekable=part.seekable)
+        return Shot(*span, times[span[0]], times[span[1]], windowed, part)
 
-    return list(together(shot, list(itertools.pairwise(edges)), jobs))
+    return whole, list(together(shot, list(itertools.pairwise(edges)), jobs))
 
 
-def _part(ffmpeg: FFmpeg, whole: Source, changes: Changes, span: tuple[int, int], seekable: bool) -> Source:
-    """The frames of ``span``: found by a seek where one finds them, else counted from the start."""
-    if seekable:
-        part = _windowed(whole, changes, span, True)
-        try:
-            found = count_frames(ffmpeg, str(whole.path), whole.raw, part.window, whole.framerate)
-        except NoFramesError:
-            found = 0
-        if found == part.frames:
-            return part
-    return _windowed(whole, changes, span, False)
-
-
-def _windowed(whole: Source, changes: Changes, span: tuple[int, int], seekable: bool) -> Source:
+def _middle(times: Sequence[float], span: tuple[int, int], longest_s: float) -> tuple[int, int]:
+    """Frames round the middle of a shot that last no longer than ``longest_s``, one at least."""
     first, end = span
-    if seekable:
-        start = _before(whole, changes, first)
-        window = Window(start, _before(whole, changes, end) - start)
-    else:
-        rate = whole.framerate
-        window = Window(float(first / rate), float((end - first) / rate), seekable=False)
-    return dataclasses.replace(whole, window=window, frames=end - first)
+    while end - first > 1 and times[end] - times[first] > longest_s + _ROUNDING_S:
+        # Each end gives way in turn, the one that lies further from the middle first.
+        if end - span[0] > span[1] - first:
+            end -= 1
+        else:
+            first += 1
+    return first, end
 
 
-def _before(whole: Source, changes: Changes, frame: int) -> float:
-    """Seconds to halfway between a frame and the one before: no rounding of a time moves it past either."""
-    times = changes.times
-    if frame <= 0:
-        return 0.0
-    if frame >= len(times):
-        return times[-1] + 0.5 / float(whole.framerate)
-    return (times[frame - 1] + times[frame]) / 2
+_ROUNDING_S = 1e-6
+
+
+def _opened(ffmpeg: FFmpeg, whole: Source, times: Sequence[float], span: tuple[int, int]) -> Source:
+    """The frames of ``span``: found by a seek where one finds them, else from the start."""
+    part = _windowed(whole, times, span)
+    if part.seekable:
+        try:
+            found = open_window(ffmpeg, part, part.window)
+        except NoFramesError:
+            found = None
+        if found is not None and found.frames == part.frames:
+            return found
+    return open_window(ffmpeg, dataclasses.replace(part, seekable=False), part.window)
+
+
+def _windowed(whole: Source, times: Sequence[float], span: tuple[int, int]) -> Source:
+    """The frames of ``span``; each edge lies halfway between two frames, where no rounding moves one past it."""
+    start, end = (_before(times, frame) for frame in span)
+    first, last = span
+    return dataclasses.replace(whole, window=Window(start, end - start), frames=last - first)
+
+
+def _before(times: Sequence[float], frame: int) -> float:
+    return times[frame] if frame == 0 else (times[frame - 1] + times[frame]) / 2

@@ -7,7 +7,6 @@ import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from vmaftune_frv2.errors import ToolError
 from vmaftune_frv2.media.ffmpeg import FFmpeg
@@ -18,8 +17,8 @@ MIN_SHOT_FRAMES = 4
 CUT_THRESHOLD = 5.0
 """Percent of the luma range by which a cut's change exceeds every change around it."""
 
-# Small pictures, averaged: grain cancels out, what the picture shows does not.
-_MEASURE = "scale=64:36:flags=area,format=yuv420p,scdet=threshold=100,metadata=print:key=lavfi.scd.mafd:file=-"
+MEASURE = "scale=64:36:flags=area,format=yuv420p,scdet=threshold=100,metadata=print:key=lavfi.scd.mafd:file=-"
+"""Filters that print each frame's change. Small pictures, averaged: grain cancels out, what they show does not."""
 _CHANGE = re.compile(r"pts_time:(\S+)\s+lavfi\.scd\.mafd=(\S+)$", re.MULTILINE)
 
 
@@ -29,7 +28,7 @@ class Shots:
 
     Args:
         count: how many, at least 1.
-        durations_s: seconds of each, in order; frames divided by the frame rate.
+        durations_s: seconds of each, in order.
     """
 
     count: int
@@ -53,16 +52,22 @@ def detect_shots(ffmpeg: FFmpeg, source: Source, *, timeout: float | None = None
 
     Args:
         ffmpeg: has the scdet filter.
-        source: whose frames are looked at, by number; their timestamps play no part.
+        source: whose frames are looked at, by number.
         timeout: seconds until it is given up.
 
     Raises:
         ToolError: ffmpeg failed, or did not measure every frame of the source.
     """
-    changes = measure_changes(ffmpeg, source, timeout=timeout).sizes
-    if len(changes) != source.frames:
-        raise ToolError(f"shots: {len(changes)} frames of {source.frames} of {source.label} were measured")
-    return between_cuts(find_cuts(changes), source.frames, source.framerate)
+    changes = measure_changes(ffmpeg, source, timeout=timeout)
+    if len(changes.sizes) != source.frames:
+        raise ToolError(f"shots: {len(changes.sizes)} frames of {source.frames} of {source.label} were measured")
+    numbers = [0, *find_cuts(changes.sizes), source.frames]
+    if source.variable:
+        ends = (*changes.times, changes.times[0] + source.encoded_seconds)
+        durations = tuple(ends[end] - ends[first] for first, end in itertools.pairwise(numbers))
+    else:
+        durations = tuple(float((end - first) / source.framerate) for first, end in itertools.pairwise(numbers))
+    return Shots(len(durations), durations)
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Changes:
     """How much each frame in use differs from the one before.
 
     Args:
-        times: seconds of each frame, from the first instant of the window or of the file.
+        times: seconds of each frame, from the first frame of the file that is shown.
         sizes: mean absolute luma difference to the frame before, percent of the range; the first frame's is 0.
     """
 
@@ -89,13 +94,18 @@ def measure_changes(ffmpeg: FFmpeg, source: Source, *, timeout: float | None = N
     Raises:
         ToolError: ffmpeg failed.
     """
-    argv = ["-hide_banner", "-nostdin", "-v", "error", *source.input_argv(), "-map", "0:V:0"]
-    argv += ["-vf", f"{source.filters}{_MEASURE}", "-fps_mode", "passthrough", "-f", "null", "-"]
+    argv = ["-hide_banner", "-nostdin", "-v", "error", *source.input_argv(), "-map", f"0:{source.stream}"]
+    argv += ["-vf", f"{source.filters}{MEASURE}", "-fps_mode", "passthrough", "-f", "null", "-"]
     done = ffmpeg.run(argv, timeout=timeout)
     if not done.ok:
         raise ToolError(done.describe(f"finding the shots of {source.label} failed"), done.returncode)
     found = _CHANGE.findall(done.stdout)
-    return Changes(tuple(float(time) for time, _ in found), tuple(float(size) for _, size in found))
+    return Changes(tuple(source.since_first(float(time)) for time, _ in found), read_changes(done.stdout))
+
+
+def read_changes(printed: str) -> tuple[float, ...]:
+    """[N] what ``MEASURE`` printed of N frames, as ``Changes.sizes``."""
+    return tuple(float(size) for _, size in _CHANGE.findall(printed))
 
 
 def find_cuts(changes: Sequence[float]) -> list[int]:
@@ -112,10 +122,3 @@ def find_cuts(changes: Sequence[float]) -> list[int]:
         if changes[n] - max(around) >= CUT_THRESHOLD:
             cuts.append(n)
     return cuts
-
-
-def between_cuts(cuts: Sequence[int], frames: int, framerate: Fraction) -> Shots:
-    """The shots that ``cuts`` divide ``frames`` frames into."""
-    edges = [0, *cuts, frames]
-    durations = tuple(float((end - start) / framerate) for start, end in itertools.pairwise(edges))
-    return Shots(len(durations), durations)

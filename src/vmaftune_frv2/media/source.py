@@ -12,6 +12,14 @@ from typing import Any
 
 from vmaftune_frv2.media.ffmpeg import file_url
 
+LEAD_S = 2.0
+"""Seconds before a window at which decoding begins, at least: frames that lean on others from before the keyframe
+that a seek finds are lost, and in some containers a seek finds it late by as much as frames are reordered."""
+LEAD_FRAMES = 34
+"""The same in frames, for low rates: a group of 32 pictures, the largest that encoders reorder."""
+_EARLY_S = 0.0005
+"""A window's edges lie so much earlier, so that rounded timestamps of frames on them stay on their side."""
+
 
 @dataclass(frozen=True)
 class RawFormat:
@@ -25,22 +33,20 @@ class RawFormat:
 
 @dataclass(frozen=True)
 class Window:
-    """The part of a source that is used.
+    """The part of a source that is used: frames whose time lies in it.
 
     Args:
-        start: seconds from the first frame.
+        start: seconds from the first frame shown.
         seconds: duration.
-        seekable: whether a seek finds its first frame; otherwise frames are counted from the start.
     """
 
     start: float
     seconds: float
-    seekable: bool = True
 
 
 @dataclass(frozen=True)
 class Source:
-    """A source that was opened and counted.
+    """A source that was opened and whose frames were listed.
 
     Args:
         path: the file.
@@ -51,7 +57,7 @@ class Source:
         pix_fmt: ffmpeg's name of the decoded pixel format.
         depth: bits per sample.
         full_range: whether samples use the full range of their depth.
-        framerate: average frames per second.
+        framerate: average frames per second of the frames in use.
         frames: frames in the window (or in the whole file).
         duration_s: seconds of the whole file, None when the container does not say.
         hdr_transfer: ``pq``, ``hlg`` or ``""`` (SDR).
@@ -63,6 +69,16 @@ class Source:
         row_values: further row keys that are known of the source.
         window: the part that is used, None for all of it.
         rescaled: whether ``width`` and ``height`` are not the file's but what its frames are scaled to.
+        track: number of the video track in use among the file's, cover pictures aside.
+        origin_s: seconds of the first frame on ffmpeg's clock of the file.
+        seekable: whether a seek finds the frames of a window; otherwise decoding begins at the start.
+        stated_rate: frame rate that the header states, as ffmpeg reads it.
+        variable: whether the frames are shown at uneven times.
+        on_ticks: of uneven times, whether one tick per frame of ``stated_rate`` can say them.
+        colour: {color_range, color_space, color_primaries, color_trc: ffmpeg's names} of the first frame.
+        steady_labels: filter that gives every frame the colour labels of the first, ending in a comma; empty where
+            all of them have the same.
+        remarks: what a user is told of the file, once.
     """
 
     path: Path
@@ -85,6 +101,15 @@ class Source:
     label_filters: str = ""
     row_values: Mapping[str, Any] = field(default_factory=dict)
     rescaled: bool = False
+    track: int = 0
+    origin_s: float = 0.0
+    seekable: bool = True
+    stated_rate: Fraction | None = None
+    variable: bool = False
+    on_ticks: bool = True
+    steady_labels: str = ""
+    colour: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @cached_property
     def identity(self) -> tuple[object, ...]:
@@ -107,14 +132,22 @@ class Source:
         """``full`` or ``sample_<N>s``."""
         return "full" if self.window is None else f"sample_{self.window.seconds:g}s"
 
+    @property
+    def stream(self) -> str:
+        """ffmpeg's name of the video track in use, within its input."""
+        return f"V:{self.track}"
+
     def input_argv(self) -> list[str]:
         """ffmpeg arguments that open this source."""
-        return input_argv(self.path, self.raw, self.window)
+        # Frames that differ in labels only must not start the filters again: numbering would begin anew.
+        argv = ["-reinit_filter", "0"] if self.steady_labels else []
+        seek = self._seek()
+        return [*argv, *(["-ss", f"{seek:.6f}"] if seek is not None else []), *input_argv(self.path, self.raw)]
 
     @property
     def filters(self) -> str:
         """Filters that every use of this source begins with: cut to the window, say the range, scale."""
-        chain = window_filter(self.window, self.framerate)
+        chain = self._cut() + self.steady_labels
         # An encoder may keep full-range samples and lose the tag; said on both sides, nothing is squeezed.
         chain += "setparams=range=pc," if self.full_range else ""
         return chain + (scale_filter(self.width, self.height) if self.rescaled else "")
@@ -126,12 +159,29 @@ class Source:
         width = max(2, 2 * round(self.width * height / self.height / 2))
         return dataclasses.replace(self, width=width, height=height, rescaled=True)
 
+    def since_first(self, filter_s: float) -> float:
+        """Seconds from the first frame shown, of a time on the clock that ``filters`` see."""
+        return filter_s + (self._seek() or 0.0) - self.origin_s
 
-def input_argv(path: Path, raw: RawFormat | None = None, window: Window | None = None) -> list[str]:
-    """ffmpeg arguments that open a file, or a part of it."""
+    def _seek(self) -> float | None:
+        """Where on ffmpeg's clock decoding begins, None for the start of the file."""
+        if self.window is None or not self.seekable:
+            return None
+        lead = max(LEAD_S, float(LEAD_FRAMES / self.framerate))
+        begins = self.origin_s + self.window.start - _EARLY_S - lead
+        return begins if begins > 0 else None
+
+    def _cut(self) -> str:
+        """The filter that keeps the frames of the window; empty without one."""
+        if self.window is None:
+            return ""
+        start = max(self.origin_s + self.window.start - _EARLY_S - (self._seek() or 0.0), 0.0)
+        return f"trim=start={start:.6f}:end={start + self.window.seconds:.6f},"
+
+
+def input_argv(path: Path, raw: RawFormat | None = None) -> list[str]:
+    """ffmpeg arguments that open a file."""
     argv: list[str] = []
-    if window is not None and window.seekable:
-        argv += ["-ss", f"{window.start:.6f}", "-t", f"{window.seconds:.6f}"]
     if raw is not None:
         argv += ["-f", "rawvideo", "-pixel_format", raw.pix_fmt, "-video_size", f"{raw.width}x{raw.height}"]
         argv += ["-framerate", str(raw.framerate)]
@@ -141,11 +191,3 @@ def input_argv(path: Path, raw: RawFormat | None = None, window: Window | None =
 def scale_filter(width: int, height: int) -> str:
     """The filter that scales frames, down before an encode or up before a score; bicubic, as players do."""
     return f"scale={width}:{height}:flags=bicubic,"
-
-
-def window_filter(window: Window | None, framerate: Fraction) -> str:
-    """The filter that cuts a window out of a file that cannot be seeked in; empty where a seek does it."""
-    if window is None or window.seekable:
-        return ""
-    first = round(window.start * framerate)
-    return f"trim=start_frame={first}:end_frame={first + max(1, round(window.seconds * framerate))},"

@@ -104,10 +104,10 @@ def score_argv(
     if isinstance(distorted, Path):
         first, start = ["-i", file_url(distorted)], f"[0:v:0]{full_range}"
     else:
-        first, start = distorted.input_argv(), f"[0:V:0]{distorted.filters}"
+        first, start = distorted.input_argv(), f"[0:{distorted.stream}]{distorted.filters}"
     size = scale_filter(source.width, source.height) if rescale else ""
     graph = (
-        f"{start}{size}{leg},split[counted][distorted];[1:V:0]{source.filters}{leg}[reference];"
+        f"{start}{size}{leg},split[counted][distorted];[1:{source.stream}]{source.filters}{leg}[reference];"
         f"[distorted][reference]{vmaf}[scored]"
     )
     return [

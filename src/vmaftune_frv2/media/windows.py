@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 
 from vmaftune_frv2.media.ffmpeg import FFmpeg
-from vmaftune_frv2.media.probe import NoFramesError, count_frames
+from vmaftune_frv2.media.listing import NoFramesError, open_window
 from vmaftune_frv2.media.shots import find_cuts, measure_changes
 from vmaftune_frv2.media.source import Source, Window
 from vmaftune_frv2.media.together import together
@@ -40,14 +40,14 @@ def spread_windows(ffmpeg: FFmpeg, source: Source, count: int, seconds: float, j
         return [source]
     duration = source.duration_s
     if count * seconds >= duration:
-        return [_opened(ffmpeg, source, None)]
+        return [open_window(ffmpeg, source, None)]
     stretch = duration / count
     middles = [(index + 0.5) * stretch for index in range(count)]
 
     def place(middle: float) -> Source | None:
         start = _place(ffmpeg, source, middle, seconds, min(stretch, ROOM * seconds))
         try:
-            return _opened(ffmpeg, source, dataclasses.replace(source.window or Window(0, 0), start=start))
+            return open_window(ffmpeg, source, Window(start, seconds))
         except NoFramesError:
             return None  # the container says that it lasts longer than its video does
 
@@ -57,27 +57,19 @@ def spread_windows(ffmpeg: FFmpeg, source: Source, count: int, seconds: float, j
     return found
 
 
-def _opened(ffmpeg: FFmpeg, source: Source, window: Window | None) -> Source:
-    frames = count_frames(ffmpeg, str(source.path), source.raw, window, source.framerate)
-    return dataclasses.replace(source, window=window, frames=frames)
-
-
 def _place(ffmpeg: FFmpeg, source: Source, middle: float, seconds: float, room: float) -> float:
     """Where the window round ``middle`` begins: in the shot nearest to there that is long enough for it."""
-    window = source.window
-    if window is None or not window.seekable or room <= seconds:
+    if not source.seekable or room <= seconds:
         return middle - seconds / 2
-    begins = middle - room / 2
-    around = dataclasses.replace(source, window=Window(begins, room))
-    changes = measure_changes(ffmpeg, around)
-    times = [*changes.times, room]
+    begins, centred = max(middle - room / 2, 0.0), middle - seconds / 2
+    changes = measure_changes(ffmpeg, dataclasses.replace(source, window=Window(begins, room)))
+    times = [*changes.times, begins + room]
     edges = [0, *find_cuts(changes.sizes), len(changes.times)]
     half_frame = 0.5 / float(source.framerate)
     starts = []
     for first, end in itertools.pairwise(edges):
-        # Half a frame before its first frame: a seek there finds it, however times were rounded.
+        # Half a frame before its first frame: it is found there however times were rounded.
         earliest, latest = times[first] - half_frame, times[end] - half_frame - seconds
         if latest >= earliest:
-            starts.append(min(max((room - seconds) / 2, earliest), latest))
-    chosen = min(starts, key=lambda start: abs(start - (room - seconds) / 2), default=(room - seconds) / 2)
-    return max(begins + chosen, 0.0)
+            starts.append(min(max(centred, earliest), latest))
+    return max(min(starts, key=lambda start: abs(start - centred), default=centred), 0.0)

@@ -13,7 +13,7 @@ from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.models import model_warning
 from vmaftune_frv2.media.probe import open_source
-from vmaftune_frv2.media.source import RawFormat
+from vmaftune_frv2.media.source import RawFormat, Source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
 from vmaftune_frv2.predict.answer import Answer, Question, answer
@@ -32,7 +32,7 @@ def predict_source(
     sample_clip_seconds: float = 0.0,
     samples: int = 0, sample_seconds: float = SAMPLE_SECONDS, jobs: int = 0,
     probes: Sequence[Cell | str] = (),
-    raw: RawFormat | None = None,
+    raw: RawFormat | None = None, video_track: int | None = None,
     model: str | None = None, bitrate_model: str | None = None,
     ffmpeg: str | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
@@ -60,6 +60,7 @@ def predict_source(
         jobs: windows at work at once; 0 for as many as there are CPUs.
         probes: cells to encode first, as ``ENCODER:PRESET:CRF``; none chooses one per encoder.
         raw: format of a headerless file.
+        video_track: number of the video track, from 0; None takes the one with the default flag, else ffmpeg's.
         model: id or path of the VMAF predictor; None for the production ``vmaf_curve_v2``.
         bitrate_model: likewise of bitrate.
         ffmpeg: program to use; None looks for one.
@@ -79,8 +80,7 @@ def predict_source(
     _check(question, pool, samples, sample_clip_seconds, sample_seconds)
     _check_raw(raw, jobs)
     seconds = sample_seconds if samples else sample_clip_seconds
-    measuring = _measuring(predictor, fspath(source), raw, pool, ffmpeg, samples, seconds, jobs)
-    _warn_of_hdr(measuring)
+    measuring = _measuring(predictor, fspath(source), raw, video_track, pool, ffmpeg, samples, seconds, jobs)
     return answer(predictor, measuring, question, on_step)
 
 
@@ -132,10 +132,10 @@ def _check_raw(raw: RawFormat | None, jobs: int) -> None:
         raise UsageError("jobs is at least 0; size and frame rate of a raw format are above 0")
 
 
-def _warn_of_hdr(measuring: Measuring) -> None:
-    warning = model_warning(measuring.source.hdr_transfer, measuring.vmaf_model)
+def _warn_of_hdr(source: Source, model: str) -> None:
+    warning = model_warning(source.hdr_transfer, model)
     if warning:
-        warnings.warn(f"{measuring.source.label}: {warning}", stacklevel=3)  # of whoever called predict_source
+        warnings.warn(f"{source.label}: {warning}", stacklevel=4)  # of whoever called predict_source
 
 
 def _cells(
@@ -150,6 +150,7 @@ def _measuring(
     predictor: Predictor,
     label: str,
     raw: RawFormat | None,
+    track: int | None,
     pool: str,
     ffmpeg: str | None,
     samples: int,
@@ -158,7 +159,8 @@ def _measuring(
 ) -> Measuring:
     program, model = locate(ffmpeg), predictor.vmaf_model or DEFAULT_MODEL
     source = open_source(
-        program, label, raw=raw, sample_seconds=seconds, hash_file=False, trust_header=samples > 0
+        program, label, raw=raw, sample_seconds=seconds, hash_file=False, trust_header=samples > 0, track=track
     )
+    _warn_of_hdr(source, model)
     jobs = jobs or usable_cpus()
     return start_measuring(program, source, model, pool, samples=samples, sample_seconds=seconds, jobs=jobs)

@@ -1,0 +1,88 @@
+"""Trying further encoder arguments on the first frames of a source: an encode must stay comparable with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.encoders import Encoder
+from vmaftune_frv2.errors import InputError, ToolError, UsageError
+from vmaftune_frv2.media.encode import encode_argv
+from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, QUIET, FFmpeg, file_url, pixel_formats
+from vmaftune_frv2.media.look import look_at
+from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.process import scratch_dir
+from vmaftune_frv2.media.source import Source
+
+TRIED_FRAMES = 12
+_RATE_SLACK = 0.02
+
+
+def try_parameters(ffmpeg: FFmpeg, source: Source, encoder: Encoder, cell: Cell, extra: Sequence[str]) -> None:
+    """Encodes the first frames of a source with further arguments and looks at what came out.
+
+    An encode that fails says nothing here: the cell will, in its row.
+
+    Args:
+        ffmpeg: encodes and decodes.
+        source: what is to be encoded.
+        encoder: with what.
+        cell: one of its cells.
+        extra: further ffmpeg arguments.
+
+    Raises:
+        UsageError: the arguments change size, range, frame rate or number of frames, so that frames of the encode
+            and of the source do not belong together.
+    """
+    with scratch_dir(None, "trial-") as folder:
+        # A file of its own: arguments with filters would take the place of those that cut a window.
+        first = folder / "first.nut"
+        output = folder / f"trial.{encoder.container}"
+        try:
+            part = _first_frames(ffmpeg, source, first)
+            if not ffmpeg.run(encode_argv(part, encoder, cell, output, extra=extra), timeout=PROBE_TIMEOUT_S).ok:
+                return
+            made = open_source(ffmpeg, str(output), hash_file=False)
+        except (ToolError, InputError):
+            return
+    _compare(source.label, part, made, encoder)
+
+
+def _first_frames(ffmpeg: FFmpeg, source: Source, path: Path) -> Source:
+    """The first frames of a source, as they are, as a source of their own."""
+    argv = [*QUIET, *source.input_argv(), "-map", f"0:{source.stream}", "-frames:v", str(TRIED_FRAMES)]
+    argv += ["-vf", f"{source.filters}null", "-fps_mode", "passthrough", "-enc_time_base", "demux"]
+    ffmpeg.run([*argv, "-c:v", "rawvideo", file_url(path)], timeout=PROBE_TIMEOUT_S)
+    return open_source(ffmpeg, str(path), hash_file=False)
+
+
+def _compare(label: str, part: Source, made: Source, encoder: Encoder) -> None:
+    told = f"--extra-params with {encoder.name}"
+    advice = "leave that out, an encode is compared with its source frame by frame"
+    if (made.width, made.height) != (part.width, part.height):
+        sizes = f"from {part.width}x{part.height} to {made.width}x{made.height}"
+        raise UsageError(f"{told} change the size of {label} {sizes}; {advice}")
+    if made.frames != part.frames:
+        raise UsageError(f"{told} make {made.frames} frames of the first {part.frames} of {label}; {advice}")
+    # Not every encoder labels its range; one that says nothing was given what the source has.
+    says_range = made.full_range or made.colour.get("color_range") == "tv"
+    if says_range and made.full_range != part.full_range:
+        raise UsageError(f"{told} change the range of {label}; {advice}")
+    if abs(float(made.framerate / part.framerate) - 1) > max(_RATE_SLACK, 1 / part.frames):
+        rates = f"from {float(part.framerate):.3f} to {float(made.framerate):.3f} fps"
+        raise UsageError(f"{told} change the frame rate of {label} {rates}; {advice}")
+
+
+def compared_format(ffmpeg: FFmpeg, source: Source, encode: str) -> str:
+    """The pixel format that an encode of further arguments is compared in: its own, read from it.
+
+    Where the source is deeper, its own, so that nothing of it is lost before the score.
+
+    Args:
+        ffmpeg: decodes one frame.
+        source: what was encoded.
+        encode: path of the encode.
+    """
+    own = look_at(ffmpeg, encode).pix_fmt
+    return own if pixel_formats(ffmpeg)[own].depth >= source.depth else source.pix_fmt

@@ -1,0 +1,70 @@
+"""Why a file cannot be read, out of what ffmpeg said: the cause, which is seldom its last line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_LEVEL = re.compile(r"^(?:\[[^\]]+ @ 0x[0-9a-f]+\] )*\[(?:error|fatal)\] (.*)$", re.MULTILINE)
+_AFTERMATH = (
+    "Task finished with error", "Terminating thread", "Nothing was written", "Could not open encoder",
+    "Error opening", "Conversion failed", "Error while opening", "Error submitting", "Decode error rate",
+    "Decoding error",
+)  # fmt: skip
+"""What ffmpeg says because of something that it said before."""
+_SEARCHED = 1 << 22
+_ENCRYPTION_BOXES = (b"encv", b"sinf", b"tenc")
+
+
+def cause(log: str, path: Path) -> str:
+    """One line of why ffmpeg could not read a file.
+
+    Args:
+        log: its stderr, each line with its level.
+        path: the file.
+    """
+    if _is_encrypted(log, path):
+        return "encrypted; decrypt it first"
+    no_decoder = re.search(r"no decoder found for: (\S+)|Decoder \(codec (\S+)\) not found", log)
+    if no_decoder:
+        return f"this ffmpeg has no decoder for its codec ({_codec(log) or no_decoder[1] or no_decoder[2]})"
+    if "moov atom not found" in log:
+        return "the file was cut short or its recording never finished: the index (moov) is missing"
+    if "Cannot determine format of input" in log and not _said(log, skipped=("Cannot determine format",)):
+        return "a header without media: no frames follow it, as in an initialization segment"
+    if "no tfhd was found" in log:
+        return "a media segment without the initialization segment that describes it"
+    words = _said(log)
+    return f"ffmpeg finds no video in it ({words[0] if words else 'no message'})"
+
+
+def first_error(log: str) -> str:
+    """The first thing that went wrong, by ffmpeg's words."""
+    words = _said(log)
+    return words[0] if words else "no message"
+
+
+def _said(log: str, skipped: tuple[str, ...] = ()) -> list[str]:
+    found = (line.strip() for line in _LEVEL.findall(log))
+    return [line for line in found if line and not line.startswith((*_AFTERMATH, *skipped))]
+
+
+def _codec(log: str) -> str | None:
+    """The codec's own four letters, where ffmpeg knows no name for it."""
+    found = re.search(r"Stream #0:\d+\S*: Video: (\w+) (?:\([^)]*\) )*\((\S+) / 0x", log)
+    if found is None:
+        return None
+    return found[2] if found[1] == "none" else found[1]
+
+
+def _is_encrypted(log: str, path: Path) -> bool:
+    """Whether an MP4 file has the boxes of Common Encryption (ISO/IEC 23001-7), or Matroska says so."""
+    if re.search(r"encrypted|decryption", log, re.IGNORECASE):
+        return True
+    if "Input #0, mov" not in log:
+        return False
+    with path.open("rb") as stream:
+        head = stream.read(_SEARCHED)
+        stream.seek(max(path.stat().st_size - _SEARCHED, 0))
+        tail = stream.read(_SEARCHED)
+    return any(all(box in part for box in _ENCRYPTION_BOXES) for part in (head, tail))

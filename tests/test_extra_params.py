@@ -1,0 +1,50 @@
+"""Further encoder arguments: what an encode really is decides how it is compared, or that it cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+from test_scoring import FAST, Truth, agrees
+from vmaftune_frv2.errors import ExitCode
+
+CHANGES = {
+    "size": ("-s 96x64", "size"),
+    "size by a filter": ("-vf scale=96:64", "size"),
+    "frame rate": ("-vf fps=12", "frames"),
+    "times": ("-vf setpts=2*PTS", "frame rate"),
+    "number of frames": ("-frames:v 3", "frames"),
+    "range": ("-pix_fmt yuvj420p", "range"),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_cannot_be_compared_is_refused_before_the_sweep(what, clip, vmaf_tune, tmp_path):
+    extra, named = CHANGES[what]
+    result = vmaf_tune("corpus", clip("testsrc2"), "--preset", "ultrafast", "--crf", 30, "--extra-params", extra)
+    assert result.code == ExitCode.USAGE, result.err
+    (line,) = [line for line in result.err.splitlines() if line.startswith("Error:")]
+    assert "--extra-params" in line
+    assert named in line
+    assert not (tmp_path / "corpus.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("source_format", "encode_format", "compared"),
+    [
+        ("yuv420p", "yuv420p10le", "yuv420p10le"),
+        ("yuv420p", "yuv444p", "yuv444p"),
+        ("yuv420p10le", "yuv420p", "yuv420p10le"),
+    ],
+)
+def test_score_is_made_at_the_deeper_format_of_the_two(
+    source_format, encode_format, compared, clip, vmaf_tune, rows_of, tmp_path, ffmpeg
+):
+    source = clip("testsrc2", pix_fmt=source_format)
+    kept = ("--keep-encodes", "--encode-dir", tmp_path / "encodes")
+    extra = ("--extra-params", f"-pix_fmt {encode_format}")
+    result = vmaf_tune("corpus", source, "--preset", FAST["libx264"], "--crf", 35, *extra, *kept)
+    assert result.code == 0, result.err
+    (row,) = rows_of(tmp_path / "corpus.jsonl")
+    folder = tmp_path / "truth"
+    folder.mkdir()
+    agrees(row, Truth(ffmpeg, folder)(source, row["encode_path"], compared))
