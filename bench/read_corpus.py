@@ -114,7 +114,7 @@ def read(job: str, path: Path) -> int:
     from vmaftune_frv2.predict.rows import to_score
 
     whole = job == "rows"
-    return sum(isinstance(found, tuple) for found in read_lines([path], partial(to_score, None, whole)))
+    return sum(isinstance(found, tuple) for found in read_lines([path], partial(to_score, None, None, whole)))
 
 
 def child(job: str, path: Path) -> None:

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import vmaftune_frv2
+
 FRAMES = 10
 
 _UNSET = ("VMAFTUNE_", "PYTHONPATH", "PYTHONWARNINGS")
 """Variables by which whoever runs the tests could change what they see."""
+_PACKAGE_IN = Path(vmaftune_frv2.__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class Ended:
 def tune(*arguments: object, path: Path | None = None, **environment: str) -> Ended:
     """Runs ``vmaf-tune`` with the plugins in a folder."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(_UNSET)}
-    if path is not None:
-        env["PYTHONPATH"] = str(path)
+    # The package that the tests import, wherever it lies.
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, (path and str(path), str(_PACKAGE_IN))))
     argv = [sys.executable, "-m", "vmaftune_frv2", *map(str, arguments)]
     done = subprocess.run(argv, env=env | environment, capture_output=True, text=True, timeout=120, check=False)
     return Ended(done.returncode, done.stdout, done.stderr)

@@ -15,6 +15,7 @@ from vmaftune_frv2.media.ffmpeg import QUIET
 from vmaftune_frv2.media.hdr import MODES, Hdr, resolve, signalling_filters
 from vmaftune_frv2.media.models import default_vmaf_model, model_warning
 from vmaftune_frv2.media.vmaf import score
+from vmaftune_frv2.predict import predict_source
 
 FAST = {
     "libx264": "ultrafast", "libx265": "ultrafast", "libsvtav1": "12", "libvvenc": "faster",
@@ -175,3 +176,67 @@ def test_only_hdr_is_warned_of():
     assert "PQ" in warning
     assert "vmaf_4k_v0.6.1" in warning
     assert "\n" not in warning
+
+
+FORMS = {
+    "cells": (),
+    "target": ("--target-vmaf", "80", "--verify"),
+    "windows": ("--target-vmaf", "80", "--samples", "1", "--sample-seconds", "0.5"),
+    "shots": ("--target-vmaf", "60", "--shots"),
+    "ladder": ("--ladder", "96,48"),
+    "middle": ("--sample-clip-seconds", "0.4"),
+}
+GRID = ("--encoder", "libx264", "--preset", "veryfast")
+
+
+@pytest.fixture
+def long_hdr_clip(clip):
+    def make(transfer):
+        params = "log-level=error:lossless=1"
+        return clip(
+            "testsrc2", frames=24, pix_fmt="yuv420p10le", container="mp4",
+            codec=("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", params),
+            filters="format=yuv420p10le,setparams=color_primaries=bt2020"
+            f":color_trc={TRANSFER[transfer]}:colorspace=bt2020nc:range=tv",
+        )  # fmt: skip
+
+    return make
+
+
+def warnings_of(err):
+    return [line for line in err.splitlines() if "HDR" in line]
+
+
+@pytest.mark.parametrize("transfer", TRANSFER)
+@pytest.mark.parametrize("form", FORMS)
+def test_predictions_of_an_hdr_source_are_warned_of(form, transfer, long_hdr_clip, clip, curve_models, vmaf_tune):
+    source = long_hdr_clip(transfer)
+    told = vmaf_tune("predict", source, *GRID, *curve_models, *FORMS[form])
+    assert told.code in (0, 1), told.err
+    (line,) = warnings_of(told.err)
+    assert line == f"Warning: {source}: {model_warning(transfer, 'vmaf_v0.6.1')}"
+    sdr = vmaf_tune("predict", clip("testsrc2", frames=24), *GRID, *curve_models, *FORMS[form])
+    assert warnings_of(sdr.err) == []
+
+
+def test_each_hdr_source_of_several_is_warned_of(long_hdr_clip, clip, curve_models, vmaf_tune):
+    sources = [long_hdr_clip("pq"), clip("testsrc2", frames=24), long_hdr_clip("hlg")]
+    told = vmaf_tune("predict", *sources, *GRID, *curve_models)
+    assert told.code == 0, told.err
+    assert sorted(warnings_of(told.err)) == sorted(
+        f"Warning: {source}: {model_warning(transfer, 'vmaf_v0.6.1')}"
+        for source, transfer in ((sources[0], "pq"), (sources[2], "hlg"))
+    )
+
+
+def test_regressor_warns_of_an_hdr_source_too(long_hdr_clip, model_dir, vmaf_tune):
+    told = vmaf_tune("predict", long_hdr_clip("hlg"), *GRID, "--model", model_dir / "fr_regressor_v2.onnx")
+    assert told.code == 0, told.err
+    assert len(warnings_of(told.err)) == 1
+
+
+def test_python_warns_of_an_hdr_source(long_hdr_clip, curve_models):
+    models = {"model": str(curve_models[1]), "bitrate_model": str(curve_models[3])}
+    with pytest.warns(UserWarning, match="HDR source \\(PQ\\)") as told:
+        predict_source(long_hdr_clip("pq"), encoders=["libx264"], presets=["veryfast"], **models)
+    assert [warning.filename for warning in told] == [__file__]

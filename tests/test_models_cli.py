@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -15,8 +16,8 @@ import pytest
 from onnx import helper
 
 from conftest import VmafTune, invoke
-from training_kit import document, made_rows, write_rows
-from vmaftune_frv2.contract.files import sha256_bytes
+from model_kit import edit, reregister, set_weight, write
+from training_kit import made_rows, write_rows
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import PLUGINS_VARIABLE
 from vmaftune_frv2.resources import shipped_models_dir
@@ -46,16 +47,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(trained: Path, tmp_path: Path) -> Path:
     """The same models, free to be spoilt."""
     return Path(shutil.copytree(trained, tmp_path / "models"))
-
-
-def write(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value))
-
-
-def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    value = document(path)
-    change(value)
-    write(path, value)
 
 
 def test_everything_that_training_writes_is_listed_and_verifies(vmaf_tune: VmafTune, trained: Path) -> None:
@@ -123,17 +114,6 @@ def alter_bytes(folder: Path) -> None:
     path.write_bytes(data)
 
 
-def reregister(folder: Path, name: str, data: bytes) -> None:
-    """Other bytes that every digest agrees with."""
-    (folder / f"{name}.onnx").write_bytes(data)
-    digest = {"sha256": sha256_bytes(data)}
-    edit(folder / f"{name}.json", lambda found: found.update(digest))
-    edit(
-        folder / "registry.json",
-        lambda found: next(e for e in found["models"] if e["id"] == name).update(digest),
-    )
-
-
 def fix_the_batch(folder: Path) -> None:
     model = onnx.load(str(folder / "fr_regressor_v2.onnx"))
     for value in model.graph.input:
@@ -169,6 +149,10 @@ def retrain_a_member(folder: Path) -> None:
 
 def edit_sidecar(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     return lambda folder: edit(folder / "fr_regressor_v2.json", change)
+
+
+def quantiles(manifest: dict[str, Any]) -> Any:
+    return manifest["confidence"]["intervals"]["quantiles"]
 
 
 FAULTS = {
@@ -229,6 +213,30 @@ FAULTS = {
     "torn manifest": (
         lambda folder: (folder / f"{ENSEMBLE}.json").write_text('{"kind": "fr_ens'),
         [f"{ENSEMBLE}.json: not JSON"],
+    ),
+    "a weight that is NaN": (
+        lambda folder: set_weight(folder, "vmaf_curve_v2", "hidden1.weight", math.nan),
+        ["vmaf_curve_v2.onnx: hidden1.weight holds a weight that is NaN or beyond 1e+09"],
+    ),
+    "a weight that nothing learnt": (
+        lambda folder: set_weight(folder, "fr_regressor_v1", "hidden0.weight", 1e30),
+        ["fr_regressor_v1.onnx: hidden0.weight holds a weight that is NaN or beyond 1e+09"],
+    ),
+    "a mean that is NaN": (
+        edit_sidecar(lambda found: found["feature_mean"].__setitem__(5, math.nan)),
+        ["fr_regressor_v2.json: feature_mean[5] is nan, not a finite number"],
+    ),
+    "intervals that are infinite": (
+        lambda folder: edit(
+            folder / f"{ENSEMBLE}.json", lambda found: found["confidence"]["intervals"].update(floor=math.inf)
+        ),
+        [f"{ENSEMBLE}.json: confidence.intervals.floor is inf, not a finite number"],
+    ),
+    "quantiles that fall": (
+        lambda folder: edit(
+            folder / f"{ENSEMBLE}.json", lambda found: quantiles(found)["all"].reverse()
+        ),
+        [f"{ENSEMBLE}.json: no ensemble manifest (quantiles of all must be one per level, rising from 0 or more)"],
     ),
     "registry breaks the schema": (
         lambda folder: edit(folder / "registry.json", lambda found: found["models"][0].pop("sha256")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -266,3 +267,90 @@ def test_plugin_cannot_replace_our_commands(tmp_path: Path) -> None:
     ended = tune("doctor", "--help", path=plugin_in(tmp_path, "greedy", GOOD.replace('"fine"', '"doctor"', 1)))
     assert ended.code == 0
     assert "ffmpeg" in ended.out
+
+
+DEEP = """
+    @hookimpl
+    def vmaftune_enrich_row(row, payload):
+        value = []
+        for _ in range({levels}):
+            value = [value]
+        return {{"mine": value, "fresh": 1}}
+"""
+TEXT_FOR_A_CRF = """
+    from vmaftune_frv2.contract.encoders import Encoder
+    @hookimpl
+    def vmaftune_register_encoders(register):
+        register(
+            Encoder(
+                name="mpeg4", presets=("default",), crf_min="1", crf_max=31, pix_fmts=("yuv420p",),
+                container="mp4", argv=("-c:v", "mpeg4", "-q:v", "{crf}"), version_pattern="(Lavc)",
+                default_presets=("default",), default_crfs=(2, 5),
+            )
+        )
+"""
+CANNOT_IMPORT = """
+    import sys
+    sys.modules["jsonschema_rs"] = None
+"""
+UNCHECKABLE = {
+    "nested deeply": (DEEP.format(levels=900), TWO_CELLS, "frv2: mine = null: nested too deeply"),
+    "text as crf_min": (TEXT_FOR_A_CRF, ("--encoder", "mpeg4"), "frv2: the row cannot be checked: TypeError: "),
+    "no validator": (CANNOT_IMPORT, TWO_CELLS, "frv2: the row cannot be checked: ModuleNotFoundError: "),
+}
+
+
+@pytest.mark.parametrize("what", UNCHECKABLE)
+def test_row_that_our_check_cannot_check_is_refused(what: str, tmp_path: Path, video: Path) -> None:
+    source, grid, reason = UNCHECKABLE[what]
+    site = plugin_in(tmp_path / "site", "meddler", source)
+    ended = sweep(video, tmp_path / "corpus.jsonl", *grid, path=site)
+    assert ended.code == 1, ended.err
+    assert ended.warnings == []
+    assert read_jsonl(tmp_path / "corpus.jsonl") == []
+    vetoed = read_jsonl(tmp_path / "corpus.jsonl.vetoed")
+    assert len(vetoed) == 2  # the sweep goes on after the first
+    for refusal in vetoed:
+        (said,) = refusal["reasons"]
+        assert said.startswith(reason)
+    assert "2 refused" in ended.err
+
+
+@pytest.mark.parametrize("levels", [965, 5000])
+def test_value_too_deep_to_be_written_is_left_out(levels: int, tmp_path: Path, video: Path) -> None:
+    ended, row = one_row(tmp_path, video, DEEP.format(levels=levels))
+    assert ended.code == 0
+    (warning,) = ended.warnings
+    assert "plugin meddler would add mine, which is not strict JSON" in warning
+    assert ("mine" in row, row["fresh"]) == (False, 1)
+
+
+def test_value_that_a_plugin_keeps_is_not_changed_afterwards(tmp_path: Path, video: Path) -> None:
+    source = """
+    kept = [1.0]
+    @hookimpl
+    def vmaftune_enrich_row(row, payload): return {"mine": kept}
+    @hookimpl(trylast=True)
+    def vmaftune_check_row(row): kept.append(float("nan"))
+    """
+    ended, row = one_row(tmp_path, video, source)
+    assert (ended.code, row["mine"]) == (0, [1.0])
+
+
+def test_encoder_whose_crfs_are_no_integers_is_refused_where_a_crf_is_named(tmp_path: Path, video: Path) -> None:
+    site = plugin_in(tmp_path / "site", "meddler", TEXT_FOR_A_CRF)
+    ended = sweep(video, tmp_path / "corpus.jsonl", "--encoder", "mpeg4", "--crf", "3", path=site)
+    assert ended.code == 2
+    assert "mpeg4 cannot be used: crf_min is '1', crf_max 31" in ended.err
+
+
+def test_validate_tells_of_rows_that_cannot_be_checked(tmp_path: Path, video: Path) -> None:
+    site = plugin_in(tmp_path / "site", "meddler", TEXT_FOR_A_CRF)
+    sweep(video, tmp_path / "corpus.jsonl", "--encoder", "mpeg4", path=site)
+    rows = [refusal["row"] for refusal in read_jsonl(tmp_path / "corpus.jsonl.vetoed")]
+    corpus = tmp_path / "rows.jsonl"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ended = tune("validate", corpus, path=site)
+    assert ended.code == 1
+    assert f"{corpus}:1: the row cannot be checked: TypeError" in ended.out
+    assert tune("validate", corpus).code == 0

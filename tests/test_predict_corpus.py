@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from conftest import Invocation, VmafTune, read_rows
-from training_kit import made_row, write_rows
+from training_kit import made_row, made_rows, train, write_rows
 from vmaftune_frv2.corpus import reader
 from vmaftune_frv2.errors import ExitCode
 
@@ -122,3 +122,87 @@ def test_lines_reach_a_pipe_whole(corpus_path: Path, model_dir: Path) -> None:
     )
     assert len(done.stdout.splitlines()) == len(read_rows(corpus_path))
     assert all(json.loads(line)["vmaf_predicted"] is not None for line in done.stdout.splitlines())
+
+
+V1 = "vmaf_v1.0.16_3d0h"
+
+
+def test_scores_of_another_vmaf_model_do_not_stand_beside_predictions(predict: Predict, corpus_path: Path) -> None:
+    rows = read_rows(corpus_path)
+    others = [row | {"vmaf_model": V1} for row in rows[:3]]
+    told = predict(write_rows(Path("mixed.jsonl"), [*others, *rows]))
+    assert told.code == ExitCode.NEGATIVE
+    assert {json.loads(line)["vmaf_model"] for line in told.out.splitlines()} == {"vmaf_v0.6.1"}
+    assert len(told.out.splitlines()) == len(rows)
+    assert f"3 rows got no prediction: scored with {V1}, and the model predicts vmaf_v0.6.1" in told.err
+
+
+def test_only_scores_of_another_vmaf_model_give_no_answer(predict: Predict, corpus_path: Path) -> None:
+    rows = [row | {"vmaf_model": V1} for row in read_rows(corpus_path)]
+    told = predict(write_rows(Path("other.jsonl"), rows))
+    assert (told.code, told.out) == (ExitCode.NEGATIVE, "")
+    assert f"{len(rows)} rows got no prediction: scored with {V1}" in told.err
+
+
+def null_features(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"adm2_mean": None, "per_frame_features": None}
+
+
+NO_PROBE = {
+    "null features": (null_features, "rows: of the probe cell, but row: feature adm2 is missing"),
+    "an unknown schema": (lambda row: row | {"schema_version": 9}, "rows: schema_version = 9: unknown"),
+    "rows that break the contract": (lambda row: row | {"vmaf_score": 101.0}, "rows: breaks the row contract"),
+    "no such cell": (lambda row: None if row["crf"] == 33 else row, "rows: of other cells"),
+    "failed cells": (
+        lambda row: null_features(row)
+        | {
+            "exit_status": 1, "vmaf_score": None, "per_frame_vmaf": None,
+            **{f"vif_scale{scale}_mean": None for scale in range(4)}, "motion2_mean": None,
+        },
+        "rows: of the probe cell, but the cell failed",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NO_PROBE)
+def test_why_no_row_gives_the_probe_is_told(what: str, predict: Predict, corpus_path: Path) -> None:
+    change, says = NO_PROBE[what]
+    rows = [row for row in map(change, read_rows(corpus_path)) if row is not None]
+    told = predict(write_rows(Path("rows.jsonl"), rows))
+    assert (told.code, told.out) == (ExitCode.INPUT, "")
+    line = told.err.splitlines()[-1]
+    assert "needs the features of the probe cell libx264:veryfast:33, and no row of the corpus gives them" in line
+    assert says in line
+    assert ("of other cells" in line) == (what not in ("an unknown schema", "rows that break the contract"))
+
+
+def test_an_empty_corpus_says_so(predict: Predict) -> None:
+    told = predict(write_rows(Path("rows.jsonl"), []))
+    assert told.code == ExitCode.INPUT
+    assert "no row of the corpus gives them (it is empty)" in told.err
+
+
+def test_why_one_source_has_no_probe_is_told(predict: Predict, corpus_path: Path) -> None:
+    rows = read_rows(corpus_path)
+    first = rows[0]["src"]
+    spoilt = [null_features(row) if (row["src"], row["crf"]) == (first, 33) else row for row in rows]
+    told = predict(write_rows(Path("rows.jsonl"), spoilt))
+    assert told.code == ExitCode.NEGATIVE
+    assert "got no prediction: the probe cell libx264:veryfast:33 of its source: row: feature adm2 is" in told.err
+
+
+def test_predictions_beyond_training_are_counted(predict: Predict, corpus_path: Path) -> None:
+    rows = read_rows(corpus_path)
+    beyond = [row | {"crf": 51} for row in rows if row["encoder"] == "libx264"][:2]
+    told = predict(write_rows(Path("rows.jsonl"), [*rows, *beyond]))
+    assert told.code == ExitCode.OK, told.err
+    assert "2 predictions are extrapolated" in told.err
+
+
+def test_a_model_with_a_probe_per_encoder_scores_each_from_its_own(vmaf_tune: VmafTune) -> None:
+    corpus = write_rows(Path("rows.jsonl"), made_rows(3, 1))
+    train(corpus, "--probe-cell", "libx264:medium:28", "--probe-cell", "libsvtav1:10:35")
+    told = vmaf_tune("predict", "--corpus", corpus, "--model", "out/fr_regressor_v2.onnx", "--format", "jsonl")
+    assert told.code == ExitCode.NEGATIVE
+    assert {json.loads(line)["encoder"] for line in told.out.splitlines()} == {"libx264", "libsvtav1"}
+    assert "got no prediction: the model has no probe cell of libx265" in told.err

@@ -9,6 +9,7 @@ import click
 
 from vmaftune_frv2.commands._sources import open_sources, raw_format
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
+from vmaftune_frv2.media.models import model_warning
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
@@ -33,6 +34,7 @@ def open_measuring(predictor: Predictor, options: Mapping[str, Any], beside: int
     samples, seconds = options["samples"] or 0, options["sample_seconds"]
     source = open_one(ffmpeg, options, seconds if samples else options["sample_clip_seconds"])
     model = predictor.vmaf_model or DEFAULT_MODEL
+    say_hdr(source, model)
     measuring = start_measuring(
         ffmpeg, source, model, options["pool"],
         samples=samples, sample_seconds=seconds, jobs=jobs, beside=beside,
@@ -75,6 +77,13 @@ def say_if_whole(source: Source, seconds: float) -> None:
     if seconds and source.window is None:
         lasts = f"{source.label} lasts {source.encoded_seconds:.2f} s"
         click.echo(f"{lasts}, no longer than {seconds:g} s; all of it is used", err=True)
+
+
+def say_hdr(source: Source, model: str) -> None:
+    """Warns of an HDR source, which every VMAF model judges as if it were SDR."""
+    warning = model_warning(source.hdr_transfer, model)
+    if warning:
+        click.echo(f"Warning: {source.label}: {warning}", err=True)
 
 
 def _too_short(source: Source, options: Mapping[str, Any]) -> str:

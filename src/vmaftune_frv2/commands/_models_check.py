@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmaftune_frv2.contract.ensemble import KIND
+from vmaftune_frv2.contract.ensemble import KIND, read_ensemble
 from vmaftune_frv2.contract.files import read_json
 from vmaftune_frv2.contract.registry import FILE_NAME, RegisteredModel, Registry, read_model
 from vmaftune_frv2.contract.sidecar import Sidecar, read_sidecar
@@ -191,6 +191,10 @@ def _check_ensemble(folder: Path, path: Path, document: Mapping[str, Any], regis
     ensemble = ListedEnsemble(document, faults=breaches(document, "model_ensemble", path))
     if ensemble.faults:
         return ensemble
+    try:
+        read_ensemble(path)
+    except ModelError as error:
+        ensemble.faults.append(str(error))
     for member in document["members"]:
         name, file = member["id"], folder / member["onnx"]
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+HIGHEST_FRAMERATE = 100_000
 RAW_SUFFIXES = (".yuv", ".raw")
 
 
@@ -24,6 +26,17 @@ def default_jobs() -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
+
+
+class Number(click.FloatRange):
+    """A float within a range. NaN, which no bound keeps out, and infinity are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; of text too."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 class EncoderOption(click.Option):
@@ -86,7 +99,7 @@ def parse_framerate(text: str) -> Fraction:
     """A frame rate as a fraction; the NTSC decimals become their exact thousand-and-firsts.
 
     Raises:
-        click.BadParameter: not a positive number.
+        click.BadParameter: not a positive number, or one that no video has.
     """
     from fractions import Fraction
 
@@ -94,7 +107,7 @@ def parse_framerate(text: str) -> Fraction:
         rate = Fraction(text)
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
-    if rate <= 0:
+    if not Fraction(1, HIGHEST_FRAMERATE) <= rate <= HIGHEST_FRAMERATE:
         raise click.BadParameter(f"{text!r} is not a frame rate", param_hint="--framerate")
     ntsc = Fraction(round(rate) * 1000, 1001)
     return ntsc if rate != round(rate) and abs(ntsc - rate) < Fraction(1, 1000) else rate

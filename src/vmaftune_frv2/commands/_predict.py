@@ -75,6 +75,7 @@ class _Prober:
     """Encodes the probe and the picks of one source."""
 
     def __init__(self, model: Model, options: Mapping[str, Any]) -> None:
+        from vmaftune_frv2.commands._measuring import say_hdr
         from vmaftune_frv2.commands._sources import open_sources, raw_format
         from vmaftune_frv2.media.ffmpeg import locate
         from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
@@ -93,15 +94,17 @@ class _Prober:
             track=options["video_track"],
         )
         self._source: Source = sources[0]
+        say_hdr(self._source, self._vmaf_model)
 
     def _probe_cell(self) -> Cell:
         probe = self._model.sidecar.probe
         if probe is None:
             from vmaftune_frv2.errors import ModelError
 
+            several = ", ".join(map(str, self._model.sidecar.probes))
+            why = f"has a probe per encoder ({several})" if several else "scores an encode from its own features"
             raise ModelError(
-                f"{self._model.sidecar.id} scores an encode from its own features and pins no probe;"
-                " use it with --features or --corpus"
+                f"{self._model.sidecar.id} {why}, so that no one probe serves; use it with --features or --corpus"
             )
         return probe
 
@@ -156,6 +159,9 @@ def _pick_record(pick: Pick) -> dict[str, Any]:
 def _predict_rows(model: Model, options: Mapping[str, Any]) -> int:
     from vmaftune_frv2.predict.rows import RowPredictions
 
+    if model.sidecar.vmaf_model is None:
+        said = "does not say which VMAF model's scores it learnt; those of the rows may be of another"
+        click.echo(f"Warning: {model.sidecar.id} {said}", err=True)
     whole = options["style"] == "jsonl"
     predictions = RowPredictions(model, options["corpora"], whole)
     if whole:
@@ -165,6 +171,11 @@ def _predict_rows(model: Model, options: Mapping[str, Any]) -> int:
     for encoder, count in predictions.unknown.items():
         click.echo(
             f"{count} rows of {encoder} were scored in the unknown slot, where preset and crf are not looked at",
+            err=True,
+        )
+    if predictions.extrapolated:
+        click.echo(
+            f"{predictions.extrapolated} predictions are extrapolated: training saw no such cell or features",
             err=True,
         )
     for reason, count in predictions.skipped.items():

@@ -150,7 +150,7 @@ def _questions(predictor: Predictor, options: Mapping[str, Any]) -> list[LadderQ
 
 def _heights(predictor: Predictor, options: Mapping[str, Any]) -> list[Rendition]:
     """The source at every height, highest first."""
-    from vmaftune_frv2.commands._measuring import say_if_whole
+    from vmaftune_frv2.commands._measuring import say_hdr, say_if_whole
     from vmaftune_frv2.commands._sources import open_sources, raw_format
     from vmaftune_frv2.media.ffmpeg import locate
     from vmaftune_frv2.media.together import usable_cpus
@@ -171,6 +171,7 @@ def _heights(predictor: Predictor, options: Mapping[str, Any]) -> list[Rendition
     )
     say_if_whole(source, seconds)
     model = predictor.vmaf_model or DEFAULT_MODEL
+    say_hdr(source, model)
     heights = parse_heights(options["ladder"])
     check_heights(heights, source)
     threads = usable_cpus()

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from vmaftune_frv2.commands._emit import emit
-from vmaftune_frv2.commands._measuring import jobs_of, open_one
+from vmaftune_frv2.commands._measuring import jobs_of, open_one, say_hdr
 from vmaftune_frv2.commands._predict_output import (
     HEADERS,
     WORST,
@@ -68,10 +68,12 @@ def run_predict_shots(predictor: Predictor, question: Question, options: Mapping
     """
     ffmpeg, jobs = locate(options["ffmpeg_bin"]), jobs_of(options)
     # A second from the middle is enough to learn how the file is opened; finding the shots counts its frames.
-    source, shots = find_shots(ffmpeg, open_one(ffmpeg, options, 1.0), options["sample_seconds"], jobs)
+    source, model = open_one(ffmpeg, options, 1.0), predictor.vmaf_model or DEFAULT_MODEL
+    say_hdr(source, model)
+    source, shots = find_shots(ffmpeg, source, options["sample_seconds"], jobs)
     click.echo(f"{source.label}: {len(shots)} shots", err=True)
     beside = min(jobs, len(shots))
-    threads, model = max(1, usable_cpus() // beside), predictor.vmaf_model or DEFAULT_MODEL
+    threads = max(1, usable_cpus() // beside)
 
     def one(numbered: tuple[int, Shot]) -> tuple[Pick, ...]:
         number, shot = numbered

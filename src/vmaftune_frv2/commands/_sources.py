@@ -30,13 +30,13 @@ def raw_format(
     """The format of raw sources, None when the options do not describe one.
 
     Raises:
-        click.UsageError: only one of width and height was given.
+        click.UsageError: only one of width and height was given, or the frame rate is none.
     """
+    rate = UPSTREAM_FRAMERATE if framerate is None else parse_framerate(framerate)
     if width is None and height is None:
         return None
     if width is None or height is None:
         raise click.UsageError("--width and --height go together")
-    rate = UPSTREAM_FRAMERATE if framerate is None else parse_framerate(framerate)
     return RawFormat(width, height, pix_fmt or "yuv420p", rate)
 
 

@@ -8,9 +8,19 @@ from typing import Any
 
 import click
 
-from vmaftune_frv2.commands._options import default_jobs, ffmpeg_option, grid_options, raw_options, track_option
+from vmaftune_frv2.commands._options import (
+    Number,
+    default_jobs,
+    ffmpeg_option,
+    grid_options,
+    raw_options,
+    track_option,
+)
 from vmaftune_frv2.errors import InterruptedRunError
 from vmaftune_frv2.host.cli import Host, pass_host
+
+LONGEST_S = 1e6
+"""Days; beyond a few weeks the system's clocks run over."""
 
 
 @click.command(name="corpus")
@@ -18,14 +28,16 @@ from vmaftune_frv2.host.cli import Host, pass_host
 @click.option("--source", "more_sources", multiple=True, metavar="SOURCE", help="A source; repeatable.")
 @raw_options
 @track_option
-@click.option("--duration", type=float, default=0.0, help="Duration in seconds; checked against the frames.")
+@click.option(
+    "--duration", type=Number(min=0), default=0.0, help="Duration in seconds; checked against the frames."
+)
 @grid_options
 @click.option(
     "--extra-params", default="", metavar="ARGS", help="Further ffmpeg encoder arguments, quoted as one."
 )
 @click.option(
     "--sample-clip-seconds",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=0.0,
     help="Use only this many seconds around the middle of each source.",
 )
@@ -54,7 +66,7 @@ from vmaftune_frv2.host.cli import Host, pass_host
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, max=LONGEST_S, min_open=True),
     default=None,
     metavar="SECONDS",
     help="Time limit of one encode or score.  [default: from its duration and encoder]",

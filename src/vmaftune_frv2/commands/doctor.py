@@ -30,7 +30,7 @@ def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
             "python": platform.python_version(),
             "ffmpeg": {"path": ffmpeg.path, "origin": ffmpeg.origin, "version": ffmpeg.version},
             "torch": find_spec("torch") is not None,
-            "checks": [{"name": f.name, "ok": f.ok, "detail": f.detail} for f in findings],
+            "checks": [{"name": f.name, "ok": f.ok, "detail": f.detail, "needed": f.needed} for f in findings],
         }
         click.echo(json.dumps(document, indent=2))
     else:
@@ -40,5 +40,6 @@ def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
             f"training: {'torch is installed' if find_spec('torch') else 'torch is missing (extra: train)'}"
         )
         for finding in findings:
-            click.echo(f"  {'ok     ' if finding.ok else 'MISSING'} {finding.name}: {finding.detail}")
-    return ExitCode.OK if all(f.ok for f in findings) else ExitCode.NEGATIVE
+            state = "ok" if finding.ok else "MISSING" if finding.needed else "without"
+            click.echo(f"  {state:7} {finding.name}: {finding.detail}")
+    return ExitCode.OK if all(f.ok or not f.needed for f in findings) else ExitCode.NEGATIVE

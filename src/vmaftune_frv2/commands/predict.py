@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from vmaftune_frv2.commands._options import ffmpeg_option, grid_options, raw_options, track_option
+from vmaftune_frv2.commands._options import Number, ffmpeg_option, grid_options, raw_options, track_option
 from vmaftune_frv2.commands._predict_checks import check_needs, check_regressor, check_together, given_in
 from vmaftune_frv2.commands._predict_ladder import check_ladder, ladder_options, run_ladder
 from vmaftune_frv2.errors import InterruptedRunError
 
 FORMATS = ("table", "json", "jsonl", "csv")
-PERCENT = click.FloatRange(0, 100)
+PERCENT = Number(0, 100)
 
 
 @click.command(name="predict")
@@ -38,7 +38,7 @@ PERCENT = click.FloatRange(0, 100)
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=0.5,
     show_default=True,
     help="How far above the target a verified pick may lie.",
@@ -51,9 +51,9 @@ PERCENT = click.FloatRange(0, 100)
     help="Most encodes per encoder and preset, the probe among them.",
 )
 @click.option(
-    "--confidence", type=click.FloatRange(0.75, 0.99), help="Pick by the lower edge of the interval, not the mean."
+    "--confidence", type=Number(0.75, 0.99), help="Pick by the lower edge of the interval, not the mean."
 )
-@click.option("--max-bitrate", type=click.FloatRange(min=0, min_open=True), help="Leave out cells above, kbit/s.")
+@click.option("--max-bitrate", type=Number(min=0, min_open=True), help="Leave out cells above, kbit/s.")
 @click.option("--min-vmaf-frame", type=PERCENT, help="Least 5th percentile of the frames' VMAF.")
 @click.option(
     "--pool",
@@ -70,7 +70,7 @@ PERCENT = click.FloatRange(0, 100)
     help="Encode this first; repeatable.  [default: in each encoder, where its typical curve meets the target]",
 )
 @ladder_options
-@click.option("--sample-clip-seconds", type=click.FloatRange(min=0), default=0.0, help="Use only the middle.")
+@click.option("--sample-clip-seconds", type=Number(min=0), default=0.0, help="Use only the middle.")
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
@@ -78,7 +78,7 @@ PERCENT = click.FloatRange(0, 100)
 )
 @click.option(
     "--sample-seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=3.0,
     show_default=True,
     help="Length of each of --samples, and the longest part of a shot that --shots encodes.",

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from vmaftune_frv2.commands._options import Number
 from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_PROBE
 
 MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -76,13 +77,13 @@ MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Nets of the ensemble.")
 @click.option("--epochs", type=click.IntRange(min=1), default=60, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
-@click.option("--lr", type=click.FloatRange(min=0, min_open=True), default=5e-3, show_default=True)
-@click.option("--weight-decay", type=click.FloatRange(min=0), default=1e-4, show_default=True)
+@click.option("--lr", type=Number(min=0, min_open=True), default=5e-3, show_default=True)
+@click.option("--weight-decay", type=Number(min=0), default=1e-4, show_default=True)
 @click.option(
     "--hidden", type=click.IntRange(min=1), default=32, show_default=True, help="Units of a hidden layer."
 )
 @click.option("--depth", type=click.IntRange(min=1), default=2, show_default=True, help="Hidden layers.")
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True)
+@click.option("--dropout", type=Number(0, 1, max_open=True), default=0.0, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="torch device: cpu, cuda, cuda:1.")
 @click.option("--model-id", default="fr_regressor_v2", show_default=True, help="Registry id.")

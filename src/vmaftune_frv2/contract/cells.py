@@ -10,6 +10,8 @@ from vmaftune_frv2.errors import UsageError
 
 UNIVERSAL_ENCODER = "libx264"
 """Its cells serve as probes for every encoder: the cheapest to encode."""
+WIDEST_RANGE = 10_000
+"""Values that a range of crfs may span."""
 FROM_PROBE = "probe"
 FROM_CELL = "cell"
 FEATURE_SOURCES = (FROM_PROBE, FROM_CELL)
@@ -45,7 +47,7 @@ class Cell:
             UsageError: another form, or a cell that cannot run.
         """
         parts = text.split(":")
-        if len(parts) != 3 or not parts[2].isdigit():
+        if len(parts) != 3 or not parts[2].isdecimal():
             raise UsageError(f"{text!r} is not a cell; write ENCODER:PRESET:CRF, as in libx264:medium:28")
         return cls.resolve(parts[0], parts[1], int(parts[2]))
 
@@ -57,7 +59,7 @@ def parse_crfs(texts: Iterable[str]) -> tuple[int, ...]:
         Sorted distinct crfs.
 
     Raises:
-        UsageError: not a number or range, an empty range, or a step below 1.
+        UsageError: not a number or range, an empty or an endless range, or a step below 1.
     """
     crfs: set[int] = set()
     for text in texts:
@@ -70,6 +72,8 @@ def parse_crfs(texts: Iterable[str]) -> tuple[int, ...]:
         start = numbers[0]
         stop = numbers[1] if len(numbers) > 1 else start
         step = numbers[2] if len(numbers) > 2 else 1
+        if stop - start > WIDEST_RANGE:
+            raise UsageError(f"--crf {text!r}: no encoder has so many values")
         if step < 1 or stop < start:
             raise UsageError(f"--crf {text!r}: a range runs upwards, START:STOP[:STEP] with STEP >= 1")
         crfs.update(range(start, stop + 1, step))

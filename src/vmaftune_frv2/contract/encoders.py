@@ -92,8 +92,13 @@ class Encoder:
         """``crf`` if the encoder takes it.
 
         Raises:
-            UsageError: outside ``crf_min..crf_max``.
+            UsageError: outside ``crf_min..crf_max``, or these are no integers, as of a plugin's broken entry.
         """
+        if not all(isinstance(end, int) for end in (self.crf_min, self.crf_max)):
+            raise UsageError(
+                f"{self.name} cannot be used: crf_min is {self.crf_min!r}, crf_max {self.crf_max!r}, and both must"
+                " be integers; the plugin that registers it has to be mended"
+            )
         if not self.crf_min <= crf <= self.crf_max:
             raise UsageError(f"crf {crf} is outside {self.name}'s range {self.crf_min}..{self.crf_max}")
         return crf

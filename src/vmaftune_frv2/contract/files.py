@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,18 +68,41 @@ def dump_json(document: dict[str, Any]) -> bytes:
     return (json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
-def read_json(path: Path, refusal: type[TuneError] = ModelError) -> dict[str, Any]:
+def read_json(path: Path, refusal: type[TuneError] = ModelError, finite: bool = True) -> dict[str, Any]:
     """A JSON object from a file.
 
+    Args:
+        path: of the file.
+        refusal: what is raised.
+        finite: whether to refuse numbers that are NaN or infinite, which strict JSON has not; they are named.
+
     Raises:
-        TuneError: a ``refusal``: it cannot be read or is no object.
+        TuneError: a ``refusal``: it cannot be read, is no object, or holds what is no number.
     """
     try:
         document = json.loads(path.read_bytes())
+        wrong = next(_not_finite(document, ""), None) if finite else None
     except OSError as error:
         raise refusal(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise refusal(f"{path}: not JSON: {error}") from error
+    except RecursionError as error:
+        raise refusal(f"{path}: nested too deeply") from error
     if not isinstance(document, dict):
         raise refusal(f"{path}: not a JSON object")
+    if wrong is not None:
+        raise refusal(f"{path}: {wrong}; restore the file or make it anew")
     return document
+
+
+def _not_finite(value: Any, where: str) -> Iterator[str]:
+    """What is said of each number in a document that no float can hold, by the path of its key."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _not_finite(inner, f"{where}.{key}" if where else str(key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _not_finite(inner, f"{where}[{index}]")
+    elif isinstance(value, (int, float)) and not abs(value) <= sys.float_info.max:
+        shown = value if isinstance(value, float) else "too large"
+        yield f"{where} is {shown}, not a finite number"

@@ -14,14 +14,11 @@ from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.complexity import COMPLEXITY
 from vmaftune_frv2.contract.encoders import ENCODERS
-from vmaftune_frv2.contract.features import FeatureScaler
+from vmaftune_frv2.contract.features import FAR, FeatureScaler
 from vmaftune_frv2.errors import ModelError
 
 LEVELS = (50.0, 60.0, 70.0, 80.0, 85.0, 90.0, 93.0, 95.0, 97.0)
 """VMAF levels that are learnt."""
-FAR = 4.0
-"""Standard deviations from the training mean beyond which a source is taken for one at that distance."""
-
 Vector = NDArray[np.float64]
 
 
@@ -51,6 +48,7 @@ class FirstCrf:
         weights = self.weights.get(encoder)
         if weights is None:
             return None
+        # A source beyond is taken for one at that distance.
         scaled = np.clip(self.scaler.transform(complexity), -FAR, FAR)
         ordinal = ENCODERS.get(encoder).preset_ordinal(preset)
         levels = np.minimum.accumulate(weights @ np.concatenate([scaled, [ordinal, 1.0]]))
@@ -75,13 +73,16 @@ class FirstCrf:
 
         Raises:
             KeyError: something is missing.
+            ValueError: a number is none.
             ModelError: the features or levels are not those of this version.
         """
         if tuple(document["feature_order"]) != COMPLEXITY or tuple(document["levels"]) != LEVELS:
             raise ModelError("first_crf is of other features or levels than this version's; train anew")
-        scaler = FeatureScaler(tuple(document["feature_mean"]), tuple(document["feature_std"]))
+        scaler = FeatureScaler.read(document, COMPLEXITY)
         shape = (len(LEVELS), len(COMPLEXITY) + 2)
         weights = {name: np.asarray(rows, dtype=np.float64) for name, rows in document["weights"].items()}
         if any(rows.shape != shape for rows in weights.values()):
             raise ModelError(f"first_crf: every encoder takes weights of {shape[0]} by {shape[1]}")
+        if not all(np.isfinite(rows).all() for rows in weights.values()):
+            raise ModelError("first_crf: a weight is not a finite number")
         return cls(scaler, weights, document.get("figures", {}))

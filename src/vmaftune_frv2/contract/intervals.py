@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.descriptor import OF_SOURCE
+from vmaftune_frv2.contract.features import finite
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 """Nominal coverages that quantiles are kept for."""
@@ -80,12 +81,19 @@ class Intervals:
         """The inverse of ``to_json``.
 
         Raises:
-            ValueError: written with other levels.
+            ValueError: written with other levels, or a number is none: quantiles are not negative, and rise.
             KeyError: something is missing.
         """
         if tuple(document["levels"]) != LEVELS:
             raise ValueError("intervals were written with other levels")
-        return cls(document["weights"], document["quantiles"], float(document.get("floor", 0.0)))
+        weights, quantiles = document["weights"], document["quantiles"]
+        finite(weights.values(), "weights of intervals")
+        for encoder in {ALL, *quantiles}:
+            values = finite(quantiles[encoder], f"quantiles of {encoder}")
+            if len(values) != len(LEVELS) or values[0] < 0.0 or list(values) != sorted(values):
+                raise ValueError(f"quantiles of {encoder} must be one per level, rising from 0 or more")
+        (floor,) = finite([document.get("floor", 0.0)], "floor of intervals")
+        return cls(weights, quantiles, max(floor, 0.0))
 
 
 def score_covariates(mean: Vector, spread: Vector) -> dict[str, Vector]:

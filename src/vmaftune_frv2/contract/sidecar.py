@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vmaftune_frv2.contract.anchor import SCORE_MAX
 from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_CELL, FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import CodecBlock, block_of_layout
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
-from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler
+from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler, finite
 from vmaftune_frv2.contract.files import read_json
 from vmaftune_frv2.contract.full_features import FULL_FEATURES
 from vmaftune_frv2.contract.intervals import ANCHORED_COVARIATES, BOUNDED_COVARIATES, Intervals
@@ -135,7 +136,7 @@ def read_sidecar(path: Path) -> Sidecar:
     """Reads a sidecar, ours or upstream's.
 
     Raises:
-        ModelError: unreadable, a key missing, or a feature order that is not the canonical-6.
+        ModelError: unreadable, a key missing, a number that is none, or a feature order that nobody knows.
     """
     document = read_json(path)
     try:
@@ -150,11 +151,7 @@ def _from_json(document: Mapping[str, Any]) -> Sidecar:
     order = tuple(document["feature_order"])
     if order not in FEATURE_ORDERS:
         raise ModelError(f"feature order is {', '.join(order)}, not {', '.join(CANONICAL6)}")
-    scaler = FeatureScaler(
-        tuple(float(v) for v in document["feature_mean"]), tuple(float(v) for v in document["feature_std"])
-    )
-    if len(scaler.mean) != len(order) or len(scaler.std) != len(order) or not all(s > 0 for s in scaler.std):
-        raise ModelError("feature_mean and feature_std must hold one number per feature, std above 0")
+    scaler = FeatureScaler.read(document, order)
     block = None
     if document.get("codec_aware"):
         vocab, version = tuple(document["encoder_vocab"]), int(document["encoder_vocab_version"])
@@ -169,6 +166,8 @@ def _from_json(document: Mapping[str, Any]) -> Sidecar:
         known = ANCHORED_COVARIATES if anchor["pad"] is None else (*ANCHORED_COVARIATES, *BOUNDED_COVARIATES)
         if not intervals.weigh_only(known):
             raise ModelError("its intervals are of another version; train it again with train-v2 --anchored")
+    if anchor and anchor["pad"] is not None and not 0.0 < anchor["pad"] <= SCORE_MAX:
+        raise ModelError(f"the anchor's pad is {anchor['pad']}, which is no number of VMAF points")
     return Sidecar(
         id=str(document["id"]),
         onnx=str(document["onnx"]),
@@ -191,9 +190,25 @@ def _from_json(document: Mapping[str, Any]) -> Sidecar:
         vmaf_model=document.get("vmaf_model"),
         smoke=bool(document.get("smoke", document.get("training", {}).get("smoke", False))),
         gate=document.get("gate", {}),
-        cells=document.get("cells", {}),
+        cells=_cells(document.get("cells", {})),
         training=document.get("training", {}),
     )
+
+
+def _cells(seen: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    """What training saw, as it stands.
+
+    Raises:
+        ValueError: the range of an encoder's crf is none, or a typical curve is no [crf, VMAF] points.
+    """
+    for encoder, each in seen.items():
+        low, high = finite((each["crf_min"], each["crf_max"]), f"cells.{encoder}")
+        if low > high:
+            raise ValueError(f"cells.{encoder} was seen from crf {low:g} to {high:g}, which is no range")
+        for preset, points in (each.get("typical") or {}).items():
+            for crf, vmaf in points:
+                finite((crf, vmaf), f"cells.{encoder}.typical.{preset}")
+    return seen
 
 
 def _first_crf(document: Mapping[str, Any]) -> FirstCrf:

@@ -13,12 +13,13 @@ from typing import Any, cast
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS, Encoder, EncoderTable
 from vmaftune_frv2.contract.rows import FULL_FEATURES, VARIABLE_FRAME_RATE, VIDEO_TRACK, Row, empty_row
+from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.media.encode import encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import EncoderProbe, FFmpeg, probe_encoder
 from vmaftune_frv2.media.models import default_vmaf_model
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.trial import try_parameters
-from vmaftune_frv2.media.vmaf import libvmaf_version
+from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, libvmaf_version, takes_pictures
 
 
 @dataclass(frozen=True)
@@ -201,8 +202,9 @@ def make_plan(
         The plan, in which every preset is the one that really runs, and the presets that changed.
 
     Raises:
-        UsageError: ffmpeg lacks an encoder, or further parameters change size, range, rate or number of frames.
-        InputError: a source is too deep for an encoder.
+        UsageError: ffmpeg lacks an encoder, further parameters change size, range, rate or number of frames, or
+            ``vmaf_model`` is no name of a model.
+        InputError: a source is too deep for an encoder, or too small for the VMAF model.
         ToolError: an encoder or the VMAF model does not work.
     """
     versions: dict[str, str | None] = {}
@@ -216,8 +218,9 @@ def make_plan(
         probe = _tried(ffmpeg, cast(Hashable, ffmpeg.runner), encoder, preset)
         versions[encoder_name] = probe.version
         runs_as[encoder_name, preset] = probe.preset
-    models = {vmaf_model or default_vmaf_model(source.height) for source in sources}
-    (vmaf_version,) = {_libvmaf(ffmpeg, cast(Hashable, ffmpeg.runner), model) for model in models}
+    (vmaf_version,) = {
+        _scoring_version(ffmpeg, source, vmaf_model or default_vmaf_model(source.height)) for source in sources
+    }
     tools = Toolchain(ffmpeg.version, vmaf_version, tuple(sorted(versions.items())))
     real = tuple(
         dict.fromkeys(dataclasses.replace(cell, preset=runs_as[cell.encoder, cell.preset]) for cell in cells)
@@ -231,6 +234,23 @@ def _first(cells: Sequence[Cell], encoder: str) -> Cell:
     return next(cell for cell in cells if cell.encoder == encoder)
 
 
+def _scoring_version(ffmpeg: FFmpeg, source: Source, model: str) -> str:
+    """The version of the libvmaf that scores a source with a model, tried on pictures of the source's size.
+
+    Raises:
+        InputError: the source is too small for the model.
+        ToolError: the model does not work.
+    """
+    runner = cast(Hashable, ffmpeg.runner)
+    version = _libvmaf(ffmpeg, runner, model)
+    if not _takes(ffmpeg, runner, model, source.width, source.height):
+        raise InputError(
+            f"{source.label}: {source.width}x{source.height} is too small for VMAF model {model}; leave it out,"
+            f" or choose another --vmaf-model: {DEFAULT_MODEL} takes any size"
+        )
+    return version
+
+
 # A question about a source plans anew for every encode; what this build can do stays as it is meanwhile.
 # Binaries compare without their runner, which is part of the key for that reason.
 @cache
@@ -241,3 +261,8 @@ def _tried(ffmpeg: FFmpeg, runner: Hashable, encoder: Encoder, preset: str) -> E
 @cache
 def _libvmaf(ffmpeg: FFmpeg, runner: Hashable, model: str) -> str:
     return libvmaf_version(ffmpeg, model)
+
+
+@cache
+def _takes(ffmpeg: FFmpeg, runner: Hashable, model: str, width: int, height: int) -> bool:
+    return takes_pictures(ffmpeg, model, width, height)

@@ -14,7 +14,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from vmaftune_frv2.contract.rowcheck import Violation, check_line
+from vmaftune_frv2.contract.row_rules import Violation
+from vmaftune_frv2.contract.rowcheck import check_line
 from vmaftune_frv2.contract.rows import Row
 from vmaftune_frv2.corpus.blocks import Block, read_blocks
 from vmaftune_frv2.errors import InputError
@@ -45,7 +46,10 @@ class Fault:
     @property
     def summary(self) -> str:
         """What is wrong, for counting lines."""
-        return "not JSON" if self.error else "breaks the row contract (vmaf-tune validate says how)"
+        if self.error:
+            return "not JSON"
+        unread = next((str(each) for each in self.violations if each.key == "schema_version"), None)
+        return unread or "breaks the row contract (vmaf-tune validate says how)"
 
 
 def corpus_files(paths: Iterable[Path]) -> list[Path]:

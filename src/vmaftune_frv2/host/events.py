@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from vmaftune_frv2.contract.rows import CORPUS_ROW_KEYS, FULL_FEATURES, Row, dumps
+from vmaftune_frv2.contract.rows import CORPUS_ROW_KEYS, FULL_FEATURES, Row, dumps, loads
 from vmaftune_frv2.corpus.plan import Plan
 from vmaftune_frv2.corpus.sweep import Summary
 from vmaftune_frv2.host.plugins import Plugins
@@ -51,15 +51,16 @@ class HookEvents:
                     )
                     continue
                 try:
-                    dumps({key: value})
-                except (ValueError, TypeError) as error:
+                    dumps({key: _wrapped(value)})
+                    plain = loads(dumps({key: value}))[key]  # which the plugin has no hand on any more
+                except (ValueError, TypeError, RecursionError) as error:
                     self._plugins.warn_once(name, key, f"would add {key}, which is not strict JSON: {error}")
                     continue
-                row[key] = value
+                row[key] = plain
 
     def veto(self, row: Row) -> list[str]:
-        """Collects the reasons of every plugin that refuses the row."""
-        answers = self._plugins.each("vmaftune_check_row", _reasons, row=row)
+        """Collects the reasons of every plugin that refuses the row; our own check does where it cannot check."""
+        answers = self._plugins.each("vmaftune_check_row", _reasons, _cannot_check, row=row)
         return [f"{name}: {reason}" for name, reasons in answers for reason in reasons]
 
     def cell_done(self, row: Row) -> None:
@@ -69,6 +70,22 @@ class HookEvents:
     def finished(self, summary: Summary) -> None:
         """Passes on the counts."""
         self._plugins.tell("vmaftune_sweep_finished", summary=dataclasses.asdict(summary))
+
+
+MARGIN = 32
+"""Levels of nesting that a row may be wrapped in where it is written."""
+
+
+def _wrapped(value: Any) -> Any:
+    """A value as deep as it may lie in a file."""
+    for _ in range(MARGIN):
+        value = [value]
+    return value
+
+
+def _cannot_check(error: BaseException) -> list[str]:
+    """The reason to refuse a row that our own check cannot check: nobody knows whether it is true."""
+    return [f"the row cannot be checked: {type(error).__name__}: {error}"]
 
 
 def _reasons(answer: Any) -> list[str]:

@@ -6,7 +6,7 @@ import copy
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,26 +46,39 @@ class Plugins:
     _warned: set[tuple[str, str]] = field(default_factory=set)
 
     def each(
-        self, hook: str, read: Callable[[Any], Any] = lambda answer: answer, **arguments: Any
+        self,
+        hook: str,
+        read: Callable[[Any], Any] = lambda answer: answer,
+        instead: Callable[[BaseException], Any] | None = None,
+        **arguments: Any,
     ) -> Iterator[tuple[str, Any]]:
         """Calls every implementation of a hook; one that raises is named in one warning and passed over.
 
         Args:
             hook: its name.
             read: turns an answer into what is yielded; raises for one of the wrong kind.
+            instead: what our own implementation is taken to have said where it fails; others are passed over.
             arguments: of the hook.
 
         Yields:
             Plugin name and what its implementation returned, last registered first.
         """
         for impl in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
+            own = impl.plugin_name == BUILTIN_NAME
             try:
-                given = (copy.deepcopy(arguments[n]) if n == "row" else arguments[n] for n in impl.argnames)
-                answer = read(impl.function(*given))
+                answer = read(impl.function(*(self._given(arguments, name, own) for name in impl.argnames)))
             except (Exception, SystemExit) as error:
-                self.warn_once(impl.plugin_name, hook, f"failed in {hook}: {type(error).__name__}: {error}")
+                if own and instead is not None:
+                    yield impl.plugin_name, instead(error)
+                else:
+                    self.warn_once(impl.plugin_name, hook, f"failed in {hook}: {type(error).__name__}: {error}")
                 continue
             yield impl.plugin_name, answer
+
+    @staticmethod
+    def _given(arguments: Mapping[str, Any], name: str, own: bool) -> Any:
+        """An argument for an implementation; rows are copied for those that are not our own."""
+        return copy.deepcopy(arguments[name]) if name == "row" and not own else arguments[name]
 
     def warn_once(self, plugin: str, about: str, message: str) -> None:
         """Warns of a plugin, once per plugin and subject."""

@@ -8,18 +8,25 @@ from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.contract.features import CANONICAL6
 from vmaftune_frv2.errors import TuneError
 from vmaftune_frv2.media.ffmpeg import FFmpeg, probe_encoder
-from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, libvmaf_version
-
-MODELS = (DEFAULT_MODEL, "vmaf_4k_v0.6.1", "vmaf_v0.6.1neg")
+from vmaftune_frv2.media.models import MODELS, V1_MODELS
+from vmaftune_frv2.media.vmaf import libvmaf_version
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was tried."""
+    """One thing that was tried.
+
+    Args:
+        name: what.
+        ok: whether it works.
+        detail: its version, or why it does not work.
+        needed: whether an ffmpeg without it lacks something; few builds have VMAF v1 yet.
+    """
 
     name: str
     ok: bool
     detail: str
+    needed: bool = True
 
 
 def check_up(ffmpeg: FFmpeg, table: EncoderTable = ENCODERS) -> list[Finding]:
@@ -32,15 +39,16 @@ def check_up(ffmpeg: FFmpeg, table: EncoderTable = ENCODERS) -> list[Finding]:
             findings.append(Finding(encoder.name, False, _first_line(error)))
         else:
             findings.append(Finding(encoder.name, True, f"version {probe.version or 'unknown'}"))
-    for model in MODELS:
-        try:
-            version = libvmaf_version(ffmpeg, model)
-        except TuneError as error:
-            findings.append(Finding(f"libvmaf {model}", False, _first_line(error)))
-        else:
-            detail = f"libvmaf {version}, features {' '.join(CANONICAL6)}"
-            findings.append(Finding(f"libvmaf {model}", True, detail))
-    return findings
+    return findings + [_try_model(ffmpeg, model, use) for model, use in {**MODELS, **V1_MODELS}.items()]
+
+
+def _try_model(ffmpeg: FFmpeg, model: str, use: str) -> Finding:
+    name, needed = f"libvmaf {model}", model in MODELS
+    try:
+        version = libvmaf_version(ffmpeg, model)
+    except TuneError as error:
+        return Finding(name, False, f"{use}: {_first_line(error)}", needed)
+    return Finding(name, True, f"{use}; libvmaf {version}, features {' '.join(CANONICAL6)}", needed)
 
 
 def _first_line(error: Exception) -> str:

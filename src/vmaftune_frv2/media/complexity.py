@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import statistics
 from collections.abc import Sequence
@@ -70,12 +71,15 @@ def measure_complexity(
         for key, values in one.items():
             frames.setdefault(key, []).extend(values)
     interpolated, motion = frames.pop("interpolation_psnr"), frames.pop("motion2")
-    return {
+    complexity = {
         **{key: statistics.fmean(values) for key, values in frames.items()},
         "motion2": statistics.fmean(motion),
         "motion2_std": statistics.pstdev(motion),
         "interpolation_psnr": statistics.median(interpolated),
     }
+    if not all(map(math.isfinite, complexity.values())):
+        raise ToolError(f"ffmpeg gives no number for how hard {parts[0].label} is to encode")
+    return complexity
 
 
 def _measure(ffmpeg: FFmpeg, source: Source, budget: int, threads: int) -> dict[str, list[float]]:
@@ -93,9 +97,12 @@ def _measure(ffmpeg: FFmpeg, source: Source, budget: int, threads: int) -> dict[
         for copy, log in zip(COPIES, logs, strict=True):
             frames = json.loads(log.read_text(encoding="utf-8"))["frames"]
             metrics = [frame["metrics"] for n, frame in enumerate(frames) if n % RUN >= AVERAGED - 1]
-            for name in (*RATIOS, "vmaf"):
-                found[f"{copy}_{name}"] = [read_metric(m, name) for m in metrics]
-            found["motion2"] = [read_metric(m, "motion2") for m in metrics]
+            try:
+                for name in (*RATIOS, "vmaf"):
+                    found[f"{copy}_{name}"] = [read_metric(m, name) for m in metrics]
+                found["motion2"] = [read_metric(m, "motion2") for m in metrics]
+            except KeyError as error:
+                raise ToolError(f"libvmaf's log of {source.label} has no {error.args[0]}") from error
         found["interpolation_psnr"] = _interpolation(folder / _PSNR_LOG)
     return found
 

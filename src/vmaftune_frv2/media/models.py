@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
+from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, PHONE
 
 UHD_MODEL = "vmaf_4k_v0.6.1"
 UHD_HEIGHT = 2160
+MODELS = {
+    DEFAULT_MODEL: "HD television",
+    UHD_MODEL: "4K television",
+    "vmaf_v0.6.1neg": "NEG: no gain from enhancement",
+    "vmaf_4k_v0.6.1neg": "4K, NEG",
+    DEFAULT_MODEL + PHONE: "phones",
+}
+"""What libvmaf has had since version 2, by the name that ``--vmaf-model`` takes."""
+V1_MODELS = {
+    "vmaf_v1.0.16_3d0h": "v1, from 3 heights away",
+    "vmaf_v1.0.16_5d0h": "v1, from 5 heights away",
+    "vmaf_v1.0.16_1d5h_2160": "v1, 2160 rows, from 1.5 heights away",
+    "vmaf_v1.0.16_3d0h_2160": "v1, 2160 rows, from 3 heights away",
+    "vmaf_v1.0.16_hfr_3d0h": "v1, high frame rates, from 3 heights away",
+    "vmaf_v1.0.16_hfr_5d0h": "v1, high frame rates, from 5 heights away",
+    "vmaf_v1.0.16_hfr_1d5h_2160": "v1, high frame rates, 2160 rows, from 1.5 heights away",
+    "vmaf_v1.0.16_hfr_3d0h_2160": "v1, high frame rates, 2160 rows, from 3 heights away",
+}
+"""VMAF v1, which not every build has."""
 
 
 def default_vmaf_model(height: int) -> str:

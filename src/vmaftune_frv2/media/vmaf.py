@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import json
+import math
+import re
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vmaftune_frv2.contract.features import CANONICAL6, read_metric
-from vmaftune_frv2.errors import ToolError
+from vmaftune_frv2.errors import ToolError, UsageError
 from vmaftune_frv2.media.extractors import usable_extractors
 from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg, file_url
 from vmaftune_frv2.media.probe import muxed_frames
-from vmaftune_frv2.media.process import scratch_dir
+from vmaftune_frv2.media.process import Completed, scratch_dir
 from vmaftune_frv2.media.source import Source, scale_filter
 
 DEFAULT_MODEL = "vmaf_v0.6.1"
+PHONE = ":enable_transform=true"
+"""What makes a phone model of a model that has a transform, as libvmaf spells it."""
+TRANSFORMED = ("vmaf_v0.6.1", "vmaf_v0.6.1neg", "vmaf_float_v0.6.1", "vmaf_float_v0.6.1neg")
+"""Models with a transform. libvmaf takes the option with any other too, and scores as if it were not there."""
+ROOMY = 512
+"""Side of a square picture that no model and no extractor finds too small."""
+_NAME = re.compile(r"[A-Za-z0-9_.]+")
 _LOG = "vmaf.json"
 _PAIR_BY_NUMBER = "settb=AVTB,setpts=N"
 _FEATURES = "name=adm|name=vif|name=motion"
+_DEBUG = r"\:debug=true"
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,25 @@ class Scored:
     seconds: float
 
 
+def model_option(model: str) -> str:
+    """A VMAF model as libvmaf's filter takes it.
+
+    Args:
+        model: ``version`` of a model of libvmaf; with ``PHONE`` behind it, its variant for phones.
+
+    Raises:
+        UsageError: no such name, or a phone model of a model that has none.
+    """
+    name, transform = model.removesuffix(PHONE), model.endswith(PHONE)
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{model!r} is no VMAF model; write a name, as vmaf_v1.0.16_3d0h, or vmaf_v0.6.1{PHONE} for phones"
+        )
+    if transform and name not in TRANSFORMED:
+        raise UsageError(f"VMAF model {name} has no variant for phones; {', '.join(TRANSFORMED)} have")
+    return f"version={model}".replace(":", r"\:")
+
+
 def score_argv(
     distorted: Path | Source,
     source: Source,
@@ -54,17 +84,21 @@ def score_argv(
 
     Both legs are renumbered frame by frame, brought to one pixel format and labelled alike. The first
     output counts the frames of the encode, the second holds the pairs. The plain features are named,
-    because NEG models compute variants of them only. ``extractors`` are further ones to run; with any, or
+    because NEG and v1 models compute variants of them. ``extractors`` are further ones to run; with any, or
     with an empty sequence, ``motion`` is logged too. ``rescale`` brings ``distorted`` to the source's size.
+
+    Raises:
+        UsageError: ``model`` is no name of a model.
     """
     # Labels that differ would make ffmpeg convert one side on the way into libvmaf.
     leg = f"{_PAIR_BY_NUMBER},format={pix_fmt},setparams=range=tv:colorspace=bt709"
     full_range = "setparams=range=pc," if source.full_range else ""
-    features = "|".join((_FEATURES, *(f"name={name}" for name in extractors or ())))
-    # An option of the feature cannot say it: the model's own motion extractor is the one that runs.
-    motion = "" if extractors is None else r"\:motion.debug=true"
+    # Where the model's own motion extractor is the plain one it is the one that runs, and only the model can
+    # tell it something; a v1 model's is another one beside it.
+    debug = ("", "") if extractors is None else (_DEBUG, r"\:motion.debug=true")
+    features = "|".join((_FEATURES + debug[0], *(f"name={name}" for name in extractors or ())))
     vmaf = (
-        f"libvmaf=model='version={model}{motion}':feature='{features}'"
+        f"libvmaf=model='{model_option(model)}{debug[1]}':feature='{features}'"
         f":log_fmt=json:log_path={_LOG}:n_threads={threads}:shortest=1"
     )
     if isinstance(distorted, Path):
@@ -114,22 +148,22 @@ def parse_log(payload: Mapping[str, Any], seconds: float) -> Scored:
     """Reads a libvmaf JSON log, whichever spelling of the features it uses.
 
     Raises:
-        ToolError: no frames, or a frame without VMAF or one of the canonical-6.
+        ToolError: no frames, or a frame without a number for VMAF or one of the canonical-6.
     """
     frames = payload.get("frames") or []
     if not frames:
         raise ToolError("libvmaf scored no frames")
     try:
         metrics = [frame["metrics"] for frame in frames]
-        return Scored(
-            features={feature: [read_metric(m, feature) for m in metrics] for feature in CANONICAL6},
-            vmaf=[float(m["vmaf"]) for m in metrics],
-            version=str(payload.get("version", "")),
-            payload=payload,
-            seconds=seconds,
-        )
+        found = {name: [read_metric(m, name) for m in metrics] for name in (*CANONICAL6, "vmaf")}
     except KeyError as error:
         raise ToolError(f"libvmaf's log has no {error.args[0]}") from error
+    for name, values in found.items():
+        for number, value in enumerate(values):
+            if not math.isfinite(value):
+                raise ToolError(f"libvmaf gives {value} as {name} of frame {number}")
+    vmaf = found.pop("vmaf")
+    return Scored(found, vmaf, str(payload.get("version", "")), payload, seconds)
 
 
 def score(
@@ -185,16 +219,37 @@ def libvmaf_version(ffmpeg: FFmpeg, model: str = DEFAULT_MODEL) -> str:
     """The version of the libvmaf in an ffmpeg; also shows that it knows the model and gives the canonical-6.
 
     Raises:
-        ToolError: it does not.
+        UsageError: ``model`` is no name of a model.
+        ToolError: libvmaf does not know it, or gives no score.
     """
     with scratch_dir(None, "vmaf-version-") as folder:
-        pattern = ["-f", "lavfi", "-i", "testsrc2=size=128x128:rate=25:duration=0.08"]
-        argv = ["-hide_banner", "-nostdin", "-v", "error", *pattern, *pattern]
-        graph = f"[0:v][1:v]libvmaf=model='version={model}':feature='{_FEATURES}':log_fmt=json:log_path={_LOG}"
-        done = ffmpeg.run(
-            [*argv, "-filter_complex", graph, "-f", "null", "-"], cwd=folder, timeout=PROBE_TIMEOUT_S
-        )
+        done = _score_pattern(ffmpeg, model, ROOMY, ROOMY, folder)
         log = folder / _LOG
         if not done.ok or not log.is_file():
             raise ToolError(done.describe(f"libvmaf cannot score with model {model!r}"))
         return parse_log(json.loads(log.read_text(encoding="utf-8")), done.seconds).version
+
+
+def takes_pictures(ffmpeg: FFmpeg, model: str, width: int, height: int) -> bool:
+    """Whether a model that works scores pictures of this size: v1 models refuse small ones, or crash on them.
+
+    Raises:
+        ToolError: ffmpeg was killed, which says nothing about the size.
+    """
+    width, height = min(width, ROOMY), min(height, ROOMY)
+    if width == height == ROOMY:
+        return True
+    with scratch_dir(None, "vmaf-size-") as folder:
+        done = _score_pattern(ffmpeg, model, width, height, folder)
+        if done.returncode == -signal.SIGKILL:
+            raise ToolError(done.describe(f"trying VMAF model {model} was cut short"))
+        return done.ok and (folder / _LOG).is_file()
+
+
+def _score_pattern(ffmpeg: FFmpeg, model: str, width: int, height: int, folder: Path) -> Completed:
+    """Scores two pictures of a test pattern against themselves; the log lies in ``folder``."""
+    pattern = ("-f", "lavfi", "-i", f"testsrc2=size={width}x{height}:rate=25:duration=0.08")
+    vmaf = f"libvmaf=model='{model_option(model)}':feature='{_FEATURES}':log_fmt=json:log_path={_LOG}"
+    graph = f"[0:v]split[a][b];[a][b]{vmaf}"
+    argv = ("-hide_banner", "-nostdin", "-v", "error", *pattern, "-filter_complex", graph, "-f", "null", "-")
+    return ffmpeg.run(argv, cwd=folder, timeout=PROBE_TIMEOUT_S)

@@ -8,20 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vmaftune_frv2.contract.anchor import AnchorSpace
+from vmaftune_frv2.contract.anchor import SCORE_MAX, AnchorSpace
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
+from vmaftune_frv2.contract.features import FAR
 from vmaftune_frv2.contract.intervals import Intervals, anchored_covariates
-from vmaftune_frv2.contract.sidecar import SCORE, Sidecar
+from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE, Sidecar
 from vmaftune_frv2.errors import ModelError
-from vmaftune_frv2.predict.session import find_model, open_session
+from vmaftune_frv2.predict.session import find_model, open_session, require_numbers
 
 Vector = NDArray[np.float64]
 PERCENT = 100.0
 """Log bits per pixel enter the interval's covariates in hundredths."""
-FAR = 4.0
-"""Standard deviations from the training mean beyond which a descriptor counts as unlike training."""
+LOG_BPP_RANGE = (-30.0, 10.0)
+"""No encode has fewer or more bits per pixel."""
 LENGTH, LENGTH_REACH = DESCRIPTOR.index("log_frames"), 1.0
 """Training clips last about a second; what their lengths teach says nothing of a film a hundred times as long."""
 
@@ -97,6 +98,9 @@ class Anchored:
 
         Returns:
             [N] predictions and [N] typical errors, 0 at the measured cell itself.
+
+        Raises:
+            ModelError: what the net gives cannot be.
         """
         count = len(cells)
         anchor = point.value(str(self.sidecar.quantity))
@@ -108,6 +112,8 @@ class Anchored:
             self.block.matrix(cells),
             np.full(count, self.space.enter(anchor), dtype=np.float32),
         ).astype(np.float64)
+        low, high = LOG_BPP_RANGE if self.sidecar.quantity == LOG_BITS_PER_PIXEL else (-1.0, SCORE_MAX + 1.0)
+        require_numbers(members, low, high, self.sidecar.id, str(self.sidecar.quantity))
         mean, spread = members.mean(axis=0), members.std(axis=0)
         bounded = self.sidecar.anchor_pad is not None
         scale = 1.0 if bounded else PERCENT

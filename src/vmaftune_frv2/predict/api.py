@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Sequence
 from os import PathLike, fspath
 
@@ -9,8 +11,9 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.grid import candidate_grid
 from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.ffmpeg import locate
+from vmaftune_frv2.media.models import model_warning
 from vmaftune_frv2.media.probe import open_source
-from vmaftune_frv2.media.source import RawFormat
+from vmaftune_frv2.media.source import RawFormat, Source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
 from vmaftune_frv2.predict.answer import Answer, Question, answer
@@ -35,6 +38,8 @@ def predict_source(
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> Answer:  # fmt: skip
     """Probes a source and predicts VMAF and bitrate of every candidate cell; with a target, picks and verifies.
+
+    A ``UserWarning`` says where an HDR source is judged as if it were SDR.
 
     Args:
         source: path of a video; all of it is encoded, unless parts of it are asked for.
@@ -73,6 +78,7 @@ def predict_source(
         max_kbps, probes=tuple(Cell.parse(str(probe)) for probe in probes),
     )  # fmt: skip
     _check(question, pool, samples, sample_clip_seconds, sample_seconds)
+    _check_raw(raw, jobs)
     seconds = sample_seconds if samples else sample_clip_seconds
     measuring = _measuring(predictor, fspath(source), raw, video_track, pool, ffmpeg, samples, seconds, jobs)
     return answer(predictor, measuring, question, on_step)
@@ -88,19 +94,48 @@ def _check(question: Question, pool: str, samples: int, middle: float, sample_se
     wanting = (question.verify, *(v is not None for v in (confidence, question.max_kbps, question.min_frame)))
     for wrong, why in (
         (pool not in CLIP_POOLS, f"pool is one of {', '.join(CLIP_POOLS)}, not {pool!r}"),
-        (target is not None and not 0 <= target <= 100, f"target {target}: VMAF runs from 0 to 100"),
+        *(
+            (value is not None and not 0 <= value <= 100, f"{name} {value}: VMAF runs from 0 to 100")
+            for name, value in (("target", target), ("min_frame", question.min_frame))
+        ),
         (target is None and any(wanting), "verify, confidence, max_kbps and min_frame need a target"),
         (
             confidence is not None and not 0.75 <= confidence <= 0.99,
             f"confidence {confidence} is not in 0.75..0.99",
         ),
         (confidence is not None and question.verify, "verify picks by what it measured; leave out confidence"),
-        (question.tolerance < 0 or question.max_encodes < 1, "tolerance is at least 0, max_encodes at least 1"),
-        (samples < 0 or middle < 0 or sample_seconds <= 0, "parts of a source have a positive length"),
+        (
+            not 0 <= question.tolerance < math.inf or question.max_encodes < 1,
+            "tolerance is at least 0, max_encodes at least 1",
+        ),
+        (
+            question.max_kbps is not None and not 0 < question.max_kbps < math.inf,
+            f"max_kbps {question.max_kbps} is no bitrate; it is a number above 0",
+        ),
+        (
+            samples < 0 or not (0 <= middle < math.inf and 0 < sample_seconds < math.inf),
+            "parts of a source have a positive length",
+        ),
         (samples and middle, "samples spreads windows, sample_clip_seconds takes one; give one of them"),
     ):
         if wrong:
             raise UsageError(why)
+
+
+def _check_raw(raw: RawFormat | None, jobs: int) -> None:
+    """Refuses a raw format or a number of jobs that cannot be.
+
+    Raises:
+        UsageError: one is none.
+    """
+    if jobs < 0 or (raw is not None and not (raw.width > 0 and raw.height > 0 and raw.framerate > 0)):
+        raise UsageError("jobs is at least 0; size and frame rate of a raw format are above 0")
+
+
+def _warn_of_hdr(source: Source, model: str) -> None:
+    warning = model_warning(source.hdr_transfer, model)
+    if warning:
+        warnings.warn(f"{source.label}: {warning}", stacklevel=4)  # of whoever called predict_source
 
 
 def _cells(
@@ -126,5 +161,6 @@ def _measuring(
     source = open_source(
         program, label, raw=raw, sample_seconds=seconds, hash_file=False, trust_header=samples > 0, track=track
     )
+    _warn_of_hdr(source, model)
     jobs = jobs or usable_cpus()
     return start_measuring(program, source, model, pool, samples=samples, sample_seconds=seconds, jobs=jobs)

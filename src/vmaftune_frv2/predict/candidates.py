@@ -16,7 +16,7 @@ from vmaftune_frv2.predict.session import Model
 
 @dataclass(frozen=True)
 class Prediction:
-    """One candidate cell and its predicted VMAF."""
+    """One candidate cell and its predicted VMAF; ``extrapolated`` where training saw no such cell or features."""
 
     cell: Cell
     vmaf: float
@@ -47,9 +47,11 @@ def predict_cells(model: Model, features: ArrayLike, cells: Sequence[Cell]) -> l
         features: [F] raw means, as ``Model.score``.
         cells: candidates.
     """
-    scores = model.score(np.asarray(features, dtype=np.float64), cells)
+    vector = np.asarray(features, dtype=np.float64)
+    scores = model.score(vector, cells)
+    strange = bool(model.sidecar.scaler.is_far(vector[None, :])[0])
     return [
-        Prediction(cell, float(score), is_extrapolated(model, cell))
+        Prediction(cell, float(score), strange or is_extrapolated(model, cell))
         for cell, score in zip(cells, scores, strict=True)
     ]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vmaftune_frv2.contract.features import CANONICAL6, feature_vector, mean_key
+from vmaftune_frv2.contract.features import CANONICAL6, feature_vector, in_range, mean_key
 from vmaftune_frv2.contract.rows import FULL_FEATURES
 from vmaftune_frv2.errors import InputError
 
@@ -59,7 +59,8 @@ class Columns:
             where: what to call the mapping in an error.
 
         Raises:
-            InputError: a feature is missing, or no finite number; all that are missing are named.
+            InputError: a feature is missing, no finite number, or one that libvmaf never gives; all that are
+                missing are named.
         """
         if not self.full:
             return feature_vector(values, where)
@@ -74,7 +75,7 @@ class Columns:
                 value = 0.0
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
                 raise InputError(f"{where}: feature {name} is {value!r}, not a finite number")
-            found.append(float(value))
+            found.append(in_range(name, value, where))
         if missing:
             raise InputError(
                 f"{where}: no {', '.join(missing)}; the model takes the columns of `corpus --feature-set full`"

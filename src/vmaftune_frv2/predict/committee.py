@@ -13,6 +13,7 @@ from vmaftune_frv2.contract.ensemble import NOMINAL, SUFFIX, Ensemble, read_ense
 from vmaftune_frv2.contract.intervals import score_covariates
 from vmaftune_frv2.contract.registry import RegisteredModel, read_model
 from vmaftune_frv2.contract.sidecar import read_sidecar
+from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.predict.session import Model
 
 Vector = NDArray[np.float64]
@@ -69,5 +70,9 @@ def open_committee(model: Model) -> Committee | None:
     for name, digest in ensemble.members.items():
         file = folder / f"{name}.onnx"
         data = read_model(file, digest, str(path))
-        members.append(Model(RegisteredModel(read_sidecar(file.with_suffix(".json")), file, data)))
+        member = Model(RegisteredModel(read_sidecar(file.with_suffix(".json")), file, data))
+        for key in ("vmaf_model", "feature_order", "features_from", "probes"):
+            if getattr(member.sidecar, key) != getattr(model.sidecar, key):
+                raise ModelError(f"{file}: its {key} is not that of {model.path}; train both together again")
+        members.append(member)
     return Committee(ensemble, tuple(members))

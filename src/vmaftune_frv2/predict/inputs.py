@@ -29,7 +29,7 @@ def read_features(path: Path, columns: Columns) -> list[float]:
     Raises:
         InputError: unreadable, not JSON, a feature missing, NaN or infinite.
     """
-    document = read_json(path, InputError)
+    document = read_json(path, InputError, finite=False)
     if "frames" in document:
         document = _pool_log(document, path, columns.full)
     return columns.read(document, str(path))
@@ -53,6 +53,8 @@ def _pool_log(log: Mapping[str, Any], path: Path, full: bool) -> dict[str, Any]:
             }
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: the libvmaf log lacks {error}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: the libvmaf log holds what is no number: {error}") from error
     return pooled
 
 

@@ -102,7 +102,7 @@ class Predictor:
         """Opens both by registry id or path; by default the production ones.
 
         Raises:
-            ModelError: one is missing, altered, or of another quantity.
+            ModelError: one is missing, altered, or of another quantity, or each learnt from its own VMAF model.
         """
         opened = cls(
             open_anchored(vmaf or VMAF_ID, production=vmaf is None),
@@ -111,6 +111,12 @@ class Predictor:
         for model, quantity in ((opened.vmaf, SCORE), (opened.bitrate, LOG_BITS_PER_PIXEL)):
             if model.sidecar.quantity != quantity:
                 raise ModelError(f"{model.sidecar.id} predicts {model.sidecar.quantity}, not {quantity}")
+        learnt = opened.bitrate.sidecar.vmaf_model
+        if None not in (opened.vmaf_model, learnt) and opened.vmaf_model != learnt:
+            raise ModelError(  # both are told the probe's VMAF
+                f"{opened.vmaf.sidecar.id} learnt from scores of {opened.vmaf_model}, {opened.bitrate.sidecar.id}"
+                f" from those of {learnt}; name two that were trained together (--model, --bitrate-model)"
+            )
         return opened
 
     @property

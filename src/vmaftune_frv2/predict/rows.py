@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, repeat
@@ -17,6 +17,7 @@ from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
 from vmaftune_frv2.contract.rows import Row, dumps, loads
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_lines
 from vmaftune_frv2.errors import InputError
+from vmaftune_frv2.predict.candidates import is_extrapolated
 from vmaftune_frv2.predict.columns import Columns
 from vmaftune_frv2.predict.committee import open_committee
 from vmaftune_frv2.predict.session import Model
@@ -29,6 +30,7 @@ PREDICTED = ("vmaf_predicted", "vmaf_low", "vmaf_high")
 
 Clip = tuple[str, str]
 """Source and window; rows of one clip share their probe."""
+Probe = tuple[Clip, Cell]
 T = TypeVar("T")
 
 
@@ -74,6 +76,7 @@ class RowPredictions:
         whole: whether rows are kept as they were read.
         skipped: {reason: rows that got no prediction}, complete once iteration is.
         unknown: {encoder: rows scored in the unknown slot}.
+        extrapolated: rows whose cell or features are unlike training.
     """
 
     model: Model
@@ -81,27 +84,26 @@ class RowPredictions:
     whole: bool = False
     skipped: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
+    extrapolated: int = 0
 
     def __iter__(self) -> Iterator[Predicted]:
         """Rows with their predicted VMAF, in file order.
 
         Raises:
-            InputError: a path does not exist or cannot be read to its end, a line is no row, or no row is the
-                probe of its source.
-            ModelError: the ensemble beside the model is broken.
+            InputError: a path does not exist or cannot be read to its end, a line is no row, or no row gives the
+                features of a probe.
+            ModelError: the model or the ensemble beside it is broken.
         """
         committee = open_committee(self.model)
-        probes = self._probe_features() if self.model.sidecar.features_from == FROM_PROBE else None
-        if probes is not None and not probes:
-            raise InputError(
-                f"{self.model.sidecar.id} needs the features of the probe cell {self.model.sidecar.probe};"
-                " no row of the corpus is that cell"
-            )
+        scaler = self.model.sidecar.scaler
+        probes = self._probes() if self.model.sidecar.features_from == FROM_PROBE else None
         usable = self._usable(probes)
         while batch := list(islice(usable, BATCH)):
             features, cells = np.asarray([own for _, own in batch]), [found.cell for found, _ in batch]
             scores = self.model.score(features, cells)
             ends = zip(*committee.interval(features, cells, scores), strict=True) if committee else repeat(None)
+            outside = scaler.is_far(features) | [is_extrapolated(self.model, cell) for cell in cells]
+            self.extrapolated += int(outside.sum())
             for (found, _), score, interval in zip(batch, scores, ends, strict=False):
                 between = interval and (float(interval[0]), float(interval[1]))
                 yield Predicted(found.row, float(score), between, found.whole)
@@ -112,27 +114,61 @@ class RowPredictions:
                 raise InputError(f"{found.where}: {found.error}")
             yield found
 
-    def _probe_features(self) -> dict[Clip, list[float]]:
-        found = self._read(partial(_probe, self.model.sidecar.probe, Columns.of(self.model.sidecar)))
-        return dict(probe for probe in found if isinstance(probe, tuple))
+    def _probes(self) -> dict[Probe, list[float] | str]:
+        """The features of every clip's probes, or why a probe row gives none.
 
-    def _usable(self, probes: dict[Clip, list[float]] | None) -> Iterator[tuple[ToScore, list[float]]]:
-        block = self.model.sidecar.block
-        columns = Columns.of(self.model.sidecar) if probes is None else None
-        for found in self._read(partial(to_score, columns, self.whole)):
+        Raises:
+            InputError: no row gives any.
+        """
+        sidecar = self.model.sidecar
+        probes: dict[Probe, list[float] | str] = {}
+        reasons: Counter[str] = Counter()
+        for found in self._read(partial(_probe, frozenset(sidecar.probes), Columns.of(sidecar))):
+            if not isinstance(found, tuple):
+                reasons[found.summary if isinstance(found, Fault) else "of other cells"] += 1
+                continue
+            probe, features = found
+            if isinstance(features, str):
+                reasons[f"of the probe cell, but {features}"] += 1
+                probes.setdefault(probe, features)
+            else:
+                probes[probe] = features
+        if not any(isinstance(features, list) for features in probes.values()):
+            said = "; ".join(f"{count} rows: {reason}" for reason, count in reasons.items())
+            cells = " or ".join(map(str, sidecar.probes))
+            raise InputError(
+                f"{sidecar.id} needs the features of the probe cell {cells}, and no row of the corpus gives them"
+                f" ({said or 'it is empty'})"
+            )
+        return probes
+
+    def _usable(self, probes: dict[Probe, list[float] | str] | None) -> Iterator[tuple[ToScore, list[float]]]:
+        sidecar, block = self.model.sidecar, self.model.sidecar.block
+        columns = Columns.of(sidecar) if probes is None else None
+        for found in self._read(partial(to_score, columns, sidecar.vmaf_model, self.whole)):
             if isinstance(found, (Fault, str)):
                 self.skipped[found if isinstance(found, str) else found.summary] += 1
                 continue
             encoder = found.cell.encoder
-            features = found.features if probes is None else probes.get(found.clip)
-            if features is None:
-                self.skipped[f"its source has no row of the probe cell {self.model.sidecar.probe}"] += 1
+            features = found.features if probes is None else self._of_probe(probes, found)
+            if not isinstance(features, list):
+                self.skipped[str(features)] += 1
             elif block is not None and block.slot(encoder) is None:
                 self.skipped[f"vocabulary {block.version} has no slot for {encoder}"] += 1
             else:
                 if block is not None and not block.knows(encoder):
                     self.unknown[encoder] += 1
                 yield found, features
+
+    def _of_probe(self, probes: Mapping[Probe, list[float] | str], found: ToScore) -> list[float] | str:
+        """The features of a row's probe, or why there are none."""
+        cell = self.model.sidecar.probe_for(found.cell.encoder)
+        if cell is None:
+            return f"the model has no probe cell of {found.cell.encoder}"
+        features = probes.get((found.clip, cell))
+        if features is None:
+            return f"its source has no row of the probe cell {cell}"
+        return features if isinstance(features, list) else f"the probe cell {cell} of its source: {features}"
 
 
 class ToScore(NamedTuple):
@@ -145,25 +181,34 @@ class ToScore(NamedTuple):
     whole: bytes
 
 
-def _probe(cell: Cell | None, columns: Columns, row: Row, line: bytes) -> tuple[Clip, list[float]] | None:
-    """The features of a row that is the probe of its clip."""
-    if _cell(row) != cell:
+def _probe(
+    cells: frozenset[Cell], columns: Columns, row: Row, line: bytes
+) -> tuple[Probe, list[float] | str] | None:
+    """The features of a row that is a probe of its clip, or why it has none."""
+    cell = _cell(row)
+    if cell not in cells:
         return None
+    if row["exit_status"] != 0:
+        return (_clip(row), cell), "the cell failed"
     try:
-        return _clip(row), columns.read(row, "probe row")
-    except InputError:
-        return None
+        return (_clip(row), cell), columns.read(row, "row")
+    except InputError as error:
+        return (_clip(row), cell), str(error)
 
 
-def to_score(columns: Columns | None, whole: bool, row: Row, line: bytes) -> ToScore | str:
+def to_score(columns: Columns | None, vmaf_model: str | None, whole: bool, row: Row, line: bytes) -> ToScore | str:
     """What scoring needs of a row, or why it cannot be scored.
 
     Args:
         columns: what to read of the row's own features; None where they are not needed.
+        vmaf_model: whose scores are predicted; a score of another one is not to stand beside them. None where the
+            model does not say.
         whole: whether to keep the row as it was read.
         row: a valid one.
         line: that it was read from.
     """
+    if vmaf_model is not None and row["vmaf_model"] not in (None, vmaf_model):
+        return f"scored with {row['vmaf_model']}, and the model predicts {vmaf_model}"
     try:
         features = columns.read(row, "row") if columns else None
     except InputError as error:

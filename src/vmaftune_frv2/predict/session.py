@@ -20,6 +20,10 @@ DEFAULT_ID = "fr_regressor_v2"
 LOCAL_DIR = Path("model/tiny")
 CHUNK = 8192
 """Cells that are scored in one go."""
+SLACK = 100.0
+"""How far beyond 0..100 a net without a bound of its own may score; it is held within."""
+LARGEST_WEIGHT = 1e9
+"""No net that learnt something has one that comes near it."""
 
 
 class Model:
@@ -63,21 +67,37 @@ class Model:
             [N] scores in 0..100.
 
         Raises:
-            ModelError: the vocabulary has no place for an encoder.
+            ModelError: the vocabulary has no place for an encoder, or what the net gives is no score.
         """
         raw = np.atleast_2d(np.asarray(features, dtype=np.float64))
         scaled = self.sidecar.scaler.transform(raw)
         feed = {"features": np.broadcast_to(scaled, (len(cells), scaled.shape[1]))}
         if self.sidecar.block is not None:
             feed["codec"] = self.sidecar.block.matrix(cells)
-        scores = _in_chunks(self._run, feed, len(cells))
-        return np.clip(np.asarray(scores, dtype=np.float64), 0.0, 100.0)
+        scores = np.asarray(_in_chunks(self._run, feed, len(cells)), dtype=np.float64)
+        require_numbers(scores, -SLACK, 100.0 + SLACK, str(self.path), "VMAF")
+        return np.clip(scores, 0.0, 100.0)
 
     def _run(self, feed: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
         """[N] scores of scaled inputs."""
         (out,) = self._session.run([self.sidecar.output_names[0]], feed)
         scores: NDArray[np.float32] = out[:, 0] if out.ndim == 2 else out
         return scores
+
+
+def require_numbers(values: ArrayLike, low: float, high: float, model: str, quantity: str) -> None:
+    """Checks that what a net gives can be what it predicts.
+
+    Raises:
+        ModelError: NaN, or a value outside of ``low`` to ``high``.
+    """
+    given = np.asarray(values, dtype=np.float64)
+    wrong = given[~((given >= low) & (given <= high))]
+    if wrong.size:
+        raise ModelError(
+            f"{model}: the net gives {wrong.flat[0]:g} as {quantity}, which cannot be; its weights, or the scaling"
+            " in its sidecar, are broken. Restore the model or train again"
+        )
 
 
 def _in_chunks(
@@ -159,7 +179,7 @@ def open_session(registered: RegisteredModel) -> Any:
     """An onnxruntime session on one thread.
 
     Raises:
-        ModelError: onnxruntime cannot load the graph.
+        ModelError: onnxruntime cannot load the graph, or a weight is no number that a net could have learnt.
     """
     import onnxruntime
 
@@ -171,11 +191,39 @@ def open_session(registered: RegisteredModel) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # By path where weights may lie beside the file; the bytes were checked either way.
-            return onnxruntime.InferenceSession(
+            session = onnxruntime.InferenceSession(
                 str(registered.path), sess_options=options, providers=["CPUExecutionProvider"]
             )
     except Exception as error:
         raise ModelError(f"{registered.path}: onnxruntime cannot load it: {error}") from error
+    _check_weights(registered)
+    return session
+
+
+def _check_weights(registered: RegisteredModel) -> None:
+    """Looks at the weights themselves: a Relu or a Clip may make a number of a NaN.
+
+    Raises:
+        ModelError: one is NaN, infinite or absurdly large.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load_from_string(registered.data).graph
+    constants = [
+        at.t for node in graph.node if node.op_type == "Constant" for at in node.attribute if at.HasField("t")
+    ]
+    for tensor in (*graph.initializer, *constants):
+        weights = numpy_helper.to_array(tensor, str(registered.path.parent))
+        if weights.dtype.kind != "f":
+            continue
+        # A single number may be the infinite bound of a Clip.
+        absurd = weights.size > 1 and np.abs(weights).max() > LARGEST_WEIGHT
+        if absurd or np.isnan(weights).any():
+            raise ModelError(
+                f"{registered.path}: {tensor.name or 'a constant'} holds a weight that is NaN or beyond"
+                f" {LARGEST_WEIGHT:g}; restore the model or train again"
+            )
 
 
 def _check_inputs(session: Any, sidecar: Sidecar, path: Path) -> None:
