@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 
 from conftest import Clips, VmafTune, read_rows
@@ -315,3 +317,13 @@ def test_model_that_does_not_say_its_vmaf_is_warned_of(
     told = vmaf_tune("predict", "--corpus", corpus_path, "--model", models / "fr_regressor_v2.onnx")
     assert told.code == ExitCode.OK, told.err
     assert "Warning: fr_regressor_v2 does not say which VMAF model's scores it learnt" in told.err
+
+
+@pytest.mark.parametrize("path", sorted(shipped_models_dir().glob("*.onnx")), ids=lambda path: path.stem)
+def test_weights_that_are_shipped_are_numbers(path: Path) -> None:
+    """They are not looked at again when a model is opened."""
+    for tensor in onnx.load(str(path)).graph.initializer:
+        weights = onnx.numpy_helper.to_array(tensor)
+        if weights.dtype.kind == "f" and weights.size > 1:
+            assert np.isfinite(weights).all(), tensor.name
+            assert np.abs(weights).max() < 1e9

@@ -8,7 +8,6 @@ from vmaftune_frv2.media.listing import NoFramesError, open_surrounded, open_win
 from vmaftune_frv2.media.source import Source, Window
 from vmaftune_frv2.media.together import together
 
-
 USUAL_MARGINS = 24
 """Frames that most encoders encode with a window; where all of them together are the whole, it is cheaper."""
 
