@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.anchor import AnchorSpace
-from vmaftune_frv2.contract.descriptor import DESCRIPTOR, OF_SOURCE
+from vmaftune_frv2.contract.descriptor import OF_SOURCE
 from vmaftune_frv2.contract.intervals import Intervals, anchored_covariates
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.training.anchored_net import AnchoredConfig, AnchoredNet
@@ -20,7 +20,7 @@ from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, c
 from vmaftune_frv2.training.fit import FitOptions, Fitted, Member, Progress, fit
 from vmaftune_frv2.training.loso import MIN_GROUPS
 from vmaftune_frv2.training.metrics import Agreement, agreement
-from vmaftune_frv2.training.pairs import USUAL, Pairs
+from vmaftune_frv2.training.pairs import ANY_OTHER, ANY_OWN, USUAL, Pairs
 
 FOLDS = 10
 """Groups are left out a tenth at a time: pairs are many, and a tenth fewer sources teach about as much."""
@@ -40,7 +40,9 @@ class AnchoredEvaluation:
         by_encoder: {encoder: agreement with a pinned probe in it}.
         by_group: {group: the same}.
         by_probe: {band of the probe's VMAF: agreement with any cell of the encoder as the probe}.
-        coverage: of the intervals, any cell of the encoder and the universal probe together.
+        by_pair: {encoder of the probe: {encoder: agreement with any cell as the probe}}.
+        coverage: of the intervals, any cell of the encoder as the probe.
+        coverage_across: the same, any cell of another encoder; None where there is one encoder only.
     """
 
     folds: int
@@ -50,7 +52,9 @@ class AnchoredEvaluation:
     by_encoder: dict[str, Agreement]
     by_group: dict[str, Agreement]
     by_probe: dict[str, Agreement]
+    by_pair: dict[str, dict[str, Agreement]]
     coverage: Coverage
+    coverage_across: Coverage | None
 
     def as_json(self) -> dict[str, Any]:
         """For the sidecar and ``--metrics-out``."""
@@ -105,10 +109,10 @@ def fit_anchored(
     members += [Member(np.ones(len(shown), dtype=bool), seed) for seed in seeded]
     space = AnchorSpace(config.pad)
     nets = fit(lambda: AnchoredNet(config), pairs.table(space), members, options, progress)
-    predicted = _left_out(pairs, space, fold, nets, pairs.descriptors, pairs.judged)
-    pinned = next(iter(pairs.scenarios().values()))
+    predicted = _left_out(pairs, space, fold, nets, pairs.told, pairs.judged)
+    pinned = next(iter(pairs.scenarios.values()))
     untold = _left_out(pairs, space, fold, nets, pairs.untold, pinned).mean(axis=0)
-    told = nets[-1].scaler.transform(pairs.descriptors)
+    told = nets[-1].scaler.transform(pairs.told)[pairs.probe_rows]
     calibrated = _residuals(config, pairs, predicted, told).where(_calibrated(pairs))
     by_group = {name: int(fold[pairs.groups == index][0]) for index, name in enumerate(pairs.group_names)}
     return AnchoredModel(
@@ -136,7 +140,7 @@ def _left_out(
         space: of the anchors.
         fold: [P].
         nets: S of every fold, then others.
-        told: [P, D] descriptors.
+        told: [R, D] descriptors of the probes.
         wanted: [P].
     """
     inputs, folds = pairs.inputs(space), int(fold.max()) + 1
@@ -147,7 +151,8 @@ def _left_out(
         if mine.any():
             for seed in range(seeds):
                 net = nets[number * seeds + seed]
-                predicted[seed, mine] = net.predict(told[mine], *(array[mine] for array in inputs))
+                known = told[pairs.probe_rows[mine]]
+                predicted[seed, mine] = net.predict(known, *(array[mine] for array in inputs))
     return predicted
 
 
@@ -167,9 +172,8 @@ def _folds(pairs: Pairs) -> NDArray[np.int64]:
 
 
 def _calibrated(pairs: Pairs) -> NDArray[np.bool_]:
-    """Pairs as ``predict`` uses them: any probe in the encoder, or the universal one."""
-    scenarios = pairs.scenarios()
-    return scenarios["any cell of the encoder"] | scenarios["universal probe"]
+    """Pairs as ``predict`` uses them: any probe, in the encoder or in another one."""
+    return pairs.scenarios[ANY_OWN] | pairs.scenarios[ANY_OTHER]
 
 
 def _residuals(
@@ -200,11 +204,12 @@ def _evaluate(
     calibrated: Residuals,
 ) -> AnchoredEvaluation:
     mean = predicted.mean(axis=0)
-    scenarios = {name: mask for name, mask in pairs.scenarios().items() if mask.any()}
+    scenarios = {name: mask for name, mask in pairs.scenarios.items() if mask.any()}
 
     def agree(mask: NDArray[np.bool_]) -> Agreement:
         return agreement(mean[mask], pairs.targets[mask])
 
+    across = calibrated.covariates["other_encoder"] > 0
     pinned, told = next(iter(scenarios.values())), np.isfinite(untold)
     encoders = np.asarray([cell.encoder for cell in pairs.cells])
     groups = [
@@ -221,17 +226,33 @@ def _evaluate(
         },
         by_group={name: agree(pinned & (pairs.groups == index)) for index, name in groups},
         by_probe=_by_probe(pairs, mean),
-        coverage=cross_coverage(calibrated),
+        by_pair=_by_pair(pairs, mean),
+        coverage=cross_coverage(calibrated, ~across),
+        coverage_across=cross_coverage(calibrated, across) if across.any() else None,
     )
 
 
 def _by_probe(pairs: Pairs, predicted: NDArray[np.float64]) -> dict[str, Agreement]:
     """{band of the probe's VMAF: agreement}, any cell of the encoder as the probe."""
-    usual = pairs.scenarios()["any cell of the encoder"]
-    vmaf = pairs.descriptors[:, DESCRIPTOR.index("vmaf")]
+    usual = pairs.scenarios[ANY_OWN]
+    vmaf = pairs.probe_scores
     found = {}
     for low, high in pairwise(PROBE_BANDS):
         mine = usual & (vmaf >= low) & (vmaf < high)
         if mine.any():
             found[f"{low:g}-{min(high, 100):g}"] = agreement(predicted[mine], pairs.targets[mine])
+    return found
+
+
+def _by_pair(pairs: Pairs, predicted: NDArray[np.float64]) -> dict[str, dict[str, Agreement]]:
+    """{encoder of the probe: {encoder: agreement}}, any cell as the probe."""
+    usual = np.flatnonzero(_calibrated(pairs))
+    probes, cells = (
+        np.asarray([row[index].encoder for index in usual.tolist()]) for row in (pairs.probes, pairs.cells)
+    )
+    found: dict[str, dict[str, Agreement]] = {}
+    for probe in sorted(set(probes.tolist())):
+        for cell in sorted(set(cells[probes == probe].tolist())):
+            mine = usual[(probes == probe) & (cells == cell)]
+            found.setdefault(probe, {})[cell] = agreement(predicted[mine], pairs.targets[mine])
     return found

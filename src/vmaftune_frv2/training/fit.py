@@ -82,11 +82,13 @@ class Table:
     """What is learnt from what, a row each.
 
     Args:
-        features: [N, F] raw features; each member scales them by its own rows, and NaN becomes its mean.
+        features: [N, F] raw features; each member scales them by its own rows, and NaN becomes its mean. [R, F]
+            where rows share them.
         rest: further inputs of the net, [N, ...] each, taken as they are.
         targets: [N].
         repeated: how many of the last rows repeat earlier ones; they do not count for the scaling.
         weights: [N] how much a row counts in the loss; None for all alike.
+        shared: [N] which of the R features are a row's; None where each has its own.
     """
 
     features: NDArray[np.float64]
@@ -94,11 +96,15 @@ class Table:
     targets: NDArray[np.float64]
     repeated: int = 0
     weights: NDArray[np.float64] | None = None
+    shared: NDArray[np.int64] | None = None
 
     def scaler(self, rows: NDArray[np.bool_]) -> FeatureScaler:
         """Of the [N] rows that a member learns from, each counted once."""
         once = len(self.targets) - self.repeated
-        return FeatureScaler.fit(self.features[:once][rows[:once]])
+        if self.shared is None:
+            return FeatureScaler.fit(self.features[:once][rows[:once]])
+        counts = np.bincount(self.shared[:once][rows[:once]], minlength=len(self.features))
+        return FeatureScaler.fit(self.features, counts)
 
 
 @dataclass(frozen=True)
@@ -250,7 +256,8 @@ def _fit_stack(
         torch.tensor([getattr(s, part) for s in scalers], dtype=torch.float64, device=device)[:, None]
         for part in ("mean", "std")
     )  # [B, 1, F]
-    features = torch.from_numpy(table.features).to(device)  # [N, F]
+    features = torch.from_numpy(table.features).to(device)  # [N, F] or [R, F]
+    shared = None if table.shared is None else torch.from_numpy(table.shared).to(device)  # [N]
     unknown = bool(features.isnan().any())
     rest = [torch.from_numpy(array).to(device) for array in table.rest]
     targets = torch.from_numpy(table.targets.astype(np.float32)).to(device)  # [N]
@@ -263,7 +270,8 @@ def _fit_stack(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _rate(steps))
     for order in _orders([member.seed for member in members], len(targets), options.epochs):
         for rows in torch.split(order.to(device), options.batch_size, dim=1):  # [B, n]
-            scaled = ((features[rows] - mean) / std).float()  # [B, n, F]
+            mine_of = rows if shared is None else shared[rows]  # [B, n]
+            scaled = ((features[mine_of] - mean) / std).float()  # [B, n, F]
             if unknown:
                 scaled = scaled.nan_to_num(nan=0.0)
             out = whole(scaled, *(array[rows] for array in rest))
