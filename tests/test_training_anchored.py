@@ -141,9 +141,10 @@ def test_exact_at_the_probe_falling_with_crf_and_in_range(
 @pytest.mark.parametrize("knots", [1, 2, 5])
 @pytest.mark.parametrize("pad", [None, 0.5, 2.0])
 @pytest.mark.parametrize("count", [1, 3])
-def test_graph_and_torch_agree(knots: int, pad: float | None, count: int) -> None:
+@pytest.mark.parametrize("across", [None, 0])
+def test_graph_and_torch_agree(knots: int, pad: float | None, count: int, across: int | None) -> None:
     torch.manual_seed(knots)
-    config = AnchoredConfig(in_features=17, num_codecs=8, hidden=8, depth=3, knots=knots, pad=pad)
+    config = AnchoredConfig(in_features=17, num_codecs=8, hidden=8, depth=3, knots=knots, pad=pad, across=across)
     nets = [AnchoredNet(config) for _ in range(count)]
     data = anchored_to_onnx(nets, "net", "score")
     generator = np.random.default_rng(knots)

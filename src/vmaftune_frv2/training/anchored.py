@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.anchor import AnchorSpace
+from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER
+from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock
 from vmaftune_frv2.contract.descriptor import OF_SOURCE
+from vmaftune_frv2.contract.features import FeatureScaler
 from vmaftune_frv2.contract.intervals import Intervals, anchored_covariates
 from vmaftune_frv2.errors import InputError
-from vmaftune_frv2.training.anchored_net import AnchoredConfig, AnchoredNet
+from vmaftune_frv2.training.anchored_net import AnchoredConfig, AnchoredNet, joined
 from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
 from vmaftune_frv2.training.fit import FitOptions, Fitted, Member, Progress, fit
 from vmaftune_frv2.training.loso import MIN_GROUPS
@@ -24,6 +27,8 @@ from vmaftune_frv2.training.pairs import ANY_OTHER, ANY_OWN, USUAL, Pairs
 
 FOLDS = 10
 """Groups are left out a tenth at a time: pairs are many, and a tenth fewer sources teach about as much."""
+NONE = -2
+"""Left out by the nets that learn from everything: no fold."""
 UNTOLD = "pinned, complexity not known"
 PROBE_BANDS = (0.0, 30.0, 50.0, 65.0, 75.0, 82.0, 88.0, 92.0, 95.0, 97.0, 99.0, 101.0)
 
@@ -102,13 +107,11 @@ def fit_anchored(
         InputError: fewer than two groups of sources to judge on.
     """
     fold = _folds(pairs)
-    numbers = range(int(fold.max()) + 1)
-    seeded = [options.seed + seed for seed in range(seeds)]
-    shown = np.concatenate([fold, fold[pairs.again]])
-    members = [Member(shown != number, seed) for number in numbers for seed in seeded]
-    members += [Member(np.ones(len(shown), dtype=bool), seed) for seed in seeded]
+    left_out = [
+        (number, options.seed + seed) for number in (*range(int(fold.max()) + 1), NONE) for seed in range(seeds)
+    ]
     space = AnchorSpace(config.pad)
-    nets = fit(lambda: AnchoredNet(config), pairs.table(space), members, options, progress)
+    nets = _fit(config, pairs, fold, left_out, options, progress)
     predicted = _left_out(pairs, space, fold, nets, pairs.told, pairs.judged)
     pinned = next(iter(pairs.scenarios.values()))
     untold = _left_out(pairs, space, fold, nets, pairs.untold, pinned).mean(axis=0)
@@ -116,13 +119,37 @@ def fit_anchored(
     calibrated = _residuals(config, pairs, predicted, told).where(_calibrated(pairs))
     by_group = {name: int(fold[pairs.groups == index][0]) for index, name in enumerate(pairs.group_names)}
     return AnchoredModel(
-        config=config,
+        config=nets[-1].net.config,
         pairs=pairs,
         nets=nets[-seeds:],
         intervals=calibrate(calibrated),
         evaluation=_evaluate(pairs, fold, predicted, untold, calibrated),
         folded={name: nets[number * seeds : (number + 1) * seeds] for name, number in by_group.items()},
     )
+
+
+def _fit(
+    config: AnchoredConfig,
+    pairs: Pairs,
+    fold: NDArray[np.int64],
+    left_out: Sequence[tuple[int, int]],
+    options: FitOptions,
+    progress: Progress | None,
+) -> list[Fitted[AnchoredNet]]:
+    """A net for every (fold left out, seed), of two perceptrons where there are pairs of both kinds."""
+    space = AnchorSpace(config.pad)
+
+    def fit_some(of: NDArray[np.bool_], scalers: Sequence[FeatureScaler | None]) -> list[Fitted[AnchoredNet]]:
+        shown = fold[pairs.shown(of)]
+        members = [Member(shown != number, seed, s) for (number, seed), s in zip(left_out, scalers, strict=True)]
+        return fit(lambda: AnchoredNet(config), pairs.table(space, of), members, options, progress)
+
+    first = fit_some(~pairs.across, [None] * len(left_out))
+    if not pairs.across.any():
+        return first
+    second = fit_some(pairs.across, [fitted.scaler for fitted in first])
+    slot = CodecBlock.of_version(ANCHORED_VOCABULARY).vocab.index(UNIVERSAL_ENCODER)
+    return [Fitted(joined(one.net, other.net, slot), one.scaler) for one, other in zip(first, second, strict=True)]
 
 
 def _left_out(

@@ -109,10 +109,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Member:
-    """One net of the stack: the rows it learns from and its seed."""
+    """One net of the stack: the rows it learns from, its seed, and a scaling instead of these rows' own."""
 
     rows: NDArray[np.bool_]
     seed: int
+    scaler: FeatureScaler | None = None
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,7 @@ def _fit_stack(
     on_epoch: Callable[[], None],
 ) -> list[Fitted[Net]]:
     nets = [_initial(build, member.seed) for member in members]
-    scalers = [table.scaler(member.rows) for member in members]
+    scalers = [member.scaler or table.scaler(member.rows) for member in members]
     whole = stack(nets).to(device).train()
     # Scaled in double precision, because a feature may be large and vary little.
     mean, std = (

@@ -37,9 +37,8 @@ ACROSS_SHARE = 1.0 / 3.0
 pairs, and each says much the same as its neighbours."""
 ANY_OWN, ANY_OTHER = "any cell of the encoder", "any cell of another encoder"
 """Names of scenarios."""
-PINNED_WEIGHT, NEAR_WEIGHT, UNUSUAL_WEIGHT, ACROSS_WEIGHT = 5.0, 2.0, 0.4, 0.3
-"""Weights of pairs with a pinned probe, of those within NEAR, of those with a VMAF outside of USUAL, and of those
-that ACROSS_SHARE thins out."""
+PINNED_WEIGHT, NEAR_WEIGHT, UNUSUAL_WEIGHT = 5.0, 2.0, 0.4
+"""Weights of pairs with a pinned probe, of those within NEAR, and of those with a VMAF outside of USUAL."""
 
 
 @dataclass(frozen=True)
@@ -105,17 +104,21 @@ class Pairs:
         """[P, ...] inputs of the net beside the descriptor."""
         return self.probe_codec, self.codec, space.enter(self.anchor).astype(np.float32)
 
-    def table(self, space: AnchorSpace) -> Table:
-        """What the net learns from: the P pairs, then those of ``again``."""
-        again = self.again
-        rows = np.concatenate([np.arange(len(self)), again])
+    def shown(self, of: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """[M] pairs that a net which learns some of the P is shown: all of these, then those of ``again``."""
+        return np.concatenate([np.flatnonzero(of), self.again[of[self.again]]])
+
+    def table(self, space: AnchorSpace, of: NDArray[np.bool_]) -> Table:
+        """What a net learns from that learns some of the P pairs, in the order of ``shown``."""
+        rows, once = self.shown(of), int(of.sum())
+        again = rows[once:]
         return Table(
             np.concatenate([self.told, self.untold]),
             tuple(array[rows] for array in self.inputs(space)),
             self.targets[rows],
             repeated=len(again),
             weights=self._weights()[rows],
-            shared=np.concatenate([self.probe_rows, self.probe_rows[again] + len(self.told)]),
+            shared=np.concatenate([self.probe_rows[rows[:once]], self.probe_rows[again] + len(self.told)]),
         )
 
     def _weights(self) -> NDArray[np.float64]:
@@ -123,8 +126,7 @@ class Pairs:
         own = np.asarray([p in self.pinned[p.encoder].values() for p in self.probes])
         usual = (self.scores >= USUAL[0]) & (self.scores <= USUAL[1])
         weights: NDArray[np.float64] = np.where(own, PINNED_WEIGHT, 1.0) * np.where(usual, 1.0, UNUSUAL_WEIGHT)
-        across = ~self.same_encoder & np.asarray([p.encoder != UNIVERSAL_ENCODER for p in self.probes])
-        return weights * np.where(across, ACROSS_WEIGHT, np.where(self.near, NEAR_WEIGHT, 1.0))
+        return weights * np.where(self.near, NEAR_WEIGHT, 1.0)
 
     @cached_property
     def near(self) -> NDArray[np.bool_]:
@@ -135,6 +137,13 @@ class Pairs:
     def same_encoder(self) -> NDArray[np.bool_]:
         """[P] whether probe and cell are of one encoder."""
         return np.asarray([p.encoder == c.encoder for p, c in zip(self.probes, self.cells, strict=True)])
+
+    @cached_property
+    def across(self) -> NDArray[np.bool_]:
+        """[P] whether the cell is of another encoder than the probe, and the probe not of libx264."""
+        universal = np.asarray([p.encoder == UNIVERSAL_ENCODER for p in self.probes])
+        across: NDArray[np.bool_] = ~(self.same_encoder | universal)
+        return across
 
     @property
     def learnt_from(self) -> dict[str, tuple[str, ...]]:
@@ -224,15 +233,15 @@ def _ordered(encoders: Sequence[str], clips: Sequence[Sequence[int]]) -> NDArray
     """[2, P] probes and cells among rows of some encoders, of the same clip.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none within an encoder or from libx264.
     """
     found = [(p, c) for rows in clips for p in rows for c in rows if p != c]
-    if not found:
-        raise InputError("no source has two usable cells of one encoder; the anchored predictors need them")
-    pairs = np.asarray(found, dtype=np.int64).T
+    pairs = np.asarray(found, dtype=np.int64).reshape(-1, 2).T
     probes, cells = np.asarray(encoders)[pairs]
-    drawn = np.random.default_rng(0).random(len(found)) < ACROSS_SHARE
-    kept: NDArray[np.int64] = pairs[:, (probes == cells) | (probes == UNIVERSAL_ENCODER) | drawn]
+    across = (probes != cells) & (probes != UNIVERSAL_ENCODER)
+    if across.all():
+        raise InputError("no source has two usable cells of one encoder; the anchored predictors need them")
+    kept: NDArray[np.int64] = pairs[:, ~across | (np.random.default_rng(0).random(len(found)) < ACROSS_SHARE)]
     return kept
 
 
