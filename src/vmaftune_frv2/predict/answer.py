@@ -247,5 +247,6 @@ class _Work:
         if confidence is None or prediction.measured:
             return worth
         level = min(max(2.0 * confidence - 1.0, LEVELS[0]), LEVELS[-1])
-        factor = self.predictor.vmaf.intervals.quantile(prediction.cell.encoder, level)
+        encoder = prediction.cell.encoder
+        factor = self.predictor.vmaf.intervals.quantile(encoder, level, other=not self.knows(encoder))
         return worth - factor * prediction.typical_error

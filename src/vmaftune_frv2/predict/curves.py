@@ -56,11 +56,12 @@ def predict_curve(model: Anchored, points: Sequence[Point], cells: Sequence[Cell
     """
     every = sorted({*cells, *(point.cell for point in points)})  # by encoder, preset, crf
     said = [model.from_point(point, every) for point in points]
-    mean, typical = np.empty(len(every)), np.empty(len(every))
+    mean, typical, other = np.empty(len(every)), np.empty(len(every)), np.zeros(len(every), dtype=bool)
     for line, members in _lines(every).items():
         here = [index for index, point in enumerate(points) if (point.cell.encoder, point.cell.preset) == line]
         own = [index for index, point in enumerate(points) if point.cell.encoder == line[0]]
         heard = here or own or _told_by(model, points, line[0])
+        other[members] = not (here or own)
         values = np.stack([said[index][0][members] for index in heard])
         errors = np.stack([said[index][1][members] for index in heard])
         if here:
@@ -74,7 +75,11 @@ def predict_curve(model: Anchored, points: Sequence[Point], cells: Sequence[Cell
     asked = np.asarray([place[cell] for cell in cells])
     known = {point.cell: point.value(str(model.sidecar.quantity)) for point in points}
     exact = np.asarray([known.get(cell, value) for cell, value in zip(cells, mean[asked], strict=True)])
-    return _with_intervals(model, cells, exact, typical[asked], level)
+    factor = [
+        model.intervals.quantile(cell.encoder, level, bool(told))
+        for cell, told in zip(cells, other[asked], strict=True)
+    ]
+    return _with_intervals(model, exact, typical[asked], np.asarray(factor))
 
 
 def _told_by(model: Anchored, points: Sequence[Point], encoder: str) -> list[int]:
@@ -88,8 +93,7 @@ def _told_by(model: Anchored, points: Sequence[Point], encoder: str) -> list[int
     return found
 
 
-def _with_intervals(model: Anchored, cells: Sequence[Cell], mean: Vector, typical: Vector, level: float) -> Curve:
-    factor = np.asarray([model.intervals.quantile(cell.encoder, level) for cell in cells])
+def _with_intervals(model: Anchored, mean: Vector, typical: Vector, factor: Vector) -> Curve:
     low, high = mean - typical * factor, mean + typical * factor
     if model.sidecar.anchor_pad is not None:
         low, high = np.clip(low, 0.0, 100.0), np.clip(high, 0.0, 100.0)

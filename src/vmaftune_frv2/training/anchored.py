@@ -16,7 +16,7 @@ from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER
 from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock
 from vmaftune_frv2.contract.descriptor import OF_SOURCE
 from vmaftune_frv2.contract.features import FeatureScaler
-from vmaftune_frv2.contract.intervals import Intervals, anchored_covariates
+from vmaftune_frv2.contract.intervals import FROM_ANOTHER, Intervals, anchored_covariates
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.training.anchored_net import AnchoredConfig, AnchoredNet, joined
 from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
@@ -215,7 +215,12 @@ def _residuals(
         ),
         predicted=mean,
         true=pairs.targets,
-        encoders=np.asarray([cell.encoder for cell in pairs.cells]),
+        encoders=np.asarray(
+            [
+                c.encoder if p.encoder == c.encoder else c.encoder + FROM_ANOTHER
+                for p, c in zip(pairs.probes, pairs.cells, strict=True)
+            ]
+        ),
         groups=pairs.groups,
         low=0.0 if bounded else -np.inf,
         high=100.0 if bounded else np.inf,
@@ -255,8 +260,14 @@ def _evaluate(
         by_probe=_by_probe(pairs, mean),
         by_pair=_by_pair(pairs, mean),
         coverage=cross_coverage(calibrated, ~across),
-        coverage_across=cross_coverage(calibrated, across) if across.any() else None,
+        coverage_across=_across(cross_coverage(calibrated, across)) if across.any() else None,
     )
+
+
+def _across(coverage: Coverage) -> Coverage:
+    """The same, encoders by their names alone."""
+    by_encoder = {name.removesuffix(FROM_ANOTHER): shares for name, shares in coverage.by_encoder.items()}
+    return dataclasses.replace(coverage, by_encoder=by_encoder)
 
 
 def _by_probe(pairs: Pairs, predicted: NDArray[np.float64]) -> dict[str, Agreement]:
