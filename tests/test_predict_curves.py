@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -152,6 +152,18 @@ def test_cells_of_encoders_that_nothing_was_learnt_from_are_not_heard(learnt_fro
     assert predict_curve(model(), points, asked).mean < predict_curve(model(), points[:1], asked).mean
     with pytest.raises(ModelError, match="did not learn libsvtav1 from cells of libx265"):
         predict_curve(deaf, points[1:], asked)
+
+
+def test_what_only_other_encoders_tell_of_has_quantiles_of_its_own() -> None:
+    quantiles = {"all": [9.0] * 8, "libsvtav1": [1.0] * 8, "libsvtav1 from another": [2.0] * 8}
+    sidecar = replace(model().sidecar, intervals=Intervals({"bias": 0.0}, quantiles))
+    asked = cells(30, encoder="libsvtav1")
+    for probe, factor in ((point(28, 70.0), 2.0), (point(25, 70.0, "libsvtav1"), 1.0)):
+        curve = predict_curve(Anchored(sidecar, Net()), [probe], asked)
+        assert curve.high - curve.mean == pytest.approx(factor * curve.typical)
+    older = Intervals({"bias": 0.0}, {name: quantiles[name] for name in ("all", "libsvtav1")})
+    curve = predict_curve(Anchored(replace(sidecar, intervals=older), Net()), [point(28, 70.0)], asked)
+    assert curve.high - curve.mean == pytest.approx(curve.typical)
 
 
 def test_length_is_held_and_is_nothing_strange() -> None:

@@ -217,6 +217,7 @@ def test_every_pair_of_encoders_is_judged(folder: Path) -> None:
     )
     assert other == found["scenarios"]["any cell of another encoder"]["n"]
     assert found["scenarios"]["any cell of another encoder, within 5 VMAF"]["n"] < other
+    assert set(found["coverage"]["by_encoder"]) == set(found["coverage_across"]["by_encoder"]) == encoders
     assert "MAE from any cell of" in (folder / "report.txt").read_text()
 
 
