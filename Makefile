@@ -44,6 +44,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/probe.py
 	$(BIN)/python bench/search.py
 	$(BIN)/python bench/coverage.py
+	$(BIN)/python bench/encoders.py
 	$(BIN)/python bench/answer_time.py
 
 clean:

@@ -48,14 +48,14 @@ def left_out(model: AnchoredModel) -> NDArray[np.float64]:
     for index, name in enumerate(pairs.group_names):
         mine = (pairs.groups == index) & pairs.judged
         if mine.any():
-            told = pairs.descriptors[mine], *(array[mine] for array in inputs)
+            told = pairs.told[pairs.probe_rows[mine]], *(array[mine] for array in inputs)
             predicted[mine] = np.mean([net.predict(*told) for net in model.folded[name]], axis=0)
     return predicted
 
 
 def by_cell(pairs: Pairs, predicted: NDArray[np.float64]) -> None:
     """Prints the errors of every cell that most clips have, as the probe."""
-    usual = pairs.scenarios()["any cell of the encoder"]
+    usual = pairs.scenarios["any cell of the encoder"]
     error = np.abs(predicted - pairs.targets)
     names = np.asarray([str(probe) for probe in pairs.probes])
     near = pairs.near
@@ -76,7 +76,7 @@ def main() -> None:
     pairs = make_pairs(read(arguments), CodecBlock.of_version(ANCHORED_VOCABULARY), "score", GROUP_BY)
     print(f"{'MAE, VMAF points':38}" + "".join(f"{name:>40}" for name in SHOWN))
     for name, heard in HEARD.items():
-        some = replace(pairs, descriptors=np.where(heard, pairs.descriptors, np.nan))
+        some = replace(pairs, told=np.where(heard, pairs.told, np.nan))
         model = fit_anchored(SCORE_NET, some, SCORE_FIT, arguments.seeds)
         figures = model.evaluation.scenarios
         print(f"{name:38}" + "".join(f"{figures[shown].mae:40.3f}" for shown in SHOWN), flush=True)

@@ -1,8 +1,11 @@
-"""Measured curves of clips, and nets that never saw the clip's title: what search.py and coverage.py judge on."""
+"""Measured curves of clips, and nets that never saw the clip's title: what search.py, coverage.py and encoders.py
+judge on.
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,11 +40,11 @@ class Unseen:
     groups: list[str]
     model: AnchoredModel
 
-    def lines(self) -> list[tuple[str, list[Measured]]]:
-        """(group, measured cells by crf) of every judged clip, encoder and preset that was measured densely."""
+    def lines(self, lines: Sequence[tuple[str, str]] = LINES) -> list[tuple[str, list[Measured]]]:
+        """(group, measured cells by crf) of every judged clip on each (encoder, preset), if measured densely."""
         found: dict[tuple[str, str, str, str], list[Measured]] = {}
         for row, group in zip(self.rows, self.groups, strict=True):
-            if row.judged and row.descriptor is not None and (row.cell.encoder, row.cell.preset) in LINES:
+            if row.judged and row.descriptor is not None and (row.cell.encoder, row.cell.preset) in lines:
                 found.setdefault((group, row.source, row.cell.encoder, row.cell.preset), []).append(row)
         return [
             (key[0], sorted(measured, key=lambda row: row.cell.crf))
@@ -56,6 +59,7 @@ class Unseen:
             id="fold", onnx="", sha256="", opset=17, input_names=(), output_names=(), scaler=nets[0].scaler,
             block=CodecBlock.of_version(ANCHORED_VOCABULARY), notes="", feature_order=DESCRIPTOR, quantity=SCORE,
             anchor_pad=self.model.config.pad, intervals=self.model.intervals,
+            learnt_from=self.model.pairs.learnt_from,
         )  # fmt: skip
 
         def shift(features, probe_codec, codec, anchor):  # type: ignore[no-untyped-def]
@@ -81,7 +85,11 @@ def read(arguments: argparse.Namespace) -> list[Measured]:
 
 def fit_unseen(description: str) -> Unseen:
     """Reads the command line and fits."""
-    arguments = add_arguments(argparse.ArgumentParser(description=description.splitlines()[0])).parse_args()
+    return fit(add_arguments(argparse.ArgumentParser(description=description.splitlines()[0])).parse_args())
+
+
+def fit(arguments: argparse.Namespace) -> Unseen:
+    """Fits on what the options name."""
     rows = read(arguments)
     pairs = make_pairs(rows, CodecBlock.of_version(ANCHORED_VOCABULARY), "score", GROUP_BY)
     model = fit_anchored(SCORE_NET, pairs, SCORE_FIT, arguments.seeds)

@@ -30,6 +30,16 @@ def agreements(title: str, figures: Mapping[str, Any]) -> list[str]:
     return table([title, "rows", "PLCC", "SROCC", "RMSE", "MAE", "p95"], rows)
 
 
+def pairs(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A table of mean absolute errors, a line per encoder of the probe, a column per encoder."""
+    encoders = list(figures)
+    rows = [
+        [probe, *(_number(found[name]["mae"]) if name in found else "-" for name in encoders)]
+        for probe, found in figures.items()
+    ]
+    return table(["MAE from any cell of", *encoders], rows)
+
+
 def coverage(title: str, figures: Mapping[str, Any]) -> list[str]:
     """A table of measured coverage, per encoder too."""
     encoders = list(figures["by_encoder"])
@@ -67,12 +77,16 @@ def figures(sidecar: Mapping[str, Any]) -> str:
     ):  # fmt: skip
         if key in loso:
             lines += agreements(title, loso[key])
+    if "by_pair" in loso:
+        lines += pairs(loso["by_pair"])
     single = {name: loso[key] for key, name in (("clips", "clip means"), ("frames", "frames")) if key in loso}
     single |= {"every encoder untold": loso["as_unknown"]} if loso.get("as_unknown") else {}
     if single:
         lines += agreements("left-out", single)
     if "coverage" in loso:
         lines += coverage("nominal", loso["coverage"])
+    if loso.get("coverage_across"):
+        lines += coverage("nominal, from another encoder", loso["coverage_across"])
     manifest = MODELS / f"{sidecar['id']}_ensemble_v1.json"
     if manifest.exists():
         lines += coverage("ensemble, nominal", json.loads(manifest.read_text())["confidence"]["measured"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from training_kit import made_row, write_rows
@@ -12,16 +13,19 @@ from vmaftune_frv2.media.process import run
 BENCH = Path(__file__).parents[1] / "bench"
 
 
-def bench(name: str, folder: Path) -> str:
-    """What a bench prints of six titles, two encoders, five crfs."""
+LINES = (("libx264", "medium"), ("libsvtav1", "10"))
+
+
+def bench(name: str, folder: Path, *options: str, lines: Sequence[tuple[str, str]] = LINES) -> str:
+    """What a bench prints of six titles, some encoders, five crfs."""
     rows = [
         made_row(f"title{title}_1.mp4", title, encoder, preset, crf)
         for title in range(6)
-        for encoder, preset in (("libx264", "medium"), ("libsvtav1", "10"))
+        for encoder, preset in lines
         for crf in (20, 26, 32, 38, 44)
     ]
     corpus = write_rows(folder / "corpus.jsonl", rows)
-    asked = ["--corpus", str(corpus), "--only-learn", "--seeds", "1"]
+    asked = ["--corpus", str(corpus), "--only-learn", "--seeds", "1", *options]
     done = run([sys.executable, str(BENCH / name), *asked], timeout=300)
     assert done.ok, done.stderr
     return done.stdout
@@ -56,3 +60,16 @@ def test_coverage_is_told_by_what_is_known(tmp_path: Path) -> None:
     # Of five cells, four are asked from one known (5 choices), three from two and two from three (6 of 10).
     assert [int(count) for _, what, count, *_ in told if what == "all"] == [12 * 5 * 4, 12 * 6 * 3, 12 * 6 * 2]
     assert all(0 <= float(row[3]) <= 100 for row in told)
+
+
+def test_further_probes_are_judged_in_every_order(tmp_path: Path) -> None:
+    lines = (("libx264", "veryfast"), ("libsvtav1", "10"), ("libx265", "ultrafast"))
+    out = bench("encoders.py", tmp_path, "--target-vmaf", "80", lines=lines)
+    count = int(re.match(r"(\d) clips, target 80", out)[1])
+    assert count > 2
+    with_x264, without, pairs = out.split("\n\n")[1:]
+    assert [line.split()[0] for line in with_x264.splitlines()[2:]] == ["libx265", "libsvtav1", "all"]
+    # After libx264 alone, and after libx264 and the other one; without libx264, after the other one.
+    assert with_x264.splitlines()[1].split()[3:5] == ["1", "2"]
+    assert without.splitlines()[1].split()[3:5] == ["1", "all"]
+    assert re.search(r"^libx264 +- +[\d.]+ +[\d.]+ ", pairs, re.MULTILINE)

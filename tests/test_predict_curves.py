@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from types import SimpleNamespace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,8 @@ from vmaftune_frv2.contract.codec import CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import FeatureScaler
 from vmaftune_frv2.contract.intervals import Intervals
+from vmaftune_frv2.contract.sidecar import Sidecar
+from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.predict.anchored import Anchored, Point
 from vmaftune_frv2.predict.curves import predict_curve
 from vmaftune_frv2.predict.predictor import WIDEN, Predictor
@@ -53,10 +54,23 @@ class RateNet(Net):
         return z
 
 
-def model(quantity: str = "score", net: Net | None = None) -> Anchored:
+ALL = dict.fromkeys(("libx264", "libx265", "libsvtav1"), ("libx264", "libx265"))
+
+
+def model(
+    quantity: str = "score", net: Net | None = None, learnt_from: dict[str, tuple[str, ...]] | None = ALL
+) -> Anchored:
     """An anchored predictor of a stand-in net."""
-    sidecar: Any = SimpleNamespace(
+    sidecar = Sidecar(
         id=quantity,
+        onnx="",
+        sha256="",
+        opset=17,
+        input_names=(),
+        output_names=(),
+        notes="",
+        feature_order=DESCRIPTOR,
+        learnt_from=learnt_from,
         quantity=quantity,
         anchor_pad=2.0 if quantity == "score" else None,
         block=CodecBlock.of_version(4),
@@ -120,7 +134,7 @@ def test_a_measured_slope_corrects_what_lies_beyond() -> None:
     assert (flat.mean[beyond] > steep.mean[beyond]).all()
 
 
-def test_another_preset_hears_its_encoder_and_another_encoder_hears_all() -> None:
+def test_another_preset_hears_its_encoder_and_another_encoder_all_that_it_learnt_from() -> None:
     points = [point(20, 95.0), point(30, 80.0), point(28, 70.0, "libx265")]
     preset = predict_curve(model(), points, cells(25, preset="slow"))
     alone = predict_curve(model(), points[:2], cells(25, preset="slow"))
@@ -128,6 +142,28 @@ def test_another_preset_hears_its_encoder_and_another_encoder_hears_all() -> Non
     foreign = predict_curve(model(), points, cells(25, encoder="libsvtav1", preset="8"))
     own = predict_curve(model(), points, cells(25, encoder="libx265"))
     assert foreign.typical > own.typical > 0
+
+
+@pytest.mark.parametrize("learnt_from", [None, {"libsvtav1": ("libx264",)}], ids=["older", "libx264 only"])
+def test_cells_of_encoders_that_nothing_was_learnt_from_are_not_heard(learnt_from) -> None:
+    deaf, asked = model(learnt_from=learnt_from), cells(25, encoder="libsvtav1", preset="8")
+    points = [point(28, 80.0), point(28, 30.0, "libx265")]
+    assert predict_curve(deaf, points, asked).mean == predict_curve(deaf, points[:1], asked).mean
+    assert predict_curve(model(), points, asked).mean < predict_curve(model(), points[:1], asked).mean
+    with pytest.raises(ModelError, match="did not learn libsvtav1 from cells of libx265"):
+        predict_curve(deaf, points[1:], asked)
+
+
+def test_what_only_other_encoders_tell_of_has_quantiles_of_its_own() -> None:
+    quantiles = {"all": [9.0] * 8, "libsvtav1": [1.0] * 8, "libsvtav1 from another": [2.0] * 8}
+    sidecar = replace(model().sidecar, intervals=Intervals({"bias": 0.0}, quantiles))
+    asked = cells(30, encoder="libsvtav1")
+    for probe, factor in ((point(28, 70.0), 2.0), (point(25, 70.0, "libsvtav1"), 1.0)):
+        curve = predict_curve(Anchored(sidecar, Net()), [probe], asked)
+        assert curve.high - curve.mean == pytest.approx(factor * curve.typical)
+    older = Intervals({"bias": 0.0}, {name: quantiles[name] for name in ("all", "libsvtav1")})
+    curve = predict_curve(Anchored(replace(sidecar, intervals=older), Net()), [point(28, 70.0)], asked)
+    assert curve.high - curve.mean == pytest.approx(curve.typical)
 
 
 def test_length_is_held_and_is_nothing_strange() -> None:

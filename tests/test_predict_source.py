@@ -82,6 +82,65 @@ def test_every_encoder_is_probed_once_and_a_given_probe_serves_all(predict) -> N
     assert not any(record["measured"] for record in json.loads(shared.out))
 
 
+@pytest.fixture
+def older_models(curve_models: Sequence[object], tmp_path: Path) -> tuple[object, ...]:
+    """The same models by sidecars that do not say what they learnt from."""
+    folder = shutil.copytree(Path(str(curve_models[1])).parent, tmp_path / "older")
+    for path in folder.glob("*_curve_v2.json"):
+        sidecar = json.loads(path.read_text())
+        del sidecar["anchor"]["learnt_from"]
+        path.write_text(json.dumps(sidecar))
+    return "--model", folder / "vmaf_curve_v2.onnx", "--bitrate-model", folder / "bitrate_curve_v2.onnx"
+
+
+def test_only_encoders_that_were_learnt_from_are_heard(
+    vmaf_tune: VmafTune, curve_models: Sequence[object], older_models: Sequence[object], source: Path
+) -> None:
+    asked = ("predict", source, *X264, "--target-vmaf", 80, "--probe", "libsvtav1:10:40")
+    learnt, older = vmaf_tune(*asked, *curve_models), vmaf_tune(*asked, *older_models)
+    assert encoded(learnt) == ["libsvtav1:10:40"]
+    first, own = encoded(older)
+    assert first == "libsvtav1:10:40"
+    assert own.startswith("libx264:veryfast:")
+    assert "expected" not in older.err
+    # What was learnt from libx264 always is.
+    asked = ("predict", source, "--encoder", "libsvtav1", "--target-vmaf", 80, "--probe", "libx264:veryfast:33")
+    assert encoded(vmaf_tune(*asked, *older_models)) == ["libx264:veryfast:33"]
+
+
+LOOSE = 15.0
+"""VMAF points: an expectation that nothing was learnt for is off by fifty."""
+
+
+@pytest.fixture
+def unseen(clip: Clips) -> Path:
+    """A source that no model saw."""
+    return clip("mandelbrot", size="256x192", frames=24, filters="noise=alls=6:all_seed=1")
+
+
+def test_four_encoders_are_each_probed_near_the_target(vmaf_tune: VmafTune, unseen: Path) -> None:
+    encoders = ("libx264", "libsvtav1", "libvvenc", "libx265")
+    options = [option for encoder in encoders for option in ("--encoder", encoder)]
+    result = vmaf_tune("predict", unseen, *options, "--target-vmaf", 93, "--format", "json")
+    assert result.code == 0, result.err
+    assert [cell.split(":")[0] for cell in encoded(result)] == list(encoders)
+    steps = re.findall(r"VMAF ([\d.]+), .* expected VMAF ([\d.]+)", result.err)
+    assert len(steps) == 3
+    for measured, expected in steps:
+        assert float(measured) == pytest.approx(float(expected), abs=LOOSE)
+        assert float(measured) == pytest.approx(93, abs=LOOSE)
+
+
+def test_a_probe_of_one_encoder_answers_for_another(vmaf_tune: VmafTune, unseen: Path) -> None:
+    x265 = ("predict", unseen, "--encoder", "libx265", "--preset", "medium", "--format", "json")
+    said = vmaf_tune(*x265, "--probe", "libsvtav1:8:40", "--target-vmaf", 93)
+    assert said.code == 0, said.err
+    (pick,) = json.loads(said.out)
+    assert pick["vmaf_low"] <= 93 <= pick["vmaf_high"] or pick["measured"]
+    (true,) = json.loads(vmaf_tune(*x265, "--probe", f"libx265:medium:{pick['crf']}", "--crf", pick["crf"]).out)
+    assert true["vmaf_predicted"] == pytest.approx(93, abs=LOOSE)
+
+
 def test_verified_pick_is_measured_and_reaches_the_target(predict, corpus_path: Path, source: Path) -> None:
     result = predict(
         "--encoder", "libx264", "--encoder", "libsvtav1", "--target-vmaf", 80, "--verify", "--max-encodes", 12,

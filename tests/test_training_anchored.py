@@ -141,9 +141,10 @@ def test_exact_at_the_probe_falling_with_crf_and_in_range(
 @pytest.mark.parametrize("knots", [1, 2, 5])
 @pytest.mark.parametrize("pad", [None, 0.5, 2.0])
 @pytest.mark.parametrize("count", [1, 3])
-def test_graph_and_torch_agree(knots: int, pad: float | None, count: int) -> None:
+@pytest.mark.parametrize("across", [None, 0])
+def test_graph_and_torch_agree(knots: int, pad: float | None, count: int, across: int | None) -> None:
     torch.manual_seed(knots)
-    config = AnchoredConfig(in_features=17, num_codecs=8, hidden=8, depth=3, knots=knots, pad=pad)
+    config = AnchoredConfig(in_features=17, num_codecs=8, hidden=8, depth=3, knots=knots, pad=pad, across=across)
     nets = [AnchoredNet(config) for _ in range(count)]
     data = anchored_to_onnx(nets, "net", "score")
     generator = np.random.default_rng(knots)
@@ -179,7 +180,10 @@ def test_what_is_written_keeps_the_contract(folder: Path, spaces: dict[str, Anch
     schema = json.loads(schema_path("model_sidecar").read_text())
     assert [error.message for error in Draft202012Validator(schema).iter_errors(found)] == []
     assert found["feature_order"] == list(DESCRIPTOR)
-    assert found["anchor"] == {"quantity": OUTPUTS[name], "pad": spaces[name].pad}
+    every = ["libsvtav1", "libx264", "libx265"]
+    assert found["anchor"] == {
+        "quantity": OUTPUTS[name], "pad": spaces[name].pad, "learnt_from": dict.fromkeys(every, every),
+    }  # fmt: skip
     assert (spaces[name].pad is None) == (name == "bitrate_curve_v2")
     assert found["sha256"] == sha256_bytes((folder / f"{name}.onnx").read_bytes())
     assert found["training"]["sources"] == 8
@@ -199,6 +203,39 @@ def test_the_report_judges_on_left_out_groups(folder: Path) -> None:
     assert 0 < scenario["n"] <= 72
     assert sum(group["n"] for group in figures["score"]["by_group"].values()) == scenario["n"]
     assert set(figures["score"]["by_group"]) == {"title0", "title1", "title2", "title3"}
+
+
+def test_every_pair_of_encoders_is_judged(folder: Path) -> None:
+    found = document(folder / "metrics.json")["anchored"]["score"]
+    encoders = {"libsvtav1", "libx264", "libx265"}
+    assert {probe: set(cells) for probe, cells in found["by_pair"].items()} == dict.fromkeys(encoders, encoders)
+    other = sum(
+        figures["n"]
+        for probe, cells in found["by_pair"].items()
+        for cell, figures in cells.items()
+        if cell != probe
+    )
+    assert other == found["scenarios"]["any cell of another encoder"]["n"]
+    assert found["scenarios"]["any cell of another encoder, within 5 VMAF"]["n"] < other
+    assert set(found["coverage"]["by_encoder"]) == set(found["coverage_across"]["by_encoder"]) == encoders
+    assert "MAE from any cell of" in (folder / "report.txt").read_text()
+
+
+def test_encoders_that_share_no_clip_were_not_learnt_from_each_other(tmp_path: Path) -> None:
+    rows = made_rows(3, 1, ("libx264", "libx265")) + made_rows(3, 1, ("libx264", "libsvtav1"), first=3)
+    result = invoke(
+        "train-v2", "--corpus", write_rows(tmp_path / "corpus.jsonl", rows), "--anchored", "--epochs", 1,
+        "--seeds", 2, "--out-dir", tmp_path,
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    sidecar = read_sidecar(tmp_path / "vmaf_curve_v2.json")
+    assert sidecar.learnt_from == {
+        "libsvtav1": ("libsvtav1", "libx264"),
+        "libx264": ("libsvtav1", "libx264", "libx265"),
+        "libx265": ("libx264", "libx265"),
+    }
+    assert sidecar.hears("libx265", "libx264")
+    assert not sidecar.hears("libx265", "libsvtav1")
 
 
 def test_every_preset_has_a_probe_of_its_own(tmp_path: Path) -> None:

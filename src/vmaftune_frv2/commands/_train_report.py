@@ -42,7 +42,10 @@ def print_report(trained: Any) -> None:
         _agreements(title, model.evaluation.scenarios, digits=3)
         _agreements("pinned probe in the encoder", model.evaluation.by_encoder, digits=3)
         _agreements("VMAF of the probe", model.evaluation.by_probe, digits=3)
+        _print_pairs(model.evaluation.by_pair)
         _print_coverage(f"intervals of anchored {quantity}", model.evaluation.coverage)
+        if model.evaluation.coverage_across:
+            _print_coverage("the same, from another encoder", model.evaluation.coverage_across)
     click.echo("ship gate, leave-one-source-out:")
     for line in evaluation.gate.lines:
         click.echo(f"  {line}")
@@ -73,6 +76,15 @@ def _agreements(title: str, figures: Mapping[str, Any], digits: int = 2) -> None
 def _table(headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     click.echo(format_table(headers, rows))
     click.echo("")
+
+
+def _print_pairs(by_pair: Mapping[str, Mapping[str, Any]]) -> None:
+    encoders = list(by_pair)
+    rows = [
+        (probe, *(_number(found[name].mae if name in found else None, 3) for name in encoders))
+        for probe, found in by_pair.items()
+    ]
+    _table(("MAE from any cell of", *encoders), rows)
 
 
 def _print_coverage(title: str, coverage: Any) -> None:

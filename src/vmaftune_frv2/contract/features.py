@@ -124,17 +124,19 @@ class FeatureScaler:
         return far
 
     @classmethod
-    def fit(cls, features: ArrayLike) -> FeatureScaler:
-        """Fits on the known ones of [N, F] raw features."""
+    def fit(cls, features: ArrayLike, counts: ArrayLike | None = None) -> FeatureScaler:
+        """Fits on the known ones of [N, F] raw features, a row counted once, or as often as [N] counts say."""
         import numpy as np
 
         X = np.asarray(features, dtype=np.float64)
         known = ~np.isnan(X)
-        count = np.maximum(known.sum(axis=0), 1)
-        mean = X.sum(axis=0, where=known) / count
-        std = np.sqrt(np.square(X - mean).sum(axis=0, where=known) / count)
+        times = known if counts is None else known * np.asarray(counts)[:, None]
+        total = times.sum(axis=0)
+        count = np.maximum(total, 1)
+        mean = (X * times).sum(axis=0, where=known) / count
+        std = np.sqrt((np.square(X - mean) * times).sum(axis=0, where=known) / count)
         std[std < 1e-9] = 1.0
-        std[~known.any(axis=0)] = NEVER_KNOWN_STD
+        std[total == 0] = NEVER_KNOWN_STD
         return cls(tuple(float(v) for v in mean), tuple(float(v) for v in std))
 
     def transform(self, features: ArrayLike) -> NDArray[np.float32]:

@@ -21,8 +21,12 @@ LEVELS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 METHOD = "conformal, locally scaled residuals, per encoder"
 ALL = "all"
 """Quantiles for an encoder without its own."""
+FROM_ANOTHER = " from another"
+"""After an encoder's name: what is predicted of it from cells of other encoders only."""
 BIAS = "bias"
-ANCHORED_COVARIATES = ("log_spread", "log_moved", "other_encoder", *OF_SOURCE)
+ANCHORED_COVARIATES = (
+    "log_spread", "log_moved", "other_encoder", "other_log_spread", "other_log_moved", *OF_SOURCE,
+)  # fmt: skip
 BOUNDED_COVARIATES = ("level1", "level2", "level3")
 """Names of ``anchored_covariates``: those of both kinds, and those of bounded ones besides."""
 
@@ -35,7 +39,7 @@ class Intervals:
 
     Args:
         weights: {covariate: weight} of the logarithm of a typical error, BIAS among them.
-        quantiles: {encoder, or "all": error over typical error at each of LEVELS}.
+        quantiles: {encoder, one with FROM_ANOTHER after it, or "all": error over typical error at each of LEVELS}.
         floor: least half-width.
     """
 
@@ -54,9 +58,16 @@ class Intervals:
         """Whether these covariates are all that a typical error takes."""
         return {BIAS, *covariates}.issuperset(self.weights)
 
-    def quantile(self, encoder: str, level: float) -> float:
-        """How many typical errors cover ``level`` of an encoder's errors; between LEVELS interpolated."""
-        values = self.quantiles.get(encoder, self.quantiles[ALL])
+    def quantile(self, encoder: str, level: float, other: bool = False) -> float:
+        """How many typical errors cover ``level`` of an encoder's errors; between LEVELS interpolated.
+
+        Args:
+            encoder: its name, FROM_ANOTHER after it or not.
+            level: nominal coverage, 0.5..0.98.
+            other: the same as FROM_ANOTHER after the name.
+        """
+        names = (encoder + FROM_ANOTHER * other, encoder.removesuffix(FROM_ANOTHER), ALL)
+        values = next(self.quantiles[name] for name in names if name in self.quantiles)
         return float(np.interp(level, LEVELS, values))
 
     def half_width(self, covariates: Mapping[str, Vector], encoders: Sequence[str], level: float) -> Vector:
@@ -122,10 +133,14 @@ def anchored_covariates(
     """
     moved, level = np.abs(np.asarray(mean) - np.asarray(anchor)), np.asarray(mean) / 100.0
     complexity = np.asarray(told, dtype=np.float64)[:, -len(OF_SOURCE) :]
+    other = np.asarray(other_encoder, dtype=np.float64)
+    log_spread, log_moved = np.log(np.asarray(spread) + 0.002), np.log(moved + 0.3)
     return {
-        "log_spread": np.log(np.asarray(spread) + 0.002),
-        "log_moved": np.log(moved + 0.3),
-        "other_encoder": np.asarray(other_encoder, dtype=np.float64),
+        "log_spread": log_spread,
+        "log_moved": log_moved,
+        "other_encoder": other,
+        "other_log_spread": other * log_spread,
+        "other_log_moved": other * log_moved,
         **(dict(zip(BOUNDED_COVARIATES, (level, level**2, level**3), strict=True)) if bounded else {}),
         **dict(zip(OF_SOURCE, complexity.T, strict=True)),
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmaftune_frv2.contract.anchor import SCORE_MAX
-from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_CELL, FROM_PROBE, Cell
+from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_CELL, FROM_PROBE, UNIVERSAL_ENCODER, Cell
 from vmaftune_frv2.contract.codec import CodecBlock, block_of_layout
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler, finite
@@ -55,6 +55,8 @@ class Sidecar:
             the score.
         quantity: what an anchored predictor shifts: ``score`` or ``log_bits_per_pixel``; None for a regressor.
         anchor_pad: of an anchored predictor's space, see ``AnchorSpace``.
+        learnt_from: of an anchored predictor, {encoder: encoders whose cells were its probes in training}; None
+            of one that learnt each encoder from its own cells and libx264's only.
         intervals: how wrong predictions are.
         first_crf: where a search begins, told by the source alone.
         vmaf_model: libvmaf model whose scores were learnt.
@@ -80,6 +82,7 @@ class Sidecar:
     pooling: str = POOL_CLIP
     quantity: str | None = None
     anchor_pad: float | None = None
+    learnt_from: Mapping[str, tuple[str, ...]] | None = None
     intervals: Intervals | None = None
     first_crf: FirstCrf | None = None
     vmaf_model: str | None = None
@@ -97,6 +100,14 @@ class Sidecar:
         """The probe cell for predicting an encoder's cells: the preset's, where it has its own."""
         mine = [probe for probe in self.probes if probe.encoder == encoder]
         return self.probe or next((probe for probe in mine if probe.preset == preset), next(iter(mine), None))
+
+    def hears(self, encoder: str, probed: str) -> bool:
+        """Whether a measured cell of ``probed`` tells an anchored predictor of an encoder's cells."""
+        if probed == encoder:
+            return True
+        if self.learnt_from is None:
+            return probed == UNIVERSAL_ENCODER
+        return probed in self.learnt_from.get(encoder, ())
 
     def to_json(self) -> dict[str, Any]:
         """The document that is written."""
@@ -120,7 +131,7 @@ class Sidecar:
             "probe": dataclasses.asdict(self.probe) if self.probe else None,
             **({"probes": [dataclasses.asdict(probe) for probe in self.probes]} if len(self.probes) > 1 else {}),
             "pooling": self.pooling,
-            **({"anchor": {"quantity": self.quantity, "pad": self.anchor_pad}} if self.quantity else {}),
+            **({"anchor": self._anchor()} if self.quantity else {}),
             **({"intervals": self.intervals.to_json()} if self.intervals else {}),
             **({"first_crf": self.first_crf.to_json()} if self.first_crf else {}),
             "vmaf_model": self.vmaf_model,
@@ -130,6 +141,11 @@ class Sidecar:
             "training": dict(self.training),
             "notes": self.notes[:NOTES_LIMIT],
         }
+
+    def _anchor(self) -> dict[str, Any]:
+        learnt = {encoder: list(probed) for encoder, probed in (self.learnt_from or {}).items()}
+        told = {"learnt_from": learnt} if self.learnt_from is not None else {}
+        return {"quantity": self.quantity, "pad": self.anchor_pad, **told}
 
 
 def read_sidecar(path: Path) -> Sidecar:
@@ -185,6 +201,7 @@ def _from_json(document: Mapping[str, Any]) -> Sidecar:
         pooling=document.get("pooling", POOL_CLIP),
         quantity=anchor["quantity"] if anchor else None,
         anchor_pad=anchor["pad"] if anchor else None,
+        learnt_from=_learnt_from(anchor) if anchor else None,
         intervals=intervals,
         first_crf=_first_crf(document["first_crf"]) if "first_crf" in document else None,
         vmaf_model=document.get("vmaf_model"),
@@ -215,6 +232,12 @@ def _first_crf(document: Mapping[str, Any]) -> FirstCrf:
     from vmaftune_frv2.contract.first_crf import FirstCrf
 
     return FirstCrf.from_json(document)
+
+
+def _learnt_from(anchor: Mapping[str, Any]) -> dict[str, tuple[str, ...]] | None:
+    if "learnt_from" not in anchor:
+        return None
+    return {encoder: tuple(probed) for encoder, probed in anchor["learnt_from"].items()}
 
 
 def _probes(document: Mapping[str, Any]) -> tuple[Cell, ...]:

@@ -93,6 +93,10 @@ class Anchored:
         off = np.abs(self.sidecar.scaler.transform(point.descriptor[None, :])[0])
         return bool((np.delete(off, LENGTH) <= FAR).all())
 
+    def hears(self, encoder: str, point: Point) -> bool:
+        """Whether a measured cell tells anything of an encoder's cells: only what was learnt does."""
+        return self.sidecar.hears(encoder, point.cell.encoder)
+
     def from_point(self, point: Point, cells: Sequence[Cell]) -> tuple[Vector, Vector]:
         """What one measured cell says of others.
 

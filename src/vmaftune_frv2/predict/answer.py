@@ -33,7 +33,7 @@ class Question:
         min_frame: least 5th percentile of the frames' VMAF; None asks nothing of it.
         max_kbps: leave out cells above this bitrate.
         level: nominal coverage of the intervals shown.
-        probes: cells to encode first; none chooses one per encoder.
+        probes: cells to encode first, which serve every encoder that they tell of; none chooses one per encoder.
     """
 
     cells: tuple[Cell, ...]
@@ -112,7 +112,7 @@ def answer(
         work.encode(cell, None)
     # libx264 first: what it tells says where to begin with the others.
     for line, crfs in sorted(lines.items(), key=lambda item: item[0][0] != UNIVERSAL_ENCODER):
-        if not question.probes and not work.knows(line[0]):
+        if not work.knows(line[0]) and not (question.probes and work.hears(line[0])):
             work.probe(line, crfs)
         if question.verify and question.target is not None:
             work.settle(line, crfs)
@@ -156,9 +156,13 @@ class _Work:
         """Whether a cell of the encoder was measured."""
         return any(cell.encoder == encoder for cell in self.measuring.rows)
 
+    def hears(self, encoder: str) -> bool:
+        """Whether what was measured tells of an encoder's cells."""
+        return self.predictor.hears(encoder, self.measuring.points())
+
     def probe(self, line: Line, crfs: list[int]) -> None:
-        """The first encode of an encoder: where libx264's cells, or else the source itself, expect the target."""
-        if self.question.target is not None and self.knows(UNIVERSAL_ENCODER):
+        """The first encode of an encoder: where cells of others, or else the source itself, expect the target."""
+        if self.question.target is not None and self.hears(line[0]):
             self._encode_likeliest(line, crfs, {})
             return
         target, complexity = self.question.target, None
@@ -244,5 +248,6 @@ class _Work:
         if confidence is None or prediction.typical_error == 0.0:
             return worth
         level = min(max(2.0 * confidence - 1.0, LEVELS[0]), LEVELS[-1])
-        factor = self.predictor.vmaf.intervals.quantile(prediction.cell.encoder, level)
+        encoder = prediction.cell.encoder
+        factor = self.predictor.vmaf.intervals.quantile(encoder, level, other=not self.knows(encoder))
         return worth - factor * prediction.typical_error

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.predict.anchored import Anchored, Point
 
 Vector = NDArray[np.float64]
@@ -41,21 +42,26 @@ def predict_curve(model: Anchored, points: Sequence[Point], cells: Sequence[Cell
     """Predicts cells from measured ones: exact at those, falling with crf.
 
     A cell of a measured (encoder, preset) listens to the measured neighbours on that line, between which the error
-    is bridged; another cell to all measured ones of its encoder, else to all there are.
+    is bridged; another cell to all measured ones of its encoder, else to those of the encoders that its own was
+    learnt from.
 
     Args:
         model: the predictor.
-        points: measured cells of one source, at least one.
+        points: measured cells of one source, at least one that every cell's encoder hears.
         cells: N cells.
         level: nominal coverage of the intervals.
+
+    Raises:
+        ModelError: no point tells of an encoder.
     """
     every = sorted({*cells, *(point.cell for point in points)})  # by encoder, preset, crf
     said = [model.from_point(point, every) for point in points]
-    mean, typical = np.empty(len(every)), np.empty(len(every))
+    mean, typical, other = np.empty(len(every)), np.empty(len(every)), np.zeros(len(every), dtype=bool)
     for line, members in _lines(every).items():
         here = [index for index, point in enumerate(points) if (point.cell.encoder, point.cell.preset) == line]
         own = [index for index, point in enumerate(points) if point.cell.encoder == line[0]]
-        heard = here or own or list(range(len(points)))
+        heard = here or own or _told_by(model, points, line[0])
+        other[members] = not (here or own)
         values = np.stack([said[index][0][members] for index in heard])
         errors = np.stack([said[index][1][members] for index in heard])
         if here:
@@ -69,11 +75,25 @@ def predict_curve(model: Anchored, points: Sequence[Point], cells: Sequence[Cell
     asked = np.asarray([place[cell] for cell in cells])
     known = {point.cell: point.value(str(model.sidecar.quantity)) for point in points}
     exact = np.asarray([known.get(cell, value) for cell, value in zip(cells, mean[asked], strict=True)])
-    return _with_intervals(model, cells, exact, typical[asked], level)
+    factor = [
+        model.intervals.quantile(cell.encoder, level, bool(told))
+        for cell, told in zip(cells, other[asked], strict=True)
+    ]
+    return _with_intervals(model, exact, typical[asked], np.asarray(factor))
 
 
-def _with_intervals(model: Anchored, cells: Sequence[Cell], mean: Vector, typical: Vector, level: float) -> Curve:
-    factor = np.asarray([model.intervals.quantile(cell.encoder, level) for cell in cells])
+def _told_by(model: Anchored, points: Sequence[Point], encoder: str) -> list[int]:
+    """Points of other encoders that tell of an encoder."""
+    found = [index for index, point in enumerate(points) if model.hears(encoder, point)]
+    if not found:
+        probed = ", ".join(dict.fromkeys(point.cell.encoder for point in points))
+        raise ModelError(
+            f"{model.sidecar.id} did not learn {encoder} from cells of {probed}; measure one of its own"
+        )
+    return found
+
+
+def _with_intervals(model: Anchored, mean: Vector, typical: Vector, factor: Vector) -> Curve:
     low, high = mean - typical * factor, mean + typical * factor
     if model.sidecar.anchor_pad is not None:
         low, high = np.clip(low, 0.0, 100.0), np.clip(high, 0.0, 100.0)

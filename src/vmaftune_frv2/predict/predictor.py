@@ -172,6 +172,10 @@ class Predictor:
         reaching = [crf for crf in crfs if np.interp(crf, *curve) >= target]
         return Cell(encoder, preset, max(reaching, default=min(crfs)))
 
+    def hears(self, encoder: str, points: Sequence[Point]) -> bool:
+        """Whether measured cells tell anything of an encoder's, to both models."""
+        return all(any(model.hears(encoder, point) for point in points) for model in (self.vmaf, self.bitrate))
+
     @property
     def wants_complexity(self) -> bool:
         """Whether the source's complexity tells where to begin."""

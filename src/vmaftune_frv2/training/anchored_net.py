@@ -7,7 +7,7 @@ far apart the curves of two encoders or presets lie.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,8 @@ class AnchoredConfig:
         depth: hidden layers.
         knots: pieces of crf range, each with a slope of its own.
         pad: of the anchor space; None for log bits per pixel.
+        across: None for one perceptron. Otherwise there is a second one, for cells of another encoder than the
+            probe's, unless the probe is of the encoder in this slot.
     """
 
     in_features: int
@@ -39,13 +41,15 @@ class AnchoredConfig:
     depth: int = 2
     knots: int = 2
     pad: float | None = 2.0
+    across: int | None = None
 
 
 class AnchoredNet(nn.Module):
     """z = anchor + preset_gap * (preset - probe preset) + [other encoder] * encoder_gap - sum_k slope_k * step_k.
 
     step_k is how far crf moves within piece k of its range, slope_k = softplus(.) > 0; gaps and slopes are a
-    perceptron's of the descriptor, the probe's codec block and the cell's encoder and preset (not its crf).
+    perceptron's of the descriptor, the probe's codec block and the cell's encoder and preset (not its crf). Of
+    two perceptrons each learns its own pairs: one for both kinds is worse at a probe's own encoder.
     """
 
     def __init__(self, config: AnchoredConfig) -> None:
@@ -54,6 +58,9 @@ class AnchoredNet(nn.Module):
         widths = [config.in_features + 2 * config.num_codecs - 1] + [config.hidden] * config.depth
         self.hidden = dense_layers(widths)
         self.head = Dense(widths[-1], config.knots + 2)
+        if config.across is not None:
+            self.across_hidden = dense_layers(widths)
+            self.across_head = Dense(widths[-1], config.knots + 2)
         with torch.no_grad():
             self.head.weight.mul_(0.1)
             # Whatever the number of pieces, the curve begins with one fall over all of crf.
@@ -74,12 +81,13 @@ class AnchoredNet(nn.Module):
         """
         knots = self.config.knots
         h = torch.cat([features, probe_codec, codec[..., :-1]], dim=-1)
-        for layer in self.hidden:
-            h = functional.silu(layer(h))  # [..., N, hidden]
-        out = self.head(h)  # [..., N, knots + 2]
+        same = (probe_codec[..., :-2] * codec[..., :-2]).sum(-1)  # [..., N]
+        out = _perceptron(self.hidden, self.head, h)  # [..., N, knots + 2]
+        if self.config.across is not None:
+            across = (1.0 - same) * (1.0 - probe_codec[..., self.config.across])  # [..., N]
+            out = out + across[..., None] * (_perceptron(self.across_hidden, self.across_head, h) - out)
         slopes = functional.softplus(out[..., :knots])
         steps = self._reached(codec[..., -1:]) - self._reached(probe_codec[..., -1:])  # [..., N, knots]
-        same = (probe_codec[..., :-2] * codec[..., :-2]).sum(-1)  # [..., N]
         z = anchor + out[..., knots] * (codec[..., -2] - probe_codec[..., -2])
         z = z + out[..., knots + 1] * (1.0 - same) - (slopes * steps).sum(-1)
         if self.config.pad is None:
@@ -94,3 +102,18 @@ class AnchoredNet(nn.Module):
         starts: Tensor = self.get_buffer("starts")
         reached: Tensor = ((crf - starts) * self.config.knots).clamp(0.0, 1.0)
         return reached
+
+
+def joined(first: AnchoredNet, second: AnchoredNet, across: int) -> AnchoredNet:
+    """One net of two perceptrons that were fitted alone, see ``AnchoredConfig.across``."""
+    net = AnchoredNet(replace(first.config, across=across))
+    layers = {f"across_{name}": value for name, value in second.state_dict().items() if name != "starts"}
+    net.load_state_dict({**first.state_dict(), **layers})
+    return net
+
+
+def _perceptron(hidden: nn.ModuleList, head: nn.Module, h: Tensor) -> Tensor:
+    for layer in hidden:
+        h = functional.silu(layer(h))  # [..., N, hidden]
+    out: Tensor = head(h)
+    return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -133,15 +133,21 @@ class Coverage:
     mae: float
 
 
-def cross_coverage(residuals: Residuals, levels: Sequence[float] = REPORTED) -> Coverage:
-    """Calibrates on nine tenths of the groups, judges on the tenth, ten times; at least two groups."""
-    fold = _folds(residuals.groups)
+def cross_coverage(residuals: Residuals, of: NDArray[np.bool_] | None = None) -> Coverage:
+    """Calibrates on nine tenths of the groups, judges on the tenth, ten times.
+
+    Args:
+        residuals: of at least two groups.
+        of: [N] which of them are judged; None judges all.
+    """
+    fold, levels = _folds(residuals.groups), REPORTED
+    wanted = np.ones(len(fold), dtype=bool) if of is None else of
     inside = np.zeros((len(levels), len(fold)), dtype=bool)
     width = np.zeros((len(levels), len(fold)))
     for number in np.unique(fold):
-        judged = fold == number
+        judged = (fold == number) & wanted
         mine = residuals.where(judged)
-        intervals = calibrate(residuals.where(~judged))
+        intervals = calibrate(residuals.where(fold != number))
         for index, level in enumerate(levels):
             half = intervals.half_width(mine.covariates, mine.encoders.tolist(), level)
             low = np.maximum(mine.predicted - half, mine.low)
@@ -150,13 +156,14 @@ def cross_coverage(residuals: Residuals, levels: Sequence[float] = REPORTED) -> 
             width[index, judged] = high - low
     names = [f"{level:g}" for level in levels]
     return Coverage(
-        measured={name: float(inside[i].mean()) for i, name in enumerate(names)},
+        measured={name: float(inside[i, wanted].mean()) for i, name in enumerate(names)},
         by_encoder={
             str(encoder): {
-                name: float(inside[i, residuals.encoders == encoder].mean()) for i, name in enumerate(names)
+                name: float(inside[i, wanted & (residuals.encoders == encoder)].mean())
+                for i, name in enumerate(names)
             }
-            for encoder in dict.fromkeys(residuals.encoders.tolist())
+            for encoder in dict.fromkeys(residuals.encoders[wanted].tolist())
         },
-        width={name: float(width[i].mean()) for i, name in enumerate(names)},
-        mae=float(np.abs(residuals.predicted - residuals.true).mean()),
+        width={name: float(width[i, wanted].mean()) for i, name in enumerate(names)},
+        mae=float(np.abs(residuals.predicted - residuals.true)[wanted].mean()),
     )

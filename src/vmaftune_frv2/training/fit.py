@@ -1,7 +1,6 @@
 """Fitting many nets at once: a stack over folds and seeds, one optimiser step for all of them.
 
-Every member sees its own batch order, its own scaling and its own mask, so that it ends where it
-would have ended alone.
+Every member sees its own batch order, scaling and mask, so that it ends where it would have ended alone.
 """
 
 from __future__ import annotations
@@ -82,11 +81,12 @@ class Table:
     """What is learnt from what, a row each.
 
     Args:
-        features: [N, F] raw features; each member scales them by its own rows, and NaN becomes its mean.
+        features: [N, F] raw features, or [R, F] shared ones; scaled by a member's rows, NaN becomes their mean.
         rest: further inputs of the net, [N, ...] each, taken as they are.
         targets: [N].
         repeated: how many of the last rows repeat earlier ones; they do not count for the scaling.
         weights: [N] how much a row counts in the loss; None for all alike.
+        shared: [N] which of R features are a row's; None where each has its own.
     """
 
     features: NDArray[np.float64]
@@ -94,19 +94,24 @@ class Table:
     targets: NDArray[np.float64]
     repeated: int = 0
     weights: NDArray[np.float64] | None = None
+    shared: NDArray[np.int64] | None = None
 
     def scaler(self, rows: NDArray[np.bool_]) -> FeatureScaler:
         """Of the [N] rows that a member learns from, each counted once."""
         once = len(self.targets) - self.repeated
-        return FeatureScaler.fit(self.features[:once][rows[:once]])
+        if self.shared is None:
+            return FeatureScaler.fit(self.features[:once][rows[:once]])
+        counts = np.bincount(self.shared[:once][rows[:once]], minlength=len(self.features))
+        return FeatureScaler.fit(self.features, counts)
 
 
 @dataclass(frozen=True)
 class Member:
-    """One net of the stack: the rows it learns from and its seed."""
+    """One net of the stack: the rows it learns from, its seed, and a scaling instead of these rows' own."""
 
     rows: NDArray[np.bool_]
     seed: int
+    scaler: FeatureScaler | None = None
 
 
 @dataclass(frozen=True)
@@ -243,14 +248,15 @@ def _fit_stack(
     on_epoch: Callable[[], None],
 ) -> list[Fitted[Net]]:
     nets = [_initial(build, member.seed) for member in members]
-    scalers = [table.scaler(member.rows) for member in members]
+    scalers = [member.scaler or table.scaler(member.rows) for member in members]
     whole = stack(nets).to(device).train()
     # Scaled in double precision, because a feature may be large and vary little.
     mean, std = (
         torch.tensor([getattr(s, part) for s in scalers], dtype=torch.float64, device=device)[:, None]
         for part in ("mean", "std")
     )  # [B, 1, F]
-    features = torch.from_numpy(table.features).to(device)  # [N, F]
+    features = torch.from_numpy(table.features).to(device)  # [N, F] or [R, F]
+    shared = None if table.shared is None else torch.from_numpy(table.shared).to(device)
     unknown = bool(features.isnan().any())
     rest = [torch.from_numpy(array).to(device) for array in table.rest]
     targets = torch.from_numpy(table.targets.astype(np.float32)).to(device)  # [N]
@@ -263,10 +269,8 @@ def _fit_stack(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _rate(steps))
     for order in _orders([member.seed for member in members], len(targets), options.epochs):
         for rows in torch.split(order.to(device), options.batch_size, dim=1):  # [B, n]
-            scaled = ((features[rows] - mean) / std).float()  # [B, n, F]
-            if unknown:
-                scaled = scaled.nan_to_num(nan=0.0)
-            out = whole(scaled, *(array[rows] for array in rest))
+            scaled = ((features[rows if shared is None else shared[rows]] - mean) / std).float()  # [B, n, F]
+            out = whole(scaled.nan_to_num(nan=0.0) if unknown else scaled, *(array[rows] for array in rest))
             loss = _loss(out, targets[rows], mine.gather(1, rows), options.beta)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]

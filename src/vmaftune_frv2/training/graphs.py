@@ -115,12 +115,15 @@ def anchored_graph(stack: AnchoredNet, name: str, output: str) -> bytes:
     graph, config = Graph(), stack.config
     count, knots, width = len(stack.head.weight), config.knots, config.num_codecs
     cell = graph.slice("codec", 0, width - 1, "cell")
-    flow = graph.add("Concat", ["features", "probe_codec", cell], "input", axis=1)
-    for index, layer in enumerate(stack.hidden):
-        pre = graph.dense(layer, flow, f"hidden{index}", f"pre{index}")
-        gate = graph.add("Sigmoid", [pre], f"gate{index}")
-        flow = graph.add("Mul", [pre, gate], f"hidden{index}")
-    out = graph.dense(stack.head, flow, "head", "out")  # [S, N, knots + 2]
+    graph.add("Concat", ["features", "probe_codec", cell], "input", axis=1)
+    other = _other_encoder(graph, width)
+    out = _perceptron(graph, stack.hidden, stack.head, "")  # [S, N, knots + 2]
+    if config.across is not None:
+        second = _perceptron(graph, stack.across_hidden, stack.across_head, "across_")
+        probed = graph.slice("probe_codec", config.across, config.across + 1, "probe_serves_all")
+        across = graph.add("Mul", [other, graph.add("Sub", ["whole", probed], "probe_serves_one")], "across")
+        moved = graph.add("Mul", [across, graph.add("Sub", [second, out], "across_less_out")], "across_moved")
+        out = graph.add("Add", [out, moved], "shaped")
     slopes = graph.add("Softplus", [graph.slice(out, 0, knots, "raw_slopes")], "slopes")
     fallen = graph.add("Mul", [slopes, _steps(graph, width, knots)], "falls")
     ones = graph.constant("ones_knots", np.ones((knots, 1)))
@@ -130,7 +133,7 @@ def anchored_graph(stack: AnchoredNet, name: str, output: str) -> bytes:
     moved = graph.add("Sub", [preset, probed], "preset_step")
     preset_gap = graph.add("Mul", [graph.slice(out, knots, knots + 1, "preset_slope"), moved], "preset_gap")
     slope = graph.slice(out, knots + 1, knots + 2, "encoder_slope")
-    encoder_gap = graph.add("Mul", [slope, _other_encoder(graph, width)], "encoder_gap")
+    encoder_gap = graph.add("Mul", [slope, other], "encoder_gap")
     anchor = graph.add("Unsqueeze", ["anchor", graph.constant("axis1", [1], np.int64)], "anchor_column")
     raised = graph.add("Add", [graph.add("Add", [anchor, preset_gap], "with_preset"), encoder_gap], "raised")
     z = graph.squeeze(graph.add("Sub", [raised, drop], "z"), "members" if config.pad is None else "z_members")
@@ -147,6 +150,16 @@ def anchored_graph(stack: AnchoredNet, name: str, output: str) -> bytes:
     graph.squeeze(row, output, axis=0)
     inputs = {"features": config.in_features, "probe_codec": width, "codec": width, "anchor": None}
     return graph.model(name, inputs, {output: ["N"], "members": [count, "N"]})
+
+
+def _perceptron(graph: Graph, hidden: nn.ModuleList, head: nn.Module, prefix: str) -> str:
+    """[S, N, knots + 2] of "input"."""
+    flow = "input"
+    for index, layer in enumerate(hidden):
+        pre = graph.dense(layer, flow, f"{prefix}hidden{index}", f"{prefix}pre{index}")
+        gate = graph.add("Sigmoid", [pre], f"{prefix}gate{index}")
+        flow = graph.add("Mul", [pre, gate], f"{prefix}hidden{index}")
+    return graph.dense(head, flow, f"{prefix}head", f"{prefix}out")
 
 
 def _steps(graph: Graph, width: int, knots: int) -> str:

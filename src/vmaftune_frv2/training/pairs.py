@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER, Cell
 from vmaftune_frv2.contract.codec import CodecBlock
-from vmaftune_frv2.contract.descriptor import OF_SOURCE
+from vmaftune_frv2.contract.descriptor import DESCRIPTOR, OF_SOURCE
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.training.fit import Table
 from vmaftune_frv2.training.groups import group_names
@@ -29,6 +30,13 @@ SHARED = 0.5
 """Share of the clips that must have a cell for it to be a probe."""
 NEAR = 8
 """Crf steps within which a probe is near."""
+ALIKE = 5.0
+"""VMAF points within which a probe of another encoder scores like the cell: one made near the target."""
+ACROSS_SHARE = 1.0 / 3.0
+"""Share of the pairs of two encoders that is learnt, where the probe is not libx264's: they are two thirds of all
+pairs, and each says much the same as its neighbours."""
+ANY_OWN, ANY_OTHER = "any cell of the encoder", "any cell of another encoder"
+"""Names of scenarios."""
 PINNED_WEIGHT, NEAR_WEIGHT, UNUSUAL_WEIGHT = 5.0, 2.0, 0.4
 """Weights of pairs with a pinned probe, of those within NEAR, and of those with a VMAF outside of USUAL."""
 
@@ -38,7 +46,8 @@ class Pairs:
     """P ordered pairs (probe, cell) of the same clip.
 
     Args:
-        descriptors: [P, D] of the probes.
+        told: [R, D] descriptors of the rows that are probes.
+        probe_rows: [P] which of them are the probes.
         probe_codec: [P, C].
         codec: [P, C] of the cells.
         anchor: [P] the probes' values.
@@ -54,7 +63,8 @@ class Pairs:
         dropped: {reason: rows}.
     """
 
-    descriptors: NDArray[np.float64]
+    told: NDArray[np.float64]
+    probe_rows: NDArray[np.int64]
     probe_codec: NDArray[np.float32]
     codec: NDArray[np.float32]
     anchor: NDArray[np.float64]
@@ -72,32 +82,43 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.targets)
 
-    @property
+    @cached_property
     def again(self) -> NDArray[np.int64]:
         """[K] pairs that are shown a second time, without the source's complexity."""
         return np.flatnonzero(np.random.default_rng(0).random(len(self)) < UNTOLD_SHARE)
 
     @property
     def untold(self) -> NDArray[np.float64]:
-        """[P, D] descriptors without the source's complexity."""
-        told: NDArray[np.float64] = self.descriptors.copy()
-        told[:, -len(OF_SOURCE) :] = np.nan
-        return told
+        """[R, D] descriptors without the source's complexity."""
+        untold: NDArray[np.float64] = self.told.copy()
+        untold[:, -len(OF_SOURCE) :] = np.nan
+        return untold
+
+    @property
+    def probe_scores(self) -> NDArray[np.float64]:
+        """[P] VMAF of the probes, whatever is predicted."""
+        scores: NDArray[np.float64] = self.told[self.probe_rows, DESCRIPTOR.index("vmaf")]
+        return scores
 
     def inputs(self, space: AnchorSpace) -> tuple[NDArray[np.float32], ...]:
         """[P, ...] inputs of the net beside the descriptor."""
         return self.probe_codec, self.codec, space.enter(self.anchor).astype(np.float32)
 
-    def table(self, space: AnchorSpace) -> Table:
-        """What the net learns from: the P pairs, then those of ``again``."""
-        again = self.again
-        rows = np.concatenate([np.arange(len(self)), again])
+    def shown(self, of: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """[M] pairs that a net which learns some of the P is shown: all of these, then those of ``again``."""
+        return np.concatenate([np.flatnonzero(of), self.again[of[self.again]]])
+
+    def table(self, space: AnchorSpace, of: NDArray[np.bool_]) -> Table:
+        """What a net learns from that learns some of the P pairs, in the order of ``shown``."""
+        rows, once = self.shown(of), int(of.sum())
+        again = rows[once:]
         return Table(
-            np.concatenate([self.descriptors, self.untold[again]]),
+            np.concatenate([self.told, self.untold]),
             tuple(array[rows] for array in self.inputs(space)),
             self.targets[rows],
             repeated=len(again),
             weights=self._weights()[rows],
+            shared=np.concatenate([self.probe_rows[rows[:once]], self.probe_rows[again] + len(self.told)]),
         )
 
     def _weights(self) -> NDArray[np.float64]:
@@ -107,16 +128,32 @@ class Pairs:
         weights: NDArray[np.float64] = np.where(own, PINNED_WEIGHT, 1.0) * np.where(usual, 1.0, UNUSUAL_WEIGHT)
         return weights * np.where(self.near, NEAR_WEIGHT, 1.0)
 
-    @property
+    @cached_property
     def near(self) -> NDArray[np.bool_]:
         """[P] whether probe and cell lie within NEAR crf steps."""
         return np.asarray([abs(p.crf - c.crf) <= NEAR for p, c in zip(self.probes, self.cells, strict=True)])
 
-    @property
+    @cached_property
     def same_encoder(self) -> NDArray[np.bool_]:
         """[P] whether probe and cell are of one encoder."""
         return np.asarray([p.encoder == c.encoder for p, c in zip(self.probes, self.cells, strict=True)])
 
+    @cached_property
+    def across(self) -> NDArray[np.bool_]:
+        """[P] whether the cell is of another encoder than the probe, and the probe not of libx264."""
+        universal = np.asarray([p.encoder == UNIVERSAL_ENCODER for p in self.probes])
+        across: NDArray[np.bool_] = ~(self.same_encoder | universal)
+        return across
+
+    @property
+    def learnt_from(self) -> dict[str, tuple[str, ...]]:
+        """{encoder: encoders whose cells were learnt from as its probes}."""
+        found: dict[str, dict[str, None]] = {}
+        for probe, cell in zip(self.probes, self.cells, strict=True):
+            found.setdefault(cell.encoder, {})[probe.encoder] = None
+        return {encoder: tuple(sorted(probes)) for encoder, probes in found.items()}
+
+    @cached_property
     def scenarios(self) -> dict[str, NDArray[np.bool_]]:
         """[P] masks of the ways a probe is used, judged cells with a true VMAF in ``USUAL`` only."""
         first = {encoder: next(iter(presets.values())) for encoder, presets in self.pinned.items()}
@@ -127,20 +164,24 @@ class Pairs:
         near, same = self.near, self.same_encoder
         usual = (self.scores >= USUAL[0]) & (self.scores <= USUAL[1]) & self.judged
         universal = np.asarray([p == first.get(UNIVERSAL_ENCODER) for p in self.probes])
+        alike = np.abs(self.probe_scores - self.scores) <= ALIKE
         return {
             "pinned probe in the encoder": usual & same & own,
             f"pinned, within {NEAR} crf": usual & same & own & near,
             "pinned probe in the encoder and preset": usual & line,
             f"pinned in the preset, within {NEAR} crf": usual & line & near,
-            "any cell of the encoder": usual & same,
+            ANY_OWN: usual & same,
             f"any cell, within {NEAR} crf": usual & same & near,
             "universal probe": usual & universal,
             "universal probe, other encoders": usual & universal & ~same,
+            ANY_OTHER: usual & ~same,
+            f"{ANY_OTHER}, within {ALIKE:g} VMAF": usual & ~same & alike,
         }
 
 
 def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group_by: str) -> Pairs:
-    """All ordered pairs within a (clip, encoder), and from every libx264 cell to every other encoder's.
+    """All ordered pairs within a (clip, encoder), from every libx264 cell to every other encoder's, and a share of
+    the others.
 
     Args:
         rows: usable rows.
@@ -162,24 +203,16 @@ def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group
         else:
             clips.setdefault(row.clip, []).append(len(usable))
             usable.append(row)
-    pairs = [
-        (p, c)
-        for members in clips.values()
-        for p in members
-        for c in members
-        if p != c and usable[p].cell.encoder in (usable[c].cell.encoder, UNIVERSAL_ENCODER)
-    ]
-    if not pairs:
-        raise InputError("no source has two usable cells of one encoder; the anchored predictors need them")
+    P, C = _ordered([row.cell.encoder for row in usable], list(clips.values()))
     names = group_names(usable, group_by)
     index = {name: position for position, name in enumerate(dict.fromkeys(names))}
-    P, C = (np.asarray(column) for column in zip(*pairs, strict=True))
     codec = block.matrix([row.cell for row in usable])
     values = np.asarray([getattr(row, quantity) for row in usable], dtype=np.float64)
     told = np.stack([row.descriptor for row in usable if row.descriptor is not None])
     encoders = dict.fromkeys(row.cell.encoder for row in usable)
     return Pairs(
-        descriptors=told[P],
+        told=told,
+        probe_rows=P,
         probe_codec=codec[P],
         codec=codec[C],
         anchor=values[P],
@@ -194,6 +227,22 @@ def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group
         pinned={name: pinned_probes([row for row in usable if row.cell.encoder == name]) for name in encoders},
         dropped=dropped,
     )
+
+
+def _ordered(encoders: Sequence[str], clips: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """[2, P] probes and cells among rows of some encoders, of the same clip.
+
+    Raises:
+        InputError: there is none within an encoder or from libx264.
+    """
+    found = [(p, c) for rows in clips for p in rows for c in rows if p != c]
+    pairs = np.asarray(found, dtype=np.int64).reshape(-1, 2).T
+    probes, cells = np.asarray(encoders)[pairs]
+    across = (probes != cells) & (probes != UNIVERSAL_ENCODER)
+    if across.all():
+        raise InputError("no source has two usable cells of one encoder; the anchored predictors need them")
+    kept: NDArray[np.int64] = pairs[:, ~across | (np.random.default_rng(0).random(len(found)) < ACROSS_SHARE)]
+    return kept
 
 
 def pinned_probes(rows: Sequence[Measured]) -> dict[str, Cell]:

@@ -209,6 +209,7 @@ def _release_anchored(trained: Trained, quantity: str, model: AnchoredModel, fol
         feature_order=DESCRIPTOR,
         quantity=quantity,
         anchor_pad=model.config.pad,
+        learnt_from=model.pairs.learnt_from,
         intervals=model.intervals,
         first_crf=trained.first_crf if quantity == SCORE else None,
         vmaf_model=trained.corpus.rows[0].vmaf_model,
