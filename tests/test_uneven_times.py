@@ -171,3 +171,17 @@ def test_window_of_uneven_frames_lasts_as_long_as_was_asked_for(uneven, vmaf_tun
     within = ((times >= begin - 1e-3) & (times < begin + 2 - 1e-3)).sum()
     assert len(row["per_frame_vmaf"]) == within
     assert row["bitrate_kbps"] == pytest.approx(row["encode_size_bytes"] * 8e-3 / 2, rel=0.11)
+
+
+def test_rows_of_a_constant_rate_stay_measured_and_others_do_not(uneven, clip, vmaf_tune, rows_of, tmp_path):
+    """A corpus from before rows said whether their source's rate is constant."""
+    corpus, cell = tmp_path / "corpus.jsonl", ("--preset", "ultrafast", "--crf", 40)
+    even, source = clip("testsrc2"), uneven()
+    assert vmaf_tune("corpus", even, source, *cell).code == 0
+    rows = rows_of(corpus)
+    for row in rows:
+        del row["variable_frame_rate"]
+    rows[1].update(framerate=60.0, duration_s=1.0, bitrate_kbps=rows[1]["encode_size_bytes"] * 8e-3 * 60 / 42)
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    again = vmaf_tune("corpus", even, source, *cell)
+    assert "1 measured, 1 already there" in again.err, again.err
