@@ -119,7 +119,7 @@ def ours(path: Path, reading: dict[str, Any], settings: Settings) -> dict[str, A
     columns, rows = reading.get("size", (0, 0))
     megapixels = columns * rows * reading.get("frames", 0) / 1e6
     label = str(path.absolute())
-    if megapixels > settings.most:
+    if megapixels > settings.most or reading.get("hung"):
         code, out, err = _python(["-c", OPEN_ALONE, label], settings.limit)
         return dict(json.loads(out)) if code == 0 else _broken(code, err)
     with tempfile.TemporaryDirectory(prefix="real-files-") as folder:
