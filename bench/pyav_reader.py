@@ -187,7 +187,7 @@ def _decode(container: Any, stream: Any, reading: Reading) -> None:
         elif tags != tags_before:
             reading.retagged.append(number)
         before, tags_before = kind, tags
-    if reading.timeless == len(times) and not any(start is not None for start, _ in times) and rate:
+    if rate and not any(start is not None or lasts for start, lasts in times):
         times = [(None, 1 / Fraction(rate))] * len(times)  # a raw stream; the rate is all there is
     _time(times, reading, stream.time_base)
 
