@@ -99,8 +99,12 @@ class BestEffort:
 
 
 def the_track(container: Any) -> Any | None:
-    """The video that counts: with the default flag if any has it, the largest of these, then the first."""
+    """The video that counts: with the default flag if any has it, the largest of these, then the first.
+
+    A track that says it has a picture or two, beside one that has more, is a still of a phone's, not the film.
+    """
     videos = [stream for stream in container.streams.video if not stream.disposition & _PICTURE]
+    videos = [stream for stream in videos if not 0 < stream.frames <= 2] or videos
     flagged = [stream for stream in videos if stream.disposition & Disposition.default]
     return max(flagged or videos, key=_pixels, default=None)
 
@@ -183,6 +187,8 @@ def _decode(container: Any, stream: Any, reading: Reading) -> None:
         elif tags != tags_before:
             reading.retagged.append(number)
         before, tags_before = kind, tags
+    if rate and not any(start is not None or lasts for start, lasts in times):
+        times = [(None, 1 / Fraction(rate))] * len(times)  # a raw stream; the rate is all there is
     _time(times, reading, stream.time_base)
 
 
@@ -203,6 +209,8 @@ def _time(times: list[tuple[Fraction | None, Fraction]], reading: Reading, tick:
     reading.span = float(starts[-1] + last - starts[0])
     if reading.container.split(",")[0] not in _STATE_DURATIONS:
         reading.also.append(float(starts[-1] + gap - starts[0]))
+        if len(starts) == 1 and reading.stated:
+            reading.also.append(1 / reading.stated)
     if len(starts) > 1:
         mean = (len(starts) - 1) / (starts[-1] - starts[0]) if starts[-1] != starts[0] else Fraction(0)
         reading.constant = bool(mean) and _fits(starts, mean, tick)
