@@ -129,7 +129,11 @@ def test_peer_agrees_by_itself_on_a_constant_rate(rate, container, lab, row_of, 
     assert by_peer(source, row["encode_path"]) == (pytest.approx(row["vmaf_score"], abs=5e-4), 48)
 
 
-@pytest.mark.parametrize("what", SHOWN)
+ON_TICKS = ("a screen in Matroska", "telecine in VOB", "telecine in Matroska")
+"""Their times lie a little off the clock that ffmpeg encodes with; as by a plain command, encodes are moved onto it."""
+
+
+@pytest.mark.parametrize("what", [what for what in SHOWN if what not in ON_TICKS])
 def test_ffmpeg_agrees_by_time(what, lab, row_of, by_time):
     odd = SHOWN[what](lab)
     row = row_of(odd.path, preset="veryfast")
