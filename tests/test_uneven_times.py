@@ -131,6 +131,19 @@ def test_emitted_command_makes_a_film_of_the_source_times(uneven, ffmpeg, vmaf_t
     assert last == pytest.approx(end, abs=1 / 5)
 
 
+@pytest.mark.parametrize("part", [("--samples", 2, "--sample-seconds", 0.5), ("--sample-clip-seconds", 1)])
+def test_command_of_a_part_makes_a_film_of_all_times(part, uneven, ffmpeg, vmaf_tune):
+    """The middle alone shows 5 fps throughout; the first second has 30."""
+    source = uneven()
+    result = vmaf_tune("predict", source, *LINE, *part, "--emit", "ffmpeg")
+    assert result.code == 0, result.err
+    (made,) = ran(ffmpeg, result.out)
+    times, end = times_of(source)
+    shown, last = times_of(made)
+    assert shown == pytest.approx(times, abs=0.0052)
+    assert last == pytest.approx(end, abs=1 / 5)
+
+
 @pytest.fixture(scope="module")
 def uneven_shots(ffmpeg, uneven, tmp_path_factory):
     """Two shots of uneven times; the second begins at 4 s."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,7 +58,7 @@ def rung_commands(heights: Sequence[Rendition], rungs: Sequence[Rung]) -> list[s
 
 
 def _command(program: str, source: Source, cell: Cell, threads: int, mark: str) -> str:
-    whole, encoder = dataclasses.replace(source, window=None), ENCODERS.get(cell.encoder)
+    whole, encoder = source.whole(), ENCODERS.get(cell.encoder)
     output = Path(f"{whole.path.stem}{mark}.{cell.encoder}.{cell.preset}.crf{cell.crf}.{encoder.container}")
     argv = work_argv(whole, encoder, cell, output, threads=threads)
     return shlex.join([program, "-hide_banner", "-nostdin", *argv])

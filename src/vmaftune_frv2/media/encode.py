@@ -89,15 +89,15 @@ def work_argv(
         *source.input_argv(),
         "-map", f"0:{source.stream}", "-map_metadata", "-1", "-map_chapters", "-1",
         "-vf", f"{source.filters}{source.label_filters}{timing_filter(source, encoder)}",
-        "-fps_mode", "passthrough", *_clock(source, encoder),
+        *_clock(source, encoder),
         "-pix_fmt", encode_pix_fmt(encoder, source),
         *encoder.codec_argv(cell.preset, cell.crf, threads), *extra, file_url(output),
     ]  # fmt: skip
 
 
 def keeps_times(source: Source, encoder: Encoder) -> bool:
-    """Whether an encode shows the frames at the uneven times of its source."""
-    return source.variable and encoder.uneven_times
+    """Whether an encode shows the frames at their own times: uneven ones, and those that nobody has listed."""
+    return (source.variable or not source.listed) and encoder.uneven_times
 
 
 def timing_filter(source: Source, encoder: Encoder) -> str:
@@ -108,6 +108,8 @@ def timing_filter(source: Source, encoder: Encoder) -> str:
     """
     if keeps_times(source, encoder):
         return "setpts=PTS-STARTPTS"
+    if not source.listed:
+        return f"setpts=PTS-STARTPTS,fps={source.framerate}"
     rate = f"{source.framerate.numerator}/{source.framerate.denominator}"
     if source.framerate == source.stated_rate:
         return f"setpts=N/({rate}*TB)"
@@ -115,8 +117,13 @@ def timing_filter(source: Source, encoder: Encoder) -> str:
 
 
 def _clock(source: Source, encoder: Encoder) -> tuple[str, ...]:
-    """ffmpeg's default clock ticks once per frame of the stated rate, which not all uneven times fit."""
-    return ("-enc_time_base", "demux") if keeps_times(source, encoder) and not source.on_ticks else ()
+    """ffmpeg's default clock ticks once per frame of the stated rate, which not all uneven times fit.
+
+    Of times that nobody has listed two may fall on one tick; then, as by a plain command, one of the frames is left.
+    """
+    if keeps_times(source, encoder) and source.variable and not source.on_ticks:
+        return "-fps_mode", "passthrough", "-enc_time_base", "demux"
+    return "-fps_mode", "passthrough" if source.listed else "vfr"
 
 
 def encode(

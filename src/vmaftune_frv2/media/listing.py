@@ -92,6 +92,7 @@ def list_frames(ffmpeg: FFmpeg, source: Source, watch: str = "null") -> Listing:
                 source, steady_labels=steady_filter(source.colour), remarks=(*source.remarks, remark)
             )
     timing = read_timing(stamps, source.stated_rate)
+    source = dataclasses.replace(source, listed=True)
     if window is None:
         _refuse_partial_frames(ffmpeg, source, timing.frames)
         source = dataclasses.replace(source, origin_s=float(timing.first), duration_s=float(timing.span))

@@ -51,7 +51,7 @@ def find_shots(ffmpeg: FFmpeg, source: Source, longest_s: float, jobs: int = 1) 
         ToolError: ffmpeg failed.
         InputError: the source holds no frames.
     """
-    listing = list_frames(ffmpeg, dataclasses.replace(source, window=None), MEASURE)
+    listing = list_frames(ffmpeg, source.whole(), MEASURE)
     whole, times = listing.source, (*listing.times, listing.source.encoded_seconds)
     edges = [0, *find_cuts(read_changes(listing.printed)), whole.frames]
 

@@ -109,6 +109,7 @@ class Source:
         remarks: what a user is told of the file, once.
         surroundings: frames round the window, where they are known.
         margins: those of them that are encoded with it.
+        listed: whether its times are those of all its frames, not of a window that it was once.
     """
 
     path: Path
@@ -142,6 +143,7 @@ class Source:
     remarks: tuple[str, ...] = ()
     surroundings: Surroundings | None = None
     margins: Margins | None = None
+    listed: bool = True
 
     @cached_property
     def identity(self) -> tuple[object, ...]:
@@ -196,6 +198,12 @@ class Source:
             return self
         width = max(2, 2 * round(self.width * height / self.height / 2))
         return dataclasses.replace(self, width=width, height=height, rescaled=True)
+
+    def whole(self) -> Source:
+        """All of the file; of its frames only those of a window are known, if one was in use."""
+        return dataclasses.replace(
+            self, window=None, surroundings=None, margins=None, listed=self.listed and self.window is None
+        )
 
     def with_margins(self, before: int, after: int) -> Source:
         """The same window, encoded with so many frames round it as far as they are there; itself without any."""
