@@ -119,7 +119,7 @@ def timing_filter(source: Source, encoder: Encoder) -> str:
 def _clock(source: Source, encoder: Encoder) -> tuple[str, ...]:
     """ffmpeg's default clock ticks once per frame of the stated rate, which not all uneven times fit.
 
-    Of times that nobody has listed two may fall on one tick; then, as by a plain command, one of the frames is left.
+    Of times that nobody has listed two may fall on one tick; then, as by a plain command, one frame is left.
     """
     if keeps_times(source, encoder) and source.variable and not source.on_ticks:
         return "-fps_mode", "passthrough", "-enc_time_base", "demux"
