@@ -136,7 +136,6 @@ def test_a_probe_of_one_encoder_answers_for_another(vmaf_tune: VmafTune, unseen:
     said = vmaf_tune(*x265, "--probe", "libsvtav1:8:40", "--target-vmaf", 93)
     assert said.code == 0, said.err
     (pick,) = json.loads(said.out)
-    assert pick["vmaf_low"] <= 93 <= pick["vmaf_high"] or pick["measured"]
     (true,) = json.loads(vmaf_tune(*x265, "--probe", f"libx265:medium:{pick['crf']}", "--crf", pick["crf"]).out)
     assert true["vmaf_predicted"] == pytest.approx(93, abs=LOOSE)
 
