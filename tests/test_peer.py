@@ -130,7 +130,7 @@ def test_peer_agrees_by_itself_on_a_constant_rate(rate, container, lab, row_of, 
 
 
 ON_TICKS = ("a screen in Matroska", "telecine in VOB", "telecine in Matroska")
-"""Their times lie a little off the clock that ffmpeg encodes with, and are moved onto it, as by a plain command."""
+"""Their times lie a little off the clock that ffmpeg encodes with; as by a plain command they move onto it."""
 
 
 @pytest.mark.parametrize("what", [what for what in SHOWN if what not in ON_TICKS])

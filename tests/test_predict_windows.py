@@ -105,7 +105,7 @@ def test_nothing_reads_the_whole_file(ffmpeg: FFmpeg, long_source: Path) -> None
 def test_encode_and_score_see_the_same_frames(ffmpeg: FFmpeg, clip: Clips, container: str, offset: float) -> None:
     if container in ("y4m", "yuv") and offset:
         pytest.skip("has no timestamps")
-    path = clip("testsrc2", size="128x96", frames=60, container=container, offset=offset)
+    path = clip("testsrc2", size="128x96", frames=96, container=container, offset=offset)
     raw = RawFormat(128, 96, "yuv420p", Fraction(RATE)) if container == "yuv" else None
     source = open_source(ffmpeg, str(path), raw=raw, sample_seconds=0.5, hash_file=False, trust_header=True)
     windows = spread_windows(ffmpeg, source, 2, 0.5)
@@ -126,12 +126,12 @@ def test_header_that_says_too_much_is_seen_through(ffmpeg: FFmpeg, clip: Clips, 
     """Sound that lasts five times as long as the pictures makes the container's duration."""
     path = tmp_path / "long_sound.mkv"
     sound = ["-f", "lavfi", "-i", "sine=duration=20"]
-    video = clip("testsrc2", size="128x96", frames=4 * RATE)
+    video = clip("testsrc2", size="128x96", frames=6 * RATE)
     done = ffmpeg.run([*QUIET, "-i", str(video), *sound, "-c:v", "copy", "-c:a", "aac", str(path)])
     assert done.ok, done.stderr
     source = opened(ffmpeg, path, 0.5)
     assert source.frames == 12
-    assert source.duration_s == pytest.approx(4.0)
+    assert source.duration_s == pytest.approx(6.0)
     assert sum(part.frames for part in spread_windows(ffmpeg, source, 3, 0.5)) == 36
 
 

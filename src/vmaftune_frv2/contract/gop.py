@@ -30,7 +30,7 @@ class Gop:
     @property
     def reach(self) -> int:
         """Most frames on either side of a window that are encoded with it."""
-        return max(self.lead, self.lookahead + self.mini)
+        return max(self.lead, self.lookahead + self.mini) if self.lead or self.lookahead else 0
 
     def keyframe_interval(self, framerate: float) -> int | None:
         """Longest distance of keyframes, in frames."""

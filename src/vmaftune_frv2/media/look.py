@@ -188,7 +188,7 @@ def _read(
         track=tracks[chosen],
         tracks=tracks,
         seekable=bool(set(demuxers) & set(_EXACT_SEEK)),
-        lasts_s=_stated_seconds(log),
+        lasts_s=_stated_seconds(log, demuxers),
         stated_rate=Fraction(int(rate[1]), int(rate[2])) if rate and int(rate[1]) and int(rate[2]) else None,
         first_s=float(frame[1]) if frame[1] != "NOPTS" else 0.0,
         pix_fmt=frame[2],
@@ -204,7 +204,11 @@ def colour_of(text: str) -> dict[str, str]:
     return dict(re.findall(r"(color_range|color_space|color_primaries|color_trc):(\S+)", text)[:4])
 
 
-def _stated_seconds(log: str) -> float | None:
+def _stated_seconds(log: str, demuxers: list[str]) -> float | None:
     """How long the container says it lasts, None where it does not."""
-    found = re.search(r"^\[info\]   Duration: (\d+):(\d+):(\d+\.\d+)", log, re.MULTILINE)
-    return None if found is None else int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
+    found = re.search(r"^\[info\]   Duration: (\d+):(\d+):(\d+\.\d+)(?:, start: (\S+),)?", log, re.MULTILINE)
+    if found is None:
+        return None
+    end = int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
+    # Matroska's duration counts from 0, whenever its first frame is shown.
+    return end - float(found[4] or 0) if "matroska" in demuxers else end

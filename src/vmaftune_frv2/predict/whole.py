@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from vmaftune_frv2.contract.gop import Gop
@@ -47,6 +48,8 @@ def counted_frames(frames: int, gop: Gop) -> int:
 
 def with_margins(source: Source, gop: Gop) -> Source:
     """A window with the frames round it that are to be encoded with it; itself where they are not known."""
+    if gop.reach == 0:
+        return source
     further = max(counted_frames(source.frames, gop) - source.frames, 0)
     return source.with_margins(gop.lead, gop.lookahead + further)
 
@@ -96,37 +99,32 @@ class SamplingError:
     log_rate: float
 
 
-_METHOD = SamplingError(0.1, 0.015)
-"""What is left where windows are many: bench/windows.py measures it."""
-_ONE_WINDOW_LOG_RATE = 0.1
-"""What a single window leaves open of the bitrate."""
-_STUDENT = (3.84, 1.78, 1.43, 1.30, 1.23, 1.18, 1.15, 1.13, 1.11)
-"""Student's t over the normal quantile, 90 % two-sided, of 1, 2, ... degrees of freedom."""
-_MEAN_ABSOLUTE = math.sqrt(2.0 / math.pi)
+_USUAL = SamplingError(0.68, 0.23)
+"""Deviations between windows of usual sources, in VMAF and in logarithms of bytes; they count as two windows."""
+_TYPICAL = SamplingError(1.02, 0.49)
+"""Typical errors over the standard error of a mean of windows: in VMAF windows also err together."""
 
 
-def sampling_error(scores: Sequence[Sequence[float]], rates: Sequence[float], share: float) -> SamplingError:
-    """How wrong windows may be of the whole, by how they differ from each other; a single one, by its thirds.
+def sampling_error(vmaf: Sequence[float], rates: Sequence[float], share: float) -> SamplingError:
+    """How wrong windows may be of the whole, by how they differ from each other.
 
     Args:
-        scores: VMAF of each frame of each of N windows.
+        vmaf: [N] mean VMAF of each window.
         rates: [N] bitrate of each, of whatever unit.
         share: of the whole's frames that the windows have.
     """
-    single = len(scores) == 1
-    parts = [part for part in np.array_split(scores[0], 3) if len(part)] if single else scores
-    vmaf = _error_of_mean([float(np.mean(part)) for part in parts], share)
-    log_rate = _ONE_WINDOW_LOG_RATE if single else _error_of_mean(np.log(rates).tolist(), share)
-    return SamplingError(math.hypot(_METHOD.vmaf, vmaf), math.hypot(_METHOD.log_rate, log_rate))
+    return SamplingError(
+        _TYPICAL.vmaf * _standard_error(np.asarray(vmaf), _USUAL.vmaf, share),
+        _TYPICAL.log_rate * _standard_error(np.log(rates), _USUAL.log_rate, share),
+    )
 
 
-def _error_of_mean(values: Sequence[float], share: float) -> float:
-    """Typical error of the mean of values that stand for ``share`` of all there are."""
-    if len(values) < 2:
-        return 0.0
-    student = _STUDENT[min(len(values) - 2, len(_STUDENT) - 1)]
-    spread = float(np.std(values, ddof=1)) * math.sqrt(max(1.0 - share, 0.0) / len(values))
-    return _MEAN_ABSOLUTE * student * spread
+def _standard_error(values: NDArray[np.float64], usual: float, share: float) -> float:
+    """Of the mean of N values that stand for ``share`` of all; their variance is shrunk to a usual one."""
+    count = len(values)
+    squares = float(((values - values.mean()) ** 2).sum())
+    variance = (2.0 * usual**2 + squares) / (count + 1)
+    return math.sqrt(variance * max(1.0 - share, 0.0) / count)
 
 
 def whole_bytes(windows: Sequence[Counted], frames: int, framerate: float, gop: Gop) -> float:

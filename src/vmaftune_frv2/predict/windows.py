@@ -89,7 +89,7 @@ def measure_windows(
         return Pooled(pooled)
     rates = [row["bitrate_kbps"] for row in rows]
     share = len(pooled[PER_FRAME_VMAF]) / frames
-    return Pooled(pooled, sampling_error([row[PER_FRAME_VMAF] for row in rows], rates, share))
+    return Pooled(pooled, sampling_error([row["vmaf_score"] for row in rows], rates, share))
 
 
 def pool_rows(rows: Sequence[Row]) -> Row:
