@@ -96,7 +96,7 @@ def test_one_source_has_no_src_column(
 def test_several_sources_by_windows(
     vmaf_tune: VmafTune, curve_models: Sequence[object], clip: Clips, sources: list[Path]
 ) -> None:
-    long = clip("testsrc2", size="128x96", frames=60)
+    long = clip("testsrc2", size="128x96", frames=96)
     result = vmaf_tune(
         "predict", long, sources[1], *curve_models, *LINE, "--samples", 2, "--sample-seconds", 0.5,
         "--format", "json",

@@ -43,7 +43,7 @@ def test_windows_say_what_the_whole_takes(encoder, steady, ffmpeg):
     found, error = measuring.rows[cell], measuring.errors[cell]
     assert len(found[PER_FRAME_VMAF]) == 75
     assert found["vmaf_score"] == pytest.approx(row["vmaf_score"], abs=1.0)
-    assert found["bitrate_kbps"] == pytest.approx(row["bitrate_kbps"], rel=0.06)
+    assert found["bitrate_kbps"] == pytest.approx(row["bitrate_kbps"], rel=0.12)
     assert 0 < error.vmaf < 2
     assert 0 < error.log_rate < 0.3
 

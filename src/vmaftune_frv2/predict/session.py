@@ -14,6 +14,7 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.registry import FILE_NAME, RegisteredModel, Registry, read_model
 from vmaftune_frv2.contract.sidecar import Sidecar, read_sidecar
 from vmaftune_frv2.errors import ModelError
+from vmaftune_frv2.predict.weights import float_tensors
 from vmaftune_frv2.resources import shipped_models_dir
 
 DEFAULT_ID = "fr_regressor_v2"
@@ -190,15 +191,12 @@ def open_session(registered: RegisteredModel) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # By path where weights may lie beside the file; the bytes were checked either way.
             session = onnxruntime.InferenceSession(
                 str(registered.path), sess_options=options, providers=["CPUExecutionProvider"]
             )
     except Exception as error:
         raise ModelError(f"{registered.path}: onnxruntime cannot load it: {error}") from error
-    # The package's own were looked at before they were shipped, and onnx takes longer to import than all the rest.
-    if registered.path.parent.resolve() != shipped_models_dir().resolve():
-        _check_weights(registered)
+    _check_weights(registered)
     return session
 
 
@@ -208,22 +206,14 @@ def _check_weights(registered: RegisteredModel) -> None:
     Raises:
         ModelError: one is NaN, infinite or absurdly large.
     """
-    import onnx
-    from onnx import numpy_helper
-
-    graph = onnx.load_from_string(registered.data).graph
-    constants = [
-        at.t for node in graph.node if node.op_type == "Constant" for at in node.attribute if at.HasField("t")
-    ]
-    for tensor in (*graph.initializer, *constants):
-        weights = numpy_helper.to_array(tensor, str(registered.path.parent))
-        if weights.dtype.kind != "f":
-            continue
+    for name, weights in float_tensors(registered.data):
+        if weights is None:
+            raise ModelError(f"{registered.path}: {name} lies outside of the file; export it into one")
         # A single number may be the infinite bound of a Clip.
         absurd = weights.size > 1 and np.abs(weights).max() > LARGEST_WEIGHT
         if absurd or np.isnan(weights).any():
             raise ModelError(
-                f"{registered.path}: {tensor.name or 'a constant'} holds a weight that is NaN or beyond"
+                f"{registered.path}: {name or 'a constant'} holds a weight that is NaN or beyond"
                 f" {LARGEST_WEIGHT:g}; restore the model or train again"
             )
 
