@@ -30,12 +30,11 @@ def cause(log: str, path: Path) -> str:
         return f"this ffmpeg has no decoder for its codec ({_codec(log) or no_decoder[1] or no_decoder[2]})"
     if "moov atom not found" in log:
         return "the file was cut short or its recording never finished: the index (moov) is missing"
-    if "Cannot determine format of input" in log and not _said(log, skipped=("Cannot determine format",)):
+    if not _said(log, skipped=("Cannot determine format",)):
         return "a header without media: no frames follow it, as in an initialization segment"
     if "no tfhd was found" in log:
         return "a media segment without the initialization segment that describes it"
-    words = _said(log)
-    return f"ffmpeg finds no video in it ({words[0] if words else 'no message'})"
+    return f"ffmpeg finds no video in it ({first_error(log)})"
 
 
 def first_error(log: str) -> str:
@@ -59,7 +58,7 @@ def _codec(log: str) -> str | None:
 
 def _is_encrypted(log: str, path: Path) -> bool:
     """Whether an MP4 file has the boxes of Common Encryption (ISO/IEC 23001-7), or Matroska says so."""
-    if re.search(r"encrypted|decryption", log, re.IGNORECASE):
+    if re.search(r"encrypt|decryption", log, re.IGNORECASE):
         return True
     if "Input #0, mov" not in log:
         return False
