@@ -15,6 +15,7 @@ from vmaftune_frv2.corpus.plan import Remap, make_plan
 from vmaftune_frv2.errors import InputError, ToolError
 from vmaftune_frv2.media.complexity import measure_complexity
 from vmaftune_frv2.media.ffmpeg import FFmpeg
+from vmaftune_frv2.media.pace import measure_pace
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.windows import spread_windows
@@ -107,6 +108,7 @@ class Measuring:
                 cell,
                 self.vmaf_model,
                 whole_frames=self.whole_frames,
+                pace=self._pace,
                 jobs=self.jobs,
                 threads=self.threads,
                 on_outcome=self.on_outcome,
@@ -144,6 +146,13 @@ class Measuring:
         if len(parts) == 1:
             return float(parts[0].framerate)
         return sum(part.frames for part in parts) / sum(part.encoded_seconds for part in parts)
+
+    @cached_property
+    def _pace(self) -> float:
+        """What a frame of the whole takes over one of its windows."""
+        if not self.windows or self.windows[0].surroundings is None:
+            return 1.0
+        return measure_pace(self.ffmpeg, self.windows, self.jobs)
 
     @cached_property
     def _complexity(self) -> dict[str, float] | None:

@@ -127,7 +127,7 @@ def _standard_error(values: NDArray[np.float64], usual: float, share: float) -> 
     return math.sqrt(variance * max(1.0 - share, 0.0) / count)
 
 
-def whole_bytes(windows: Sequence[Counted], frames: int, framerate: float, gop: Gop) -> float:
+def whole_bytes(windows: Sequence[Counted], frames: int, framerate: float, gop: Gop, pace: float = 1.0) -> float:
     """Bytes of the whole encode.
 
     Args:
@@ -135,6 +135,7 @@ def whole_bytes(windows: Sequence[Counted], frames: int, framerate: float, gop: 
         frames: of the whole.
         framerate: frames per second.
         gop: how the encoder groups frames.
+        pace: what a frame of the whole takes over one of the windows, see ``media.pace``.
     """
     counted = sum(window.frames for window in windows)
     rate = sum(window.bytes for window in windows) / counted
@@ -143,7 +144,7 @@ def whole_bytes(windows: Sequence[Counted], frames: int, framerate: float, gop: 
     header = sum(window.header for window in windows) / len(windows)
     cuts = sum(window.cuts for window in windows) / counted
     keyframes = _keyframes_of(frames, gop.keyframe_interval(framerate), cuts)
-    return header + frames * (rate + gop.container_bytes) + excess * keyframes
+    return header + frames * (rate * pace + gop.container_bytes) + excess * keyframes
 
 
 def _keyframes_of(frames: int, interval: int | None, cuts: float) -> float:

@@ -12,10 +12,11 @@ from vmaftune_frv2.errors import InputError, ToolError
 
 if TYPE_CHECKING:
     from vmaftune_frv2.contract.cells import Cell
+    from vmaftune_frv2.contract.gop import Gop
     from vmaftune_frv2.corpus.measure import Outcome
     from vmaftune_frv2.media.ffmpeg import FFmpeg
     from vmaftune_frv2.media.source import Source
-    from vmaftune_frv2.predict.whole import SamplingError
+    from vmaftune_frv2.predict.whole import Counted, SamplingError
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ def measure_windows(
     vmaf_model: str,
     *,
     whole_frames: float | None = None,
+    pace: float = 1.0,
     jobs: int = 1,
     threads: int = 1,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
@@ -49,7 +51,8 @@ def measure_windows(
         windows: parts of one source; those with surroundings stand for the whole, see ``predict.whole``.
         cell: what to encode.
         vmaf_model: libvmaf model.
-        whole_frames: how many the whole has that the windows stand for; None for those of the windows.
+        pace: what a frame of the whole takes over one of the windows, see ``media.pace``.
+        whole_frames: how many the whole has that the windows stand for; None where they stand for themselves.
         jobs: windows at once.
         threads: of one encode and of one scoring.
         on_outcome: given each window's row with libvmaf's log, in the caller's thread, before it is used.
@@ -61,7 +64,7 @@ def measure_windows(
     from vmaftune_frv2.corpus.measure import MeasureOptions, measure
     from vmaftune_frv2.corpus.plan import CellRequest, make_plan
     from vmaftune_frv2.media.together import together
-    from vmaftune_frv2.predict.whole import count, sampling_error, whole_bytes, with_margins
+    from vmaftune_frv2.predict.whole import count, with_margins
 
     encoder = ENCODERS.get(cell.encoder)
     gop = encoder.gop
@@ -80,15 +83,24 @@ def measure_windows(
         rows.append(outcome.row)
         if window.margins is not None and outcome.encoded is not None:
             counted.append(count(window, outcome.encoded, gop))
+    return _of_whole(rows, counted, gop, whole_frames, pace)
+
+
+def _of_whole(
+    rows: Sequence[Row], counted: Sequence[Counted], gop: Gop, whole_frames: float | None, pace: float
+) -> Pooled:
+    """What the rows of windows say; those without counted frames stand for themselves."""
+    from vmaftune_frv2.predict.whole import sampling_error, whole_bytes
+
     pooled = pool_rows(rows)
-    frames = whole_frames or len(pooled[PER_FRAME_VMAF])
+    if whole_frames is None:
+        return Pooled(pooled)
     if len(counted) == len(rows):
         rate = pooled["framerate"]
-        pooled["bitrate_kbps"] = whole_bytes(counted, round(frames), rate, gop) / frames * rate * 8 / 1000
-    if windows[0].surroundings is None:
-        return Pooled(pooled)
+        size = whole_bytes(counted, round(whole_frames), rate, gop, pace)
+        pooled["bitrate_kbps"] = size / whole_frames * rate * 8 / 1000
     rates = [row["bitrate_kbps"] for row in rows]
-    share = len(pooled[PER_FRAME_VMAF]) / frames
+    share = len(pooled[PER_FRAME_VMAF]) / whole_frames
     return Pooled(pooled, sampling_error([row["vmaf_score"] for row in rows], rates, share))
 
 
