@@ -14,6 +14,11 @@ CHANGES = {
     "times": ("-vf setpts=2*PTS", "frame rate"),
     "number of frames": ("-frames:v 3", "frames"),
     "range": ("-pix_fmt yuvj420p", "range"),
+    "the start": ("-ss 1", "frames"),
+    "the crf": ("-g 9 -crf 10", "--crf"),
+    "the encoder": ("-c:v mpeg4", "--encoder"),
+    "the output": ("-y other.mp4", "files"),
+    "another output": ("-g 9 other.mp4", "files"),
 }
 
 

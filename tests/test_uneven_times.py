@@ -198,3 +198,21 @@ def test_rows_of_a_constant_rate_stay_measured_and_others_do_not(uneven, clip, v
     corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
     again = vmaf_tune("corpus", even, source, *cell)
     assert "1 measured, 1 already there" in again.err, again.err
+
+
+@pytest.mark.parametrize("container", ["mkv", "mp4", "ts"])
+def test_window_lasts_until_the_frame_after_it(container, ffmpeg, vmaf_tune, rows_of, tmp_path):
+    """60 frames at 30 fps, then 25 at 5 fps, every second one 40 ms late; the middle second is one of 5 fps."""
+    path = tmp_path / f"slow.{container}"
+    times = "settb=1/1000,setpts='if(lt(N,60),N*33,2000+(N-60)*200+mod(N,2)*40)'"
+    argv = ["-f", "lavfi", "-i", "testsrc2=size=96x64:rate=30", "-vf", times, "-frames:v", "85"]
+    argv += ["-fps_mode", "passthrough", "-enc_time_base", "1/1000", "-c:v", "libx264", "-preset", "ultrafast"]
+    assert ffmpeg.run([*QUIET, *argv, str(path)]).ok
+    assert vmaf_tune("corpus", path, "--preset", "ultrafast", "--crf", 30, "--sample-clip-seconds", 1).code == 0
+    (row,) = rows_of(tmp_path / "corpus.jsonl")
+    shown, end = times_of(path)
+    begin = (row["duration_s"] - 1) / 2
+    inside = np.flatnonzero((shown >= begin - 5e-4) & (shown < begin + 1 - 5e-4))
+    lasts = (*shown, end)[inside[-1] + 1] - shown[inside[0]]
+    assert len(row["per_frame_vmaf"]) == len(inside)
+    assert row["framerate"] == pytest.approx(len(inside) / lasts, rel=2e-3)

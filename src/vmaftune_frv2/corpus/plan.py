@@ -18,7 +18,7 @@ from vmaftune_frv2.media.encode import encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import EncoderProbe, FFmpeg, probe_encoder
 from vmaftune_frv2.media.models import default_vmaf_model
 from vmaftune_frv2.media.source import Source
-from vmaftune_frv2.media.trial import try_parameters
+from vmaftune_frv2.media.trial import check_parameters, try_parameters
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, libvmaf_version, takes_pictures
 
 
@@ -207,6 +207,7 @@ def make_plan(
         InputError: a source is too deep for an encoder, or too small for the VMAF model.
         ToolError: an encoder or the VMAF model does not work.
     """
+    check_parameters(extra_params)
     versions: dict[str, str | None] = {}
     runs_as: dict[tuple[str, str], str] = {}
     for encoder_name, preset in dict.fromkeys((cell.encoder, cell.preset) for cell in cells):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from array import array
 from bisect import bisect_left
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ _TELL_INTERLACED = "select='if(ld(0)+eq(interlace_type,PROGRESSIVE),1,st(0,1)*pr
 _INTERLACED = re.compile(r"^\[Eval @ [^\]]+\] \[error\] (\d+)", re.MULTILINE)
 _CUT_SHORT = re.compile(r"File ended prematurely|^\[in#0/(?!mpegts).*corrupt input packet", re.MULTILINE)
 """What is said when a file ends before its index does; in a transport stream it only means damage."""
+AFTER_S = 0.5
+"""Seconds beyond a window in which the frame after it is looked for."""
 _PLANAR = ("yuv4", "yuvj4", "gray", "gbrp")
 _Y4M_FRAME = b"FRAME\n"
 DEINTERLACE = "deinterlace it first, VMAF compares progressive frames"
@@ -50,7 +53,11 @@ def open_window(ffmpeg: FFmpeg, source: Source, window: Window | None) -> Source
         InputError: it cannot be decoded to its end, is interlaced in part, or changes on the way.
         UsageError: the raw format does not fit the file.
     """
-    return list_frames(ffmpeg, dataclasses.replace(source, window=window)).source
+    if window is None:
+        return list_frames(ffmpeg, dataclasses.replace(source, window=None)).source
+    # How long the last frame lasts is told by the one after it.
+    beyond = max(AFTER_S, float(2 / source.framerate))
+    return dataclasses.replace(open_surrounded(ffmpeg, source, window, beyond), surroundings=None)
 
 
 @dataclass(frozen=True)
@@ -120,11 +127,12 @@ def open_surrounded(ffmpeg: FFmpeg, source: Source, window: Window, margin_s: fl
     begin, end = window.start - EARLY_S, window.start + window.seconds - EARLY_S
     first, last = bisect_left(listing.times, begin), bisect_left(listing.times, end)
     if first == last:
-        raise NoFramesError(f"{source.label}: no frames to encode")
+        raise NoFramesError(f"{source.label}: its window of {window.seconds:g} s shows no frame")
     stamps = listing.stamps
-    timing = read_timing(
-        Stamps(stamps.tick, stamps.pts[first:last], stamps.durations[first:last]), source.stated_rate
-    )
+    durations = array("q", stamps.durations[first:last])
+    if last < len(stamps.pts):  # known, where a container only guesses
+        durations[-1] = stamps.pts[last] - stamps.pts[last - 1]
+    timing = read_timing(Stamps(stamps.tick, stamps.pts[first:last], durations), source.stated_rate)
     lasts = listing.times[0] + listing.source.encoded_seconds
     return dataclasses.replace(
         _timed(listing.source, timing), window=window, surroundings=Surroundings((*listing.times, lasts), first)
@@ -153,7 +161,9 @@ def _listed(ffmpeg: FFmpeg, source: Source, argv: list[str], *, decoded: bool = 
                 stamps = read_stamps(lines, decoded=decoded)
     _refuse_failed(source, done, stamps)
     if stamps is None:
-        raise NoFramesError(f"{source.label}: no frames to encode")
+        seconds = source.window.seconds if source.window else None
+        where = "no frames to encode" if seconds is None else f"its window of {seconds:g} s shows no frame"
+        raise NoFramesError(f"{source.label}: {where}")
     return stamps, done
 
 

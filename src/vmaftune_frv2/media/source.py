@@ -235,7 +235,8 @@ class Source:
         if window is None:
             return ""
         start = self.origin_s + window.start - EARLY_S - (self._seek() or 0.0)
-        return f"trim=start={max(start, 0.0):.6f}:end={start + window.seconds:.6f},"
+        # On the file's own clock, which may tick once per frame, ffmpeg would round the edges to ticks.
+        return f"settb=AVTB,trim=start={max(start, 0.0):.6f}:end={start + window.seconds:.6f},"
 
     @property
     def _encoded_window(self) -> Window | None:

@@ -31,6 +31,8 @@ _OFF_GRID_SHARE = Fraction(3, 10)
 _PULLDOWN_SHARE = Fraction(1, 4)
 """3:2 pulldown shows film frames for two and three fields in turn: up to a fifth of a film frame off the grid."""
 _PULLDOWN = Fraction(3, 2)
+_FILM = (23, 26)
+"""Frame rates that pulldown brings to those of television."""
 _SPAN_SLACK = Fraction(1, 2000)
 """Share of the span by which the last frame's duration may take it off frames / rate."""
 _AGREEING_SHARE = 0.9
@@ -134,8 +136,8 @@ def read_timing(stamps: Stamps, stated_rate: Fraction | None) -> Timing:
         return Timing(frames, first, 1 / lasts if lasts > 0 else stated_rate or Fraction(25))
     believed = _stated_durations_hold(stamps, deltas)
     if min(deltas) > 0:
-        rate = _even_rate(stamps, deltas, stated_rate)
-        if rate is not None and (not believed or _ends_evenly(stamps, rate)):
+        rate = _even_rate(stamps, deltas, stated_rate, believed)
+        if rate is not None:
             return Timing(frames, first, rate)
     last = stamps.durations[-1] if stamps.durations[-1] > 0 else max(round(statistics.median(deltas)), 1)
     lowest = min(stamps.pts)
@@ -157,17 +159,20 @@ def _stated_durations_hold(stamps: Stamps, deltas: Sequence[int]) -> bool:
     return stamps.durations[-1] > 0 and agreeing >= _AGREEING_SHARE * len(deltas)
 
 
-def _even_rate(stamps: Stamps, deltas: Sequence[int], stated: Fraction | None) -> Fraction | None:
+def _even_rate(stamps: Stamps, deltas: Sequence[int], stated: Fraction | None, believed: bool) -> Fraction | None:
     """The rate on whose grid the timestamps lie but for rounding, None where there is none.
 
-    The stated one goes before a standard one, which goes before any other.
+    The stated one goes before a standard one, which goes before any other. Where stated durations are believed,
+    the last frame must end on the grid too.
     """
     fitted = len(deltas) / ((stamps.pts[-1] - stamps.pts[0]) * stamps.tick)
     near = max(_NEAR, Fraction(1, 4 * len(deltas)))
     standard = sorted(_STANDARD_RATES, key=lambda rate: abs(rate - fitted))[:2]
     meant = [rate for rate in (stated, *standard) if rate and abs(rate / fitted - 1) < near]
     for rate in (*meant, fitted):
-        if _off_grid(stamps, rate) <= _allowed(stamps, deltas, rate):
+        if _off_grid(stamps, rate) > _allowed(stamps, deltas, rate):
+            continue
+        if not believed or _ends_evenly(stamps, rate):
             return rate
     return None
 
@@ -185,7 +190,7 @@ def _off_grid(stamps: Stamps, rate: Fraction) -> Fraction:
 
 def _allowed(stamps: Stamps, deltas: Sequence[int], rate: Fraction) -> Fraction:
     """How far off the grid of a rate rounding, or pulldown, takes timestamps."""
-    if _is_pulldown(deltas):
+    if _FILM[0] < rate < _FILM[1] and _is_pulldown(deltas):
         return _PULLDOWN_SHARE / rate
     return min(_SLACK * max(stamps.tick, _CONTAINER_TICK), _OFF_GRID_SHARE / rate)
 

@@ -16,7 +16,33 @@ from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.source import Source
 
 TRIED_FRAMES = 12
+_OF_THE_CELL = ("-c", "-c:v", "-codec", "-codec:v", "-vcodec", "-preset", "-crf", "-qp", "-cpu-used", "-b:v")
+_OF_TIME_AND_SIZE = (
+    "-t", "-to", "-ss", "-r", "-r:v", "-fps_mode", "-vsync", "-frames", "-frames:v", "-vframes", "-s", "-s:v",
+)  # fmt: skip
+_OF_FILES = ("-i", "-f", "-map", "-y", "-n", "-an", "-vn", "-sn", "-dn")
 _RATE_SLACK = 0.02
+
+
+def check_parameters(extra: Sequence[str]) -> None:
+    """Refuses further arguments that no trial is needed for.
+
+    Raises:
+        UsageError: they take the place of the cell's own, of the frames' times, or name files.
+    """
+    takes_value = False
+    for token in extra:
+        if token in _OF_THE_CELL:
+            raise UsageError(f"--extra-params {token}: the cell says that; use --encoder, --preset and --crf")
+        if token in _OF_TIME_AND_SIZE:
+            raise UsageError(
+                f"--extra-params {token} changes the size, the frame rate or the number of frames; leave that out,"
+                " an encode is compared with its source frame by frame"
+            )
+        is_option = token.startswith("-") and not token[1:2].isdigit()
+        if token in _OF_FILES or not (takes_value or is_option):
+            raise UsageError(f"--extra-params {token}: only arguments of the encoder, no files or streams")
+        takes_value = is_option
 
 
 def try_parameters(ffmpeg: FFmpeg, source: Source, encoder: Encoder, cell: Cell, extra: Sequence[str]) -> None:
@@ -43,9 +69,15 @@ def try_parameters(ffmpeg: FFmpeg, source: Source, encoder: Encoder, cell: Cell,
             part = _first_frames(ffmpeg, source, first)
             if not ffmpeg.run(encode_argv(part, encoder, cell, output, extra=extra), timeout=PROBE_TIMEOUT_S).ok:
                 return
-            made = open_source(ffmpeg, str(output), hash_file=False)
         except (ToolError, InputError):
             return
+        try:
+            made = open_source(ffmpeg, str(output), hash_file=False)
+        except InputError as error:
+            raise UsageError(
+                f"--extra-params with {encoder.name} make no video of the first {part.frames} frames of"
+                f" {source.label}"
+            ) from error
     _compare(source.label, part, made, encoder)
 
 
