@@ -100,7 +100,7 @@ class Around:
 
 
 def around(encoder: str, preset: str, fps: float) -> Around:
-    """The constants of an encoder and preset; see the report of this bench for how they were chosen."""
+    """The constants of an encoder and preset, chosen on the tuning titles."""
     if encoder == "libx264":
         return Around(8, 16, 1, 250, 11.7, *((22.0, 5.0) if preset in DEEP_X264 else (5.0, 0.0)))
     if encoder == "libx265":
