@@ -168,6 +168,12 @@ def test_pick_by_windows_is_measured_on_the_windows(
     row = measure_windows(ffmpeg, [whole], Cell("libx264", "veryfast", pick["crf"]), "vmaf_v0.6.1").row
     assert pick["vmaf_predicted"] == pytest.approx(row["vmaf_score"], abs=2.5)
     assert pick["kbps"] == pytest.approx(row["bitrate_kbps"], rel=0.15)
+    assert pick["vmaf_low"] < pick["vmaf_predicted"] < pick["vmaf_high"]
+    table = vmaf_tune(
+        "predict", long_source, *curve_models, *LINE, "--target-vmaf", 85, "--samples", 3,
+        "--sample-seconds", 0.5, "--verify",
+    )  # fmt: skip
+    assert re.search(rf" {pick['vmaf_low']:.1f}-{pick['vmaf_high']:.1f} ", table.out), table.out
 
 
 def test_short_source_is_said_in_one_line(

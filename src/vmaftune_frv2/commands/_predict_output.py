@@ -148,9 +148,9 @@ def styled_table(
 
 
 def figures(found: Prediction | Rung) -> list[str]:
-    """What stands under HEADERS; no interval where it was measured."""
+    """What stands under HEADERS; no interval where all frames were measured, one where windows stand for them."""
     cell = found.cell
-    sure = found.measured
+    sure = found.measured and found.vmaf_low == found.vmaf_high
     return [
         cell.encoder,
         cell.preset,
