@@ -15,7 +15,7 @@ from vmaftune_frv2.contract.rows import SOURCE_COMPLEXITY, Row, dumps
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
 from vmaftune_frv2.media.complexity import measure_complexity
 from vmaftune_frv2.media.ffmpeg import locate
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.together import together, usable_cpus
 
 

@@ -20,7 +20,7 @@ from search import interpolate
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.media.ffmpeg import locate
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
 from vmaftune_frv2.predict.inputs import measure_cell
 from vmaftune_frv2.predict.search import Goal, judge

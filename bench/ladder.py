@@ -13,7 +13,7 @@ import statistics
 
 from vmaftune_frv2.contract.grid import candidate_grid
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
 from vmaftune_frv2.predict.ladder import LEAST_SIDE, LadderQuestion, make_ladder
 from vmaftune_frv2.predict.predictor import Predictor

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg, locate
-from vmaftune_frv2.media.probe import open_source
-from vmaftune_frv2.media.windows import spread_windows
+from vmaftune_frv2.media.opening import open_source
+from vmaftune_frv2.media.spread import spread_windows
 
 TEN_MINUTES, TWO_HOURS = 600, 7200
 

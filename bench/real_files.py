@@ -45,7 +45,7 @@ OPEN_ALONE = """
 import json, sys
 from vmaftune_frv2.errors import TuneError
 from vmaftune_frv2.media.ffmpeg import locate
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.opening import open_source
 try:
     s = open_source(locate(), sys.argv[1], hash_file=False)
     print(json.dumps({"frames": s.frames, "seconds": s.duration_s, "rate": float(s.framerate),

@@ -26,7 +26,7 @@ from vmaftune_frv2.contract.grid import build_grid
 from vmaftune_frv2.corpus.plan import CellRequest, make_plan
 from vmaftune_frv2.media.encode import encode_argv, encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, score_argv
 
 SOURCES = {

@@ -15,7 +15,7 @@ from vmaftune_frv2.contract.complexity import COMPLEXITY_KEYS
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR, JITTER_FLOOR, OF_SOURCE, descriptor
 from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler
 from vmaftune_frv2.errors import InputError
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.predict.measuring import start_measuring
 
 JITTERS = [f"log_jitter_{name}" for name in (*CANONICAL6, "vmaf")]

@@ -13,7 +13,7 @@ from vmaftune_frv2.media import probe
 from vmaftune_frv2.media.encode import encode, encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import QUIET
 from vmaftune_frv2.media.hdr import MODES, Hdr, resolve, signalling_filters
-from vmaftune_frv2.media.models import default_vmaf_model, model_warning
+from vmaftune_frv2.media.vmaf_models import default_vmaf_model, model_warning
 from vmaftune_frv2.media.vmaf import score
 from vmaftune_frv2.predict import predict_source
 

@@ -16,7 +16,7 @@ import pytest
 from conftest import Clips, VmafTune, read_rows
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.media.ffmpeg import FFmpeg
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.vmaf import score
 
 X264 = ("--encoder", "libx264", "--preset", "libx264=veryfast")

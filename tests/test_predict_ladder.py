@@ -20,7 +20,7 @@ from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import PLUGINS_VARIABLE
 from vmaftune_frv2.media.ffmpeg import FFmpeg
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.predict import hull
 from vmaftune_frv2.predict.ladder import LadderQuestion, make_ladder

@@ -23,7 +23,7 @@ from vmaftune_frv2.commands._table import coloured
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.files import sha256_bytes
 from vmaftune_frv2.errors import ExitCode
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.vmaf import score
 from vmaftune_frv2.predict import Pick, Prediction, Step, predict_source
 from vmaftune_frv2.resources import schema_path

@@ -11,7 +11,7 @@ from vmaftune_frv2.contract.gop import Gop
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF
 from vmaftune_frv2.media.encode import Encoded, FrameSizes
 from vmaftune_frv2.media.ffmpeg import QUIET
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.source import Margins, Source, Window
 from vmaftune_frv2.predict.measuring import start_measuring
 from vmaftune_frv2.predict.whole import count, sampling_error, whole_bytes

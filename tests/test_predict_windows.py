@@ -23,13 +23,13 @@ from vmaftune_frv2.contract.rows import PER_FRAME_VMAF
 from vmaftune_frv2.errors import ExitCode, InputError
 from vmaftune_frv2.media.encode import work_argv
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.shot_parts import find_shots
 from vmaftune_frv2.media.shots import detect_shots
 from vmaftune_frv2.media.source import RawFormat, Source
 from vmaftune_frv2.media.together import together
 from vmaftune_frv2.media.vmaf import score
-from vmaftune_frv2.media.windows import spread_windows
+from vmaftune_frv2.media.spread import spread_windows
 from vmaftune_frv2.predict import predict_source
 from vmaftune_frv2.predict.windows import measure_windows, pool_rows
 from vmaftune_frv2.predict.zones import Zone, merged, zone_argv, zone_text

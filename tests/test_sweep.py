@@ -26,7 +26,7 @@ from vmaftune_frv2.host import hookspecs
 from vmaftune_frv2.host.events import HookEvents
 from vmaftune_frv2.host.hookspecs import PROJECT
 from vmaftune_frv2.host.plugins import Plugins
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.opening import open_source
 
 QUICK = ("--preset", "ultrafast", "--crf", "30")
 

@@ -9,7 +9,7 @@ import click
 
 from vmaftune_frv2.commands._sources import open_sources, raw_format
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
-from vmaftune_frv2.media.models import model_warning
+from vmaftune_frv2.media.vmaf_models import model_warning
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL

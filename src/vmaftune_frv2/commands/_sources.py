@@ -15,7 +15,7 @@ from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.complexity import measure_complexity
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.hdr import resolve, signalling_filters
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.shots import detect_shots
 from vmaftune_frv2.media.source import RawFormat, Source
 from vmaftune_frv2.media.together import usable_cpus

@@ -23,7 +23,7 @@ from vmaftune_frv2.errors import ExitCode, OutputError
 from vmaftune_frv2.host.cli import Host
 from vmaftune_frv2.host.events import HookEvents
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
-from vmaftune_frv2.media.models import model_warning
+from vmaftune_frv2.media.vmaf_models import model_warning
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Version 3 is what is written; 1, 2 and 3 are read. Unknown is null, never 0.0 an
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from vmaftune_frv2.contract.features import MEAN_KEYS, STD_KEYS
@@ -41,11 +42,30 @@ SOURCE_COMPLEXITY = "source_complexity"
 FAILURE_REASON = "failure_reason"
 VARIABLE_FRAME_RATE = "variable_frame_rate"
 VIDEO_TRACK = "video_track"
+VIEW = "view"
+"""Which part of a file was measured, and from what size it was scaled, as far as other keys do not say it."""
+PACKETS = "window_packets"
+"""Of a window that was encoded with frames round it: what its packets tell of an encode of the whole."""
+SAMPLE_PACE = "sample_pace"
+"""Of a window among several: how many, and what a frame of the whole takes over one of theirs."""
+VMAF_AT_SOURCE_SIZE = "per_frame_vmaf_source_size"
+"""Of a scaled encode: VMAF of each frame, scaled up and held against the source."""
 OPTIONAL_KEYS = (
     PER_FRAME_FEATURES, PER_FRAME_VMAF, FULL_FEATURES, SOURCE_COMPLEXITY, FAILURE_REASON, VARIABLE_FRAME_RATE,
-    VIDEO_TRACK,
+    VIDEO_TRACK, VIEW, PACKETS, SAMPLE_PACE, VMAF_AT_SOURCE_SIZE,
 )  # fmt: skip
 """Keys that this plugin attaches beside the contract's."""
+
+
+def view_key(view: Mapping[str, Any] | None) -> tuple[tuple[str, float], ...]:
+    """A row's ``view`` as something that can be compared; empty for all of a file, and for its middle."""
+    return tuple((key, float(value)) for key, value in sorted((view or {}).items()))
+
+
+def clip_of(row: Row) -> tuple[object, ...]:
+    """What tells the frames of a row from those of others: rows of one clip differ in their cell only."""
+    source = row.get("src_sha256") or row["src"]
+    return source, row.get("clip_mode", "full"), *view_key(row.get(VIEW))
 
 
 def _constant(name: str) -> None:

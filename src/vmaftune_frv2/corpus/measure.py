@@ -26,7 +26,7 @@ from vmaftune_frv2.errors import TimeoutToolError, ToolError
 from vmaftune_frv2.media.encode import Encoded, encode
 from vmaftune_frv2.media.encoder_stats import has_stats, read_stats, stats_argv, stats_file
 from vmaftune_frv2.media.ffmpeg import FFmpeg
-from vmaftune_frv2.media.probe import check_unchanged
+from vmaftune_frv2.media.opening import check_unchanged
 from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.trial import compared_format

@@ -16,7 +16,7 @@ from vmaftune_frv2.contract.rows import FULL_FEATURES, VARIABLE_FRAME_RATE, VIDE
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.media.encode import encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import EncoderProbe, FFmpeg, probe_encoder
-from vmaftune_frv2.media.models import default_vmaf_model
+from vmaftune_frv2.media.vmaf_models import default_vmaf_model
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.trial import check_parameters, try_parameters
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, libvmaf_version, takes_pictures

@@ -11,7 +11,7 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import Encoder
 from vmaftune_frv2.errors import InputError, ToolError
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg, file_url
-from vmaftune_frv2.media.probe import muxed_frames
+from vmaftune_frv2.media.opening import muxed_frames
 from vmaftune_frv2.media.source import Source
 
 _PACKET = "{pts} {size} {key}"

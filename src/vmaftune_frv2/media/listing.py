@@ -13,9 +13,10 @@ from vmaftune_frv2.media.ffmpeg import FFmpeg, pixel_formats
 from vmaftune_frv2.media.frame_properties import CHANGED, find_change, steady_filter
 from vmaftune_frv2.media.look import LOG_ARGV
 from vmaftune_frv2.media.process import Completed, scratch_dir
-from vmaftune_frv2.media.source import EARLY_S, Source, Surroundings, Window
+from vmaftune_frv2.media.source import EARLY_S, Source, Surroundings
 from vmaftune_frv2.media.timing import LIST_FRAMES, LIST_PACKETS, Stamps, Timing, read_stamps, read_timing
 from vmaftune_frv2.media.trouble import cause, first_error
+from vmaftune_frv2.media.view import Window
 
 _TELL_INTERLACED = "select='if(ld(0)+eq(interlace_type,PROGRESSIVE),1,st(0,1)*print(n+1,16))'"
 """Passes every frame, and prints its number at the level of errors when the first interlaced one comes."""
@@ -54,7 +55,7 @@ def open_window(ffmpeg: FFmpeg, source: Source, window: Window | None) -> Source
         UsageError: the raw format does not fit the file.
     """
     if window is None:
-        return list_frames(ffmpeg, dataclasses.replace(source, window=None)).source
+        return list_frames(ffmpeg, source.through(None)).source
     # How long the last frame lasts is told by the one after it.
     beyond = max(AFTER_S, float(2 / source.framerate))
     return dataclasses.replace(open_surrounded(ffmpeg, source, window, beyond), surroundings=None)
@@ -123,7 +124,7 @@ def open_surrounded(ffmpeg: FFmpeg, source: Source, window: Window, margin_s: fl
     """
     start = max(window.start - margin_s, 0.0)
     stretch = Window(start, window.start + window.seconds + margin_s - start)
-    listing = list_frames(ffmpeg, dataclasses.replace(source, window=stretch))
+    listing = list_frames(ffmpeg, source.through(stretch))
     begin, end = window.start - EARLY_S, window.start + window.seconds - EARLY_S
     first, last = bisect_left(listing.times, begin), bisect_left(listing.times, end)
     if first == last:
@@ -134,9 +135,8 @@ def open_surrounded(ffmpeg: FFmpeg, source: Source, window: Window, margin_s: fl
         durations[-1] = stamps.pts[last] - stamps.pts[last - 1]
     timing = read_timing(Stamps(stamps.tick, stamps.pts[first:last], durations), source.stated_rate)
     lasts = listing.times[0] + listing.source.encoded_seconds
-    return dataclasses.replace(
-        _timed(listing.source, timing), window=window, surroundings=Surroundings((*listing.times, lasts), first)
-    )
+    surroundings = Surroundings((*listing.times, lasts), first)
+    return dataclasses.replace(_timed(listing.source, timing).through(window), surroundings=surroundings)
 
 
 def _timed(source: Source, timing: Timing) -> Source:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from vmaftune_frv2.contract.raw import RawFormat
 from vmaftune_frv2.errors import InputError, UsageError
 from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg
 from vmaftune_frv2.media.process import Completed
-from vmaftune_frv2.media.source import RawFormat, input_argv
+from vmaftune_frv2.media.source import input_argv
 from vmaftune_frv2.media.trouble import cause
 
 LOG_ARGV = ("-hide_banner", "-nostdin", "-nostats", "-v", "level+info")

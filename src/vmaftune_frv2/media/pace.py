@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from vmaftune_frv2.errors import ToolError
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg
 from vmaftune_frv2.media.process import scratch_dir
-from vmaftune_frv2.media.source import Source, Window, input_argv
+from vmaftune_frv2.media.source import Source, input_argv
 from vmaftune_frv2.media.together import together
+from vmaftune_frv2.media.view import Window
 
 WHOLE_S = 90.0
 """Sources of up to so many seconds are encoded in small from end to end."""

@@ -97,4 +97,4 @@ def _opened(ffmpeg: FFmpeg, whole: Source, times: Sequence[float], span: tuple[i
 
 def _windowed(whole: Source, times: Sequence[float], span: tuple[int, int]) -> Source:
     """The frames of ``span``."""
-    return dataclasses.replace(whole, window=between(times, *span), frames=span[1] - span[0])
+    return dataclasses.replace(whole.through(between(times, *span)), frames=span[1] - span[0])

@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from vmaftune_frv2.contract.raw import RawFormat
 from vmaftune_frv2.media.ffmpeg import file_url
+from vmaftune_frv2.media.view import Margins, View, Window
 
 LEAD_S = 2.0
 """Seconds before a window at which decoding begins, at least: frames that lean on others from before the keyframe
@@ -19,29 +21,6 @@ LEAD_FRAMES = 34
 """The same in frames, for low rates: a group of 32 pictures, the largest that encoders reorder."""
 EARLY_S = 0.0005
 """A window's edges lie so much earlier, so that rounded timestamps of frames on them stay on their side."""
-
-
-@dataclass(frozen=True)
-class RawFormat:
-    """How to read a headerless YUV file."""
-
-    width: int
-    height: int
-    pix_fmt: str
-    framerate: Fraction
-
-
-@dataclass(frozen=True)
-class Window:
-    """The part of a source that is used: frames whose time lies in it.
-
-    Args:
-        start: seconds from the first frame shown.
-        seconds: duration.
-    """
-
-    start: float
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -58,21 +37,6 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class Margins:
-    """Frames that are encoded round a window and not counted: encoders warm up before it and look ahead beyond it.
-
-    Args:
-        before: frames.
-        after: frames.
-        stretch: where all of them lie, those of the window among them.
-    """
-
-    before: int
-    after: int
-    stretch: Window
-
-
-@dataclass(frozen=True)
 class Source:
     """A source that was opened and whose frames were listed.
 
@@ -80,8 +44,8 @@ class Source:
         path: the file.
         label: the path as the user gave it.
         sha256: digest of the file, None when hashing was switched off.
-        width: luma columns, after rotation.
-        height: luma rows, after rotation.
+        width: luma columns that are encoded: the file's, after rotation, unless the view scales them.
+        height: luma rows, likewise.
         pix_fmt: ffmpeg's name of the decoded pixel format.
         depth: bits per sample.
         full_range: whether samples use the full range of their depth.
@@ -95,8 +59,7 @@ class Source:
         mtime_ns: its modification time then.
         label_filters: filters that relabel the frames before they are encoded, each ending in a comma.
         row_values: further row keys that are known of the source.
-        window: the part that is used, None for all of it.
-        rescaled: whether ``width`` and ``height`` are not the file's but what its frames are scaled to.
+        view: what of the file is used, and whether it is scaled.
         track: number of the video track in use among the file's, cover pictures aside.
         origin_s: seconds of the first frame on ffmpeg's clock of the file.
         seekable: whether a seek finds the frames of a window; otherwise decoding begins at the start.
@@ -108,7 +71,6 @@ class Source:
             all of them have the same.
         remarks: what a user is told of the file, once.
         surroundings: frames round the window, where they are known.
-        margins: those of them that are encoded with it.
         listed: whether its times are those of all its frames, not of a window that it was once.
     """
 
@@ -126,12 +88,11 @@ class Source:
     hdr_transfer: str = ""
     hdr_primaries: str = ""
     raw: RawFormat | None = None
-    window: Window | None = None
+    view: View = View()
     size_bytes: int = 0
     mtime_ns: int = 0
     label_filters: str = ""
     row_values: Mapping[str, Any] = field(default_factory=dict)
-    rescaled: bool = False
     track: int = 0
     origin_s: float = 0.0
     seekable: bool = True
@@ -142,14 +103,13 @@ class Source:
     colour: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     surroundings: Surroundings | None = None
-    margins: Margins | None = None
     listed: bool = True
 
     @cached_property
     def identity(self) -> tuple[object, ...]:
         """What tells the frames in use from any others."""
         name = self.sha256 or f"path:{self.label}"
-        return name, self.width, self.height, self.pix_fmt, float(self.framerate), self.clip_mode
+        return name, self.width, self.height, self.pix_fmt, float(self.framerate), self.view.clip_mode
 
     @property
     def megapixels(self) -> float:
@@ -168,9 +128,14 @@ class Source:
         return float(self.frames / self.framerate)
 
     @property
-    def clip_mode(self) -> str:
-        """``full`` or ``sample_<N>s``."""
-        return "full" if self.window is None else f"sample_{self.window.seconds:g}s"
+    def window(self) -> Window | None:
+        """The part that is used, None for all of it."""
+        return self.view.window
+
+    @property
+    def margins(self) -> Margins | None:
+        """Frames that are encoded round the window."""
+        return self.view.margins
 
     @property
     def stream(self) -> str:
@@ -190,19 +155,30 @@ class Source:
         chain = self._cut() + self.steady_labels
         # An encoder may keep full-range samples and lose the tag; said on both sides, nothing is squeezed.
         chain += "setparams=range=pc," if self.full_range else ""
-        return chain + (scale_filter(self.width, self.height) if self.rescaled else "")
+        return chain + (scale_filter(self.width, self.height) if self.view.scaled_from else "")
+
+    def through(self, window: Window | None) -> Source:
+        """Another window of the file; which frames it holds is still to be found out."""
+        return dataclasses.replace(self, view=dataclasses.replace(self.view, window=window, margins=None))
 
     def at_height(self, height: int) -> Source:
         """The same frames at ``height`` luma rows, the width in proportion and even; itself at its own height."""
         if height == self.height:
             return self
         width = max(2, 2 * round(self.width * height / self.height / 2))
-        return dataclasses.replace(self, width=width, height=height, rescaled=True)
+        view = dataclasses.replace(self.view, scaled_from=(self.width, self.height))
+        return dataclasses.replace(self, width=width, height=height, view=view)
+
+    def unscaled(self) -> Source:
+        """The same frames at the file's own size."""
+        width, height = self.view.scaled_from or (self.width, self.height)
+        view = dataclasses.replace(self.view, scaled_from=None)
+        return dataclasses.replace(self, width=width, height=height, view=view)
 
     def whole(self) -> Source:
         """All of the file; of its frames only those of a window are known, if one was in use."""
         return dataclasses.replace(
-            self, window=None, surroundings=None, margins=None, listed=self.listed and self.window is None
+            self.through(None), surroundings=None, listed=self.listed and self.window is None
         )
 
     def with_margins(self, before: int, after: int) -> Source:
@@ -214,7 +190,8 @@ class Source:
         last = around.first + self.frames
         end = min(last + after, len(around.times) - 1)
         stretch = between(around.times, begin, end)
-        return dataclasses.replace(self, margins=Margins(around.first - begin, end - last, stretch))
+        margins = Margins(around.first - begin, end - last, stretch)
+        return dataclasses.replace(self, view=dataclasses.replace(self.view, margins=margins))
 
     def since_first(self, filter_s: float) -> float:
         """Seconds from the first frame shown, of a time on the clock that ``filters`` see."""

@@ -11,7 +11,7 @@ from vmaftune_frv2.errors import InputError, ToolError, UsageError
 from vmaftune_frv2.media.encode import encode_argv
 from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, QUIET, FFmpeg, file_url, pixel_formats
 from vmaftune_frv2.media.look import look_at
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.source import Source
 

@@ -15,7 +15,7 @@ from vmaftune_frv2.contract.features import CANONICAL6, read_metric
 from vmaftune_frv2.errors import ToolError, UsageError
 from vmaftune_frv2.media.extractors import usable_extractors
 from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg, file_url
-from vmaftune_frv2.media.probe import muxed_frames
+from vmaftune_frv2.media.opening import muxed_frames
 from vmaftune_frv2.media.process import Completed, scratch_dir
 from vmaftune_frv2.media.source import Source, scale_filter
 

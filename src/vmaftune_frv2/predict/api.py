@@ -11,8 +11,8 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.grid import candidate_grid
 from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.ffmpeg import locate
-from vmaftune_frv2.media.models import model_warning
-from vmaftune_frv2.media.probe import open_source
+from vmaftune_frv2.media.vmaf_models import model_warning
+from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.source import RawFormat, Source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL

@@ -10,7 +10,7 @@ import numpy as np
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.errors import UsageError
-from vmaftune_frv2.media.probe import LEAST_SIDE
+from vmaftune_frv2.media.opening import LEAST_SIDE
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.predict.curves import LEVEL
 from vmaftune_frv2.predict.hull import choose, steps, upper_hull

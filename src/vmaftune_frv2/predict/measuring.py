@@ -18,7 +18,7 @@ from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.pace import measure_pace
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import usable_cpus
-from vmaftune_frv2.media.windows import spread_windows
+from vmaftune_frv2.media.spread import spread_windows
 from vmaftune_frv2.predict.anchored import Point, Vector
 from vmaftune_frv2.predict.predictor import point_of
 from vmaftune_frv2.predict.whole import SamplingError

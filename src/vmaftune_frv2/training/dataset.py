@@ -114,7 +114,7 @@ def blind_codec(block: CodecBlock, count: int) -> NDArray[np.float32]:
 
 def choose_probe(rows: Sequence[Measured]) -> Cell:
     """The cell that most clips have; among equals the first encoder of the table, then the crf nearest 28."""
-    clips: dict[Cell, set[tuple[str, str]]] = {}
+    clips: dict[Cell, set[tuple[object, ...]]] = {}
     for row in rows:
         clips.setdefault(row.cell, set()).add(row.clip)
     order = {name: index for index, name in enumerate(ENCODERS.names())}

@@ -19,7 +19,7 @@ from vmaftune_frv2.contract.complexity import complexity_vector
 from vmaftune_frv2.contract.descriptor import descriptor, log_bits_per_pixel
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
 from vmaftune_frv2.contract.features import CANONICAL6, feature_vector
-from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, SOURCE_COMPLEXITY, Row
+from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, SOURCE_COMPLEXITY, Row, clip_of
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
 from vmaftune_frv2.errors import InputError
 
@@ -46,7 +46,7 @@ class Measured:
 
     source: str
     label: str
-    clip: tuple[str, str]
+    clip: tuple[object, ...]
     cell: Cell
     features: tuple[float, ...]
     score: float
@@ -135,7 +135,7 @@ def _measured(row: Row, judged: bool) -> Measured:
     return Measured(
         source=source,
         label=os.path.basename(row["src"]),
-        clip=(source, row.get("clip_mode", "full")),
+        clip=clip_of(row),
         cell=Cell(name, preset, row["crf"]),
         features=features,
         score=float(row["vmaf_score"]),

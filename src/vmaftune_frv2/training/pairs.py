@@ -193,7 +193,7 @@ def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group
         InputError: no pair remains.
     """
     dropped: Counter[str] = Counter()
-    clips: dict[tuple[str, str], list[int]] = {}
+    clips: dict[tuple[object, ...], list[int]] = {}
     usable: list[Measured] = []
     for row in rows:
         if not block.knows(row.cell.encoder):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.listing import NoFramesError, open_surrounded, open_window
-from vmaftune_frv2.media.source import Source, Window
+from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import together
+from vmaftune_frv2.media.view import Window
 
 USUAL_MARGINS = 24
 """Frames that most encoders encode with a window; where all of them together are the whole, it is cheaper."""

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from vmaftune_frv2.contract.raw import RawFormat
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.media.ffmpeg import FFmpeg, pixel_formats
 from vmaftune_frv2.media.listing import DEINTERLACE, NoFramesError, open_window, packets_span
 from vmaftune_frv2.media.look import FirstLook, look_at
 from vmaftune_frv2.media.process import Completed
-from vmaftune_frv2.media.source import RawFormat, Source, Window
+from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.view import Window
 
 _HASH_CHUNK = 1 << 20
 _TRANSFERS = {"smpte2084": "pq", "arib-std-b67": "hlg"}
@@ -144,7 +146,7 @@ def _stat_of(path: Path, label: str) -> os.stat_result:
 
 def _open_middle(ffmpeg: FFmpeg, source: Source, duration: float, seconds: float) -> Source:
     """The middle of a file; all of it where there is no more than that."""
-    window = Window((duration - seconds) / 2, seconds) if seconds < duration else None
+    window = Window((duration - seconds) / 2, seconds, middle=True) if seconds < duration else None
     source = open_window(ffmpeg, source, window)
     return source if window is None else dataclasses.replace(source, duration_s=duration)
 
