@@ -57,12 +57,16 @@ OPTIONAL_KEYS = (
 """Keys that this plugin attaches beside the contract's."""
 
 
+Clip = tuple[object, ...]
+"""What tells the frames of a row from those of others, see ``clip_of``."""
+
+
 def view_key(view: Mapping[str, Any] | None) -> tuple[tuple[str, float], ...]:
     """A row's ``view`` as something that can be compared; empty for all of a file, and for its middle."""
     return tuple((key, float(value)) for key, value in sorted((view or {}).items()))
 
 
-def clip_of(row: Row) -> tuple[object, ...]:
+def clip_of(row: Row) -> Clip:
     """What tells the frames of a row from those of others: rows of one clip differ in their cell only."""
     source = row.get("src_sha256") or row["src"]
     return source, row.get("clip_mode", "full"), *view_key(row.get(VIEW))

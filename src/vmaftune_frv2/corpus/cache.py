@@ -7,8 +7,9 @@ from pathlib import Path
 
 from vmaftune_frv2.contract.files import write_atomic
 from vmaftune_frv2.contract.rows import Row, dumps, loads
-from vmaftune_frv2.corpus.measure import MeasureOptions, is_complete
-from vmaftune_frv2.corpus.plan import CellRequest, identity
+from vmaftune_frv2.corpus.measure import is_complete
+from vmaftune_frv2.corpus.request import CellRequest, identity
+from vmaftune_frv2.corpus.setup import MeasureOptions
 
 
 class ResultCache:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import datetime
 import os
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from vmaftune_frv2.contract.encoders import Encoder
 from vmaftune_frv2.contract.features import pool
@@ -16,12 +14,16 @@ from vmaftune_frv2.contract.full_features import pool_full
 from vmaftune_frv2.contract.rows import (
     FAILURE_REASON,
     FULL_FEATURES,
+    PACKETS,
     PER_FRAME_FEATURES,
     PER_FRAME_VMAF,
     SOURCE_COMPLEXITY,
+    VMAF_AT_SOURCE_SIZE,
     Row,
 )
-from vmaftune_frv2.corpus.plan import CellRequest
+from vmaftune_frv2.corpus.packets import count_packets
+from vmaftune_frv2.corpus.request import CellRequest
+from vmaftune_frv2.corpus.setup import MeasureOptions, Outcome
 from vmaftune_frv2.errors import TimeoutToolError, ToolError
 from vmaftune_frv2.media.encode import Encoded, encode
 from vmaftune_frv2.media.encoder_stats import has_stats, read_stats, stats_argv, stats_file
@@ -33,38 +35,6 @@ from vmaftune_frv2.media.trial import compared_format
 from vmaftune_frv2.media.vmaf import Scored, score
 
 _STATS = "stats"
-LEAST_TIME_LIMIT_S = 60.0
-TIME_LIMIT_FACTOR = 20.0
-"""How much slower than expected a run may be before it counts as hung."""
-
-
-@dataclass(frozen=True)
-class MeasureOptions:
-    """How cells are measured; none of it changes what is measured.
-
-    Args:
-        scratch: folder for intermediate files, None for the system's.
-        keep_dir: folder that keeps the encodes, None to delete them.
-        container: file extension of the encodes, None for each encoder's own.
-        threads: threads of one encode and of one scoring.
-        attempts: times an encode is tried before the cell has failed.
-        encoder_stats: whether to read the encoder's own statistics, where it has any.
-        timeout: seconds one ffmpeg run may take; None derives it from the cell.
-    """
-
-    scratch: Path | None = None
-    keep_dir: Path | None = None
-    container: str | None = None
-    threads: int = 1
-    attempts: int = 5
-    encoder_stats: bool = False
-    timeout: float | None = None
-
-    def time_limit(self, request: CellRequest, encoder: Encoder) -> float:
-        """Seconds one ffmpeg run of a cell may take."""
-        if self.timeout is not None:
-            return self.timeout
-        return LEAST_TIME_LIMIT_S + TIME_LIMIT_FACTOR * (request.cpu_seconds(encoder) + request.source.megapixels)
 
 
 def is_complete(shots: bool, complexity: bool, encoder_stats: bool, row: Row) -> bool:
@@ -74,21 +44,6 @@ def is_complete(shots: bool, complexity: bool, encoder_stats: bool, row: Row) ->
     if complexity and row.get(SOURCE_COMPLEXITY) is None:
         return False
     return not (encoder_stats and has_stats(row["encoder"]) and row.get("enc_internal_qp_mean") is None)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A measured cell.
-
-    Args:
-        row: what was measured.
-        payload: libvmaf's log, None where the cell failed.
-        encoded: the encode's size, frame by frame where the source has margins; its file may be gone.
-    """
-
-    row: Row
-    payload: Mapping[str, Any] | None
-    encoded: Encoded | None = None
 
 
 def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: MeasureOptions) -> Outcome:
@@ -115,16 +70,21 @@ def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: Mea
                 scratch=folder,
                 timeout=options.time_limit(request, encoder),
             )
+            if request.source.view.scaled_from:
+                row[VMAF_AT_SOURCE_SIZE] = _upscaled(request, encoder, ffmpeg, options, encoded)
             check_unchanged(request.source)
             _fill(row, request, encoded, scored)
+            if request.source.margins is not None:
+                row[PACKETS] = asdict(count_packets(request.source, encoded, encoder.gop))
             if options.encoder_stats and has_stats(encoder.name):
                 row.update(read_stats(stats_file(folder / _STATS), request.source.frames))
             row["encode_path"] = _keep(request, encoded, options)
     except ToolError as error:
+        row.pop(VMAF_AT_SOURCE_SIZE, None)
         row.update({"timestamp": _now(), "exit_status": error.status, FAILURE_REASON: str(error)})
         return Outcome(row, None)
     row.update(timestamp=_now(), exit_status=0)
-    return Outcome(row, scored.payload, encoded)
+    return Outcome(row, scored.payload)
 
 
 def _encode(
@@ -157,6 +117,22 @@ def _compared(request: CellRequest, encoded: Encoded, ffmpeg: FFmpeg) -> str:
     if not request.extra_params:
         return encoded.pix_fmt
     return compared_format(ffmpeg, request.source, str(encoded.path))
+
+
+def _upscaled(
+    request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: MeasureOptions, encoded: Encoded
+) -> list[float]:
+    """VMAF of each frame of a scaled encode once it is brought back to the source's size, as viewers see it."""
+    return score(
+        ffmpeg,
+        encoded.path,
+        request.source.unscaled(),
+        pix_fmt=_compared(request, encoded, ffmpeg),
+        model=request.vmaf_model,
+        rescale=True,
+        threads=options.threads,
+        timeout=options.time_limit(request, encoder),
+    ).vmaf
 
 
 def _fill(row: Row, request: CellRequest, encoded: Encoded, scored: Scored) -> None:

@@ -13,11 +13,12 @@ from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.contract.rows import FAILURE_REASON, Row
 from vmaftune_frv2.corpus.cache import ResultCache
 from vmaftune_frv2.corpus.executors import WORKER_LOSSES, Workers
-from vmaftune_frv2.corpus.measure import MeasureOptions, Outcome, measure
-from vmaftune_frv2.corpus.plan import CellRequest, Plan
+from vmaftune_frv2.corpus.measure import measure
+from vmaftune_frv2.corpus.plan import Plan
+from vmaftune_frv2.corpus.request import CellRequest
+from vmaftune_frv2.corpus.setup import Outcome
 from vmaftune_frv2.corpus.store import CorpusStore
 from vmaftune_frv2.errors import ToolError
-from vmaftune_frv2.media.ffmpeg import FFmpeg
 
 
 class SweepEvents(Protocol):
@@ -58,11 +59,11 @@ class Summary:
         """Whether every planned cell has a row with a score."""
         return self.failed == 0 and self.vetoed == 0
 
-    def told(self, measured: str, failed: str, vetoed_path: Path) -> str:
+    def counts(self, measured: str, failed: str, vetoed_path: Path) -> str:
         """The counts as one line for people; what is 0 is left out, but for ``measured``.
 
         Args:
-            measured: how to tell those that were measured.
+            measured: what to say of those that were measured.
             failed: what to call those that failed.
             vetoed_path: where refused rows are kept.
         """
@@ -78,9 +79,7 @@ class Summary:
 
 def sweep(
     plan: Plan,
-    ffmpeg: FFmpeg,
     store: CorpusStore,
-    options: MeasureOptions,
     events: SweepEvents,
     *,
     workers: Workers,
@@ -91,9 +90,7 @@ def sweep(
 
     Args:
         plan: what to measure.
-        ffmpeg: measures it.
         store: takes the rows; this call is its only writer.
-        options: how cells are measured.
         events: hears of everything.
         workers: run the cells.
         cache: answers requests that were measured for another corpus, and keeps what is measured now.
@@ -103,7 +100,7 @@ def sweep(
         OutputError: a row could not be written; the cells before it are safe, and this one if it was the cache.
         ToolError: workers kept dying under a cell; the cells before it are safe.
     """
-    summary = Summary(planned=len(plan))
+    summary, ffmpeg, options = Summary(planned=len(plan)), plan.setup.ffmpeg, plan.setup.options
     todo_count = 0
     for request in plan:
         digest = request.identity

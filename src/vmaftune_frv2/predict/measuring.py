@@ -1,31 +1,31 @@
-"""Encoding and scoring cells of one source, each once."""
+"""A source, and the cells of it that were measured, each once."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Sequence
+import dataclasses
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.complexity import complexity_vector
-from vmaftune_frv2.contract.rows import SOURCE_COMPLEXITY, Row
-from vmaftune_frv2.corpus.measure import Outcome
-from vmaftune_frv2.corpus.plan import Remap, make_plan
-from vmaftune_frv2.errors import InputError, ToolError
+from vmaftune_frv2.contract.option_groups import SAMPLE_SECONDS
+from vmaftune_frv2.contract.rows import SAMPLE_PACE, SOURCE_COMPLEXITY, VIEW, Row
+from vmaftune_frv2.corpus.plan import make_plan
+from vmaftune_frv2.corpus.setup import Setup
+from vmaftune_frv2.errors import ToolError
 from vmaftune_frv2.media.complexity import measure_complexity
-from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.pace import measure_pace
 from vmaftune_frv2.media.source import Source
-from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.spread import spread_windows
+from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.predict.anchored import Point, Vector
+from vmaftune_frv2.predict.pooling import Pooled, measure_windows
 from vmaftune_frv2.predict.predictor import point_of
 from vmaftune_frv2.predict.whole import SamplingError
-from vmaftune_frv2.predict.windows import measure_windows
 
-SAMPLE_SECONDS = 3.0
-"""Length of a window, unless the user says otherwise."""
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -33,38 +33,33 @@ class Measuring:
     """A source, and what was measured of it.
 
     Args:
-        ffmpeg: encodes and scores.
+        setup: encodes and scores, or knows.
         source: what.
-        vmaf_model: libvmaf model.
-        pool: of the per-frame scores, as ``predictor.pooled``.
-        on_encode: told of every encode before it starts.
-        on_remap: told of a preset that this ffmpeg runs as another one.
-        on_outcome: given every row with libvmaf's log, before it is used.
-        known: gives the row that answers the request of an identity, if it was measured before; None asks nobody.
-        reused: cells whose rows ``known`` gave.
-        rows: what was measured, in order.
-        errors: of cells that were measured on windows, how wrong they may be.
         windows: the parts of the source that stand for it; none means all of its frames in use.
         whole_frames: how many frames it has that the windows stand for; None for those of the windows.
+        pool: of the per-frame scores, as ``predictor.pooled``.
         jobs: windows encoded at once.
-        threads: of one encode and of one scoring.
+        rows: what was measured, in order.
+        known: cells that the ledger knew.
+        errors: of cells that were measured on windows, how wrong they may be.
+        prefix: what log lines about it begin with, where several sources or shots are at work.
     """
 
-    ffmpeg: FFmpeg
+    setup: Setup
     source: Source
-    vmaf_model: str
-    pool: str = "mean"
-    on_encode: Callable[[Cell], None] = lambda cell: None
-    rows: dict[Cell, Row] = field(default_factory=dict)
-    on_remap: Callable[[Remap], None] = lambda remap: None
-    on_outcome: Callable[[Outcome], None] = lambda outcome: None
     windows: tuple[Source, ...] = ()
     whole_frames: float | None = None
+    pool: str = "mean"
     jobs: int = 1
-    threads: int = 1
-    known: Callable[[bytes], Row | None] | None = None
-    reused: set[Cell] = field(default_factory=set)
+    rows: dict[Cell, Row] = field(default_factory=dict)
+    known: set[Cell] = field(default_factory=set)
     errors: dict[Cell, SamplingError] = field(default_factory=dict)
+    prefix: str = ""
+
+    @property
+    def parts(self) -> tuple[Source, ...]:
+        """What is encoded."""
+        return self.windows or (self.source,)
 
     @property
     def sampling_error(self) -> SamplingError:
@@ -84,56 +79,43 @@ class Measuring:
         """
         if not cells:
             return ()
-        plan, remaps = make_plan(self.ffmpeg, [self.source], cells, vmaf_model=self.vmaf_model)
+        plan, remaps = make_plan(self.setup, [self.source], cells)
         for remap in remaps:
-            self.on_remap(remap)
+            log.info("%s%s runs preset %s as %s", self.prefix, remap.encoder, remap.asked, remap.runs_as)
         return plan.cells
 
     def measure(self, cell: Cell) -> Point:
-        """The point of a cell, encoded unless it was, or is known.
+        """The point of a cell, measured unless it was.
 
         Raises:
             ToolError: the encode or its scoring failed.
             InputError: the source is too short to tell anything.
         """
-        row = None if cell in self.rows else self._known_row(cell)
-        if row is not None:
-            self.rows[cell] = row
-            self.reused.add(cell)
         if cell not in self.rows:
-            self.on_encode(cell)
-            pooled = measure_windows(
-                self.ffmpeg,
-                self.windows or (self.source,),
-                cell,
-                self.vmaf_model,
-                whole_frames=self.whole_frames,
-                pace=self._pace,
-                jobs=self.jobs,
-                threads=self.threads,
-                on_outcome=self.on_outcome,
-            )
+            pooled = self._pooled(cell)
             self.rows[cell] = pooled.row
+            if pooled.known:
+                self.known.add(cell)
             if pooled.error is not None:
                 self.errors[cell] = pooled.error
         if self.rows[cell].get(SOURCE_COMPLEXITY) is None:
             self.rows[cell] = {**self.rows[cell], SOURCE_COMPLEXITY: self._complexity}
         return point_of(self.rows[cell], self.pool)
 
-    def _known_row(self, cell: Cell) -> Row | None:
-        """The row of a cell that was measured before, if it tells all that a new one would."""
-        if self.known is None or self.windows:
-            return None
-        plan, _ = make_plan(self.ffmpeg, [self.source], [cell], vmaf_model=self.vmaf_model)
-        (request,) = plan
-        row = self.known(request.identity)
-        with contextlib.suppress(InputError):  # rows of other tools need not have frames
-            return row if row is not None and point_of(row, self.pool).cell == cell else None
-        return None
+    def _pooled(self, cell: Cell) -> Pooled:
+        if self.whole_frames is None or not self.windows:
+            return measure_windows(self.setup, self.parts, cell, whole_frames=self.whole_frames, jobs=self.jobs)
+        pace = self._pace
+        found = {SAMPLE_PACE: {"samples": len(self.windows), "pace": pace}}
+        windows = [dataclasses.replace(w, row_values={**w.row_values, **found}) for w in self.windows]
+        return measure_windows(
+            self.setup, windows, cell, whole_frames=self.whole_frames, pace=pace, jobs=self.jobs
+        )
 
     @property
     def complexity(self) -> Vector | None:
-        """[23] how hard the source is to encode, measured when first asked for; None where that cannot be told."""
+        """[C] how hard the source is to encode, in the order of COMPLEXITY, measured when first asked for; None
+        where that cannot be told."""
         source, values = self.source, self._complexity
         if values is None:
             return None
@@ -142,7 +124,7 @@ class Measuring:
     @property
     def framerate(self) -> float:
         """Average frames per second of the frames in use."""
-        parts = self.windows or (self.source,)
+        parts = self.parts
         if len(parts) == 1:
             return float(parts[0].framerate)
         return sum(part.frames for part in parts) / sum(part.encoded_seconds for part in parts)
@@ -152,12 +134,23 @@ class Measuring:
         """What a frame of the whole takes over one of its windows."""
         if not self.windows or self.windows[0].surroundings is None:
             return 1.0
-        return measure_pace(self.ffmpeg, self.windows, self.jobs)
+        known = self._known_pace()
+        return measure_pace(self.setup.ffmpeg, self.windows, self.jobs) if known is None else known
+
+    def _known_pace(self) -> float | None:
+        """The pace that a row of the same windows has."""
+        ledger, digest = self.setup.ledger, self.source.sha256
+        if ledger is None or digest is None:
+            return None
+        first = self.windows[0].view.identity.items()
+        noted = (row[SAMPLE_PACE] for row in ledger.rows(digest) if first <= row.get(VIEW, {}).items())
+        return next((note["pace"] for note in noted if note["samples"] == len(self.windows)), None)
 
     @cached_property
     def _complexity(self) -> dict[str, float] | None:
+        setup = self.setup
         try:
-            return measure_complexity(self.ffmpeg, self.windows or (self.source,), self.jobs, self.threads)
+            return measure_complexity(setup.ffmpeg, self.parts, self.jobs, setup.options.threads)
         except ToolError:  # a few frames only: the search begins where the typical source's would
             return None
 
@@ -167,9 +160,8 @@ class Measuring:
 
 
 def start_measuring(
-    ffmpeg: FFmpeg,
+    setup: Setup,
     source: Source,
-    vmaf_model: str,
     pool: str = "mean",
     *,
     samples: int = 0,
@@ -180,9 +172,8 @@ def start_measuring(
     """A source of which nothing was measured yet, or windows spread over it; each program gets its share of CPUs.
 
     Args:
-        ffmpeg: encodes and scores.
+        setup: encodes and scores.
         source: opened, at its middle where ``samples`` are wanted (``open_source`` with ``trust_header``).
-        vmaf_model: libvmaf model.
         pool: as ``predictor.pooled``.
         samples: windows; 0 for what was opened.
         sample_seconds: of each.
@@ -195,12 +186,10 @@ def start_measuring(
     windows: tuple[Source, ...] = ()
     whole_frames = None
     if samples:
-        windows = tuple(spread_windows(ffmpeg, source, samples, sample_seconds, jobs))
+        windows = tuple(spread_windows(setup.ffmpeg, source, samples, sample_seconds, jobs))
         source = windows[0]
         if source.surroundings is not None and source.duration_s is not None:
             whole_frames = source.duration_s * float(source.framerate)
     jobs = min(jobs, max(len(windows), 1))
-    threads = max(1, usable_cpus() // (beside * jobs))
-    return Measuring(
-        ffmpeg, source, vmaf_model, pool, windows=windows, whole_frames=whole_frames, jobs=jobs, threads=threads
-    )
+    setup = setup.with_threads(max(1, usable_cpus() // (beside * jobs)))
+    return Measuring(setup, source, windows, whole_frames, pool, jobs)

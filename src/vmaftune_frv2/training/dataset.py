@@ -14,6 +14,7 @@ from vmaftune_frv2.contract.cells import FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import UNKNOWN, CodecBlock
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6
+from vmaftune_frv2.contract.rows import Clip
 from vmaftune_frv2.errors import InputError, UsageError
 from vmaftune_frv2.training.fit import Table
 from vmaftune_frv2.training.groups import group_names
@@ -114,7 +115,7 @@ def blind_codec(block: CodecBlock, count: int) -> NDArray[np.float32]:
 
 def choose_probe(rows: Sequence[Measured]) -> Cell:
     """The cell that most clips have; among equals the first encoder of the table, then the crf nearest 28."""
-    clips: dict[Cell, set[tuple[object, ...]]] = {}
+    clips: dict[Cell, set[Clip]] = {}
     for row in rows:
         clips.setdefault(row.cell, set()).add(row.clip)
     order = {name: index for index, name in enumerate(ENCODERS.names())}

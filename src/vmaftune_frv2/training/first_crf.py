@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import FeatureScaler
 from vmaftune_frv2.contract.first_crf import LEVELS, FirstCrf
+from vmaftune_frv2.contract.rows import Clip
 from vmaftune_frv2.training.baselines import falling_curve
 from vmaftune_frv2.training.groups import group_names
 from vmaftune_frv2.training.learnable import Measured
@@ -64,7 +65,7 @@ def fit_first_crf(rows: Sequence[Measured], group_by: str) -> FirstCrf | None:
 
 def measured_curves(rows: Sequence[Measured], group_by: str) -> list[Curve]:
     """The curves of rows whose source's complexity is known."""
-    lines: dict[tuple[tuple[str, str], str, str], list[tuple[Measured, str]]] = {}
+    lines: dict[tuple[Clip, str, str], list[tuple[Measured, str]]] = {}
     for row, group in zip(rows, group_names(rows, group_by), strict=True):
         if row.complexity is not None and ENCODERS.find(row.cell.encoder):
             lines.setdefault((row.clip, row.cell.encoder, row.cell.preset), []).append((row, group))

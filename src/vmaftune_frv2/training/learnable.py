@@ -19,7 +19,7 @@ from vmaftune_frv2.contract.complexity import complexity_vector
 from vmaftune_frv2.contract.descriptor import descriptor, log_bits_per_pixel
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
 from vmaftune_frv2.contract.features import CANONICAL6, feature_vector
-from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, SOURCE_COMPLEXITY, Row, clip_of
+from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, SOURCE_COMPLEXITY, Clip, Row, clip_of
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
 from vmaftune_frv2.errors import InputError
 
@@ -46,7 +46,7 @@ class Measured:
 
     source: str
     label: str
-    clip: tuple[object, ...]
+    clip: Clip
     cell: Cell
     features: tuple[float, ...]
     score: float

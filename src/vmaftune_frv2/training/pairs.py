@@ -14,6 +14,7 @@ from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER, Cell
 from vmaftune_frv2.contract.codec import CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR, OF_SOURCE
+from vmaftune_frv2.contract.rows import Clip
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.training.fit import Table
 from vmaftune_frv2.training.groups import group_names
@@ -193,7 +194,7 @@ def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group
         InputError: no pair remains.
     """
     dropped: Counter[str] = Counter()
-    clips: dict[tuple[object, ...], list[int]] = {}
+    clips: dict[Clip, list[int]] = {}
     usable: list[Measured] = []
     for row in rows:
         if not block.knows(row.cell.encoder):
@@ -270,7 +271,7 @@ def pinned_probes(rows: Sequence[Measured]) -> dict[str, Cell]:
 
 def _nearest(rows: Sequence[Measured], least: float) -> Cell | None:
     """Of the cells that so many clips have, the one nearest to PROBE_SCORE."""
-    clips: dict[Cell, set[tuple[str, str]]] = {}
+    clips: dict[Cell, set[Clip]] = {}
     scores: dict[Cell, list[float]] = {}
     for row in rows:
         clips.setdefault(row.cell, set()).add(row.clip)

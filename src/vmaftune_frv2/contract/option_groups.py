@@ -1,0 +1,174 @@
+"""Groups of options that several requests share, each with the rules of what goes together in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.options import Request, option
+from vmaftune_frv2.contract.raw import (
+    RAW_SUFFIXES,
+    UPSTREAM_FRAMERATE,
+    UPSTREAM_PIX_FMT,
+    RawFormat,
+    is_raw,
+    parse_framerate,
+)
+from vmaftune_frv2.errors import UsageError
+
+POOLS = ("mean", "harmonic_mean")
+"""How per-frame VMAF may be pooled into one score."""
+SAMPLE_SECONDS = 3.0
+"""Length of a window, unless the user says otherwise."""
+VMAF = {"low": 0, "high": 100}
+POSITIVE = {"low": 0, "above": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions(Request):
+    """How sources are opened."""
+
+    width: int | None = option(None, "Width of raw YUV.", low=1)
+    height: int | None = option(None, "Height of raw YUV.", low=1)
+    pix_fmt: str | None = option(None, "Pixel format of raw YUV.", shown=UPSTREAM_PIX_FMT)
+    framerate: str | None = option(None, "Frame rate of raw YUV: 25, 23.976 or 24000/1001.")
+    video_track: int | None = option(
+        None,
+        "Video track to use, from 0; else the one with the default flag, else the one that ffmpeg takes.",
+        metavar="N",
+        low=0,
+    )
+    ffmpeg_bin: str | None = option(
+        None, "ffmpeg to use; else PATH's if it has libvmaf, else the bundled one.", metavar="PROGRAM"
+    )
+
+    def check(self) -> None:
+        """Refuses half a raw format."""
+        super().check()
+        if (self.width is None) != (self.height is None):
+            raise UsageError("--width and --height go together")
+        if self.framerate is not None:
+            parse_framerate(self.framerate)
+
+    def raw_format(self, label: str) -> RawFormat | None:
+        """How a source is read if it is headerless; None where it has a header.
+
+        Raises:
+            UsageError: it is raw by its name, and its size was not given.
+        """
+        if not is_raw(label):
+            return None
+        if self.width is None or self.height is None:
+            raise UsageError(f"{label}: {'/'.join(RAW_SUFFIXES)} files have no header; give --width and --height")
+        rate = UPSTREAM_FRAMERATE if self.framerate is None else parse_framerate(self.framerate)
+        return RawFormat(self.width, self.height, self.pix_fmt or UPSTREAM_PIX_FMT, rate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridOptions(Request):
+    """Which (encoder, preset, crf) cells."""
+
+    encoders: Sequence[str] = option((), "Encoder; repeatable.", flag="encoder", metavar="NAME")
+    presets: Sequence[str] = option(
+        (),
+        "An encoder's own preset or a shared name (medium); repeatable. ENCODER=PRESET binds one.",
+        flag="preset",
+        metavar="PRESET",
+    )
+    crfs: Sequence[str] = option(
+        (),
+        "Quality values; repeatable. ENCODER=VALUE binds one to an encoder.",
+        flag="crf",
+        metavar="CRF|FIRST:LAST[:STEP]",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions(Request):
+    """How encodes are chosen and verified."""
+
+    verify: bool = option(
+        False, "Encode what is picked, and pick anew by what was measured, until the pick is verified."
+    )
+    tolerance: float = option(0.5, "How far above the target a verified pick may lie, VMAF points.", low=0)
+    max_encodes: int = option(6, "Most encodes per encoder and preset, the first probe among them.", low=1)
+    max_bitrate: float | None = option(
+        None, "Consider only encodes of at most this bitrate, kbit/s.", **POSITIVE
+    )
+    pool: str = option("mean", "How per-frame VMAF is pooled into one score.", choices=POOLS)
+
+    def check(self) -> None:
+        """Refuses limits of a search that is not made."""
+        super().check()
+        if not self.verify:
+            self.refuse(("tolerance", "max_encodes"), "needs --verify; without it only probes are encoded")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetOptions(SearchOptions):
+    """What a pick has to reach."""
+
+    target_vmaf: float | None = option(
+        None, "Pick the highest crf that still reaches this VMAF, per encoder and preset.", **VMAF
+    )
+    confidence: float | None = option(
+        None,
+        "Pick by the lower end of the one-sided interval of this confidence instead of the expected VMAF.",
+        low=0.75,
+        high=0.99,
+    )
+    min_vmaf_frame: float | None = option(
+        None, "Also require that 95 % of the frames reach this VMAF (their 5th percentile).", **VMAF
+    )
+    probes: Sequence[str] = option(
+        (),
+        "Encode this cell first; repeatable.",
+        flag="probe",
+        metavar="ENCODER:PRESET:CRF",
+        shown="per encoder, where the target is expected",
+    )
+
+    def check(self) -> None:
+        """Refuses conditions on a pick where none is made, and probes that are no cells."""
+        super().check()
+        if self.target_vmaf is None:
+            self.refuse(("confidence", "min_vmaf_frame", "max_bitrate"), "needs --target-vmaf")
+        if self.verify and self.confidence is not None:
+            raise UsageError("--verify picks by what it measured; leave out --confidence")
+        self.probe_cells()
+
+    def probe_cells(self) -> tuple[Cell, ...]:
+        """The probes as cells."""
+        return tuple(map(Cell.parse, self.probes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveModelOptions(Request):
+    """Which models predict the cells of a source."""
+
+    model: str | None = option(
+        None, "Model of VMAF.", metavar="ID|FILE.onnx", shown="vmaf_curve_v2"
+    )
+    bitrate_model: str | None = option(
+        None, "Model of the bitrate.", metavar="ID|FILE.onnx", shown="bitrate_curve_v2"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions(Request):
+    """How much happens at once, and what is kept of it."""
+
+    jobs: int | None = option(
+        None,
+        "Sources, shots or windows at work at once; each gets its share of the CPUs.",
+        low=1,
+        shown="CPUs",
+    )
+    record: Path | None = option(
+        None,
+        "Append what is measured to a corpus (.jsonl), and measure nothing that it has.",
+        metavar="CORPUS",
+        names="file",
+    )
