@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from vmaftune_frv2.contract.cells import Cell, parse_crfs
+from vmaftune_frv2.contract.cells import Cell, Line, by_line, parse_crfs
 from vmaftune_frv2.contract.codec import CodecBlock
 from vmaftune_frv2.contract.encoders import ENCODERS, SHARED_PRESETS, Encoder, EncoderTable
 from vmaftune_frv2.contract.features import CANONICAL6, read_metric
@@ -268,3 +268,10 @@ def test_fake_runner_says_preset_was_mapped_and_the_probe_reports_what_ran(fake_
     ffmpeg = FFmpeg("ffmpeg", "PATH", "7", frozenset({"libsvtav1"}), True, runner=fake_runner)
     probe = probe_encoder(ffmpeg, ENCODERS.get("av1"), "13")
     assert (probe.version, probe.preset) == ("v3.1.0", "11")
+
+
+def test_cells_are_grouped_by_encoder_and_preset_in_the_order_in_which_they_come():
+    cells = [Cell("libx265", "fast", 30), Cell("libx264", "fast", 20), Cell("libx265", "fast", 20)]
+    lines = by_line(cells, lambda cell: cell.line)
+    assert list(lines) == [Line("libx265", "fast"), Line("libx264", "fast")]
+    assert lines["libx265", "fast"] == [cells[0], cells[2]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.errors import UsageError
@@ -17,6 +18,15 @@ FROM_CELL = "cell"
 FEATURE_SOURCES = (FROM_PROBE, FROM_CELL)
 """Which encode a model's features describe: a probe cell of the source, or the cell that is scored."""
 
+T = TypeVar("T")
+
+
+class Line(NamedTuple):
+    """An encoder at one of its presets: the cells along which only crf changes."""
+
+    encoder: str
+    preset: str
+
 
 @dataclass(frozen=True, order=True)
 class Cell:
@@ -28,6 +38,11 @@ class Cell:
 
     def __str__(self) -> str:
         return f"{self.encoder}:{self.preset}:{self.crf}"
+
+    @property
+    def line(self) -> Line:
+        """Its encoder and preset."""
+        return Line(self.encoder, self.preset)
 
     @classmethod
     def resolve(cls, encoder: str, preset: str, crf: int, table: EncoderTable = ENCODERS) -> Cell:
@@ -50,6 +65,14 @@ class Cell:
         if len(parts) != 3 or not parts[2].isdecimal():
             raise UsageError(f"{text!r} is not a cell; write ENCODER:PRESET:CRF, as in libx264:medium:28")
         return cls.resolve(parts[0], parts[1], int(parts[2]))
+
+
+def by_line(items: Iterable[T], key: Callable[[T], Line]) -> dict[Line, list[T]]:
+    """Items by encoder and preset; lines, and the items of each, in the order in which they come."""
+    lines: dict[Line, list[T]] = {}
+    for item in items:
+        lines.setdefault(key(item), []).append(item)
+    return lines
 
 
 def parse_crfs(texts: Iterable[str]) -> tuple[int, ...]:
