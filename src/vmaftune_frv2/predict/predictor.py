@@ -16,7 +16,7 @@ from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF, Row
 from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE
 from vmaftune_frv2.errors import ModelError
-from vmaftune_frv2.predict.anchored import Anchored, Point, Vector, open_anchored
+from vmaftune_frv2.predict.curve_model import CurveModel, Point, Vector, open_curve_model
 from vmaftune_frv2.predict.curves import LEVEL, Curve, predict_curve
 from vmaftune_frv2.predict.whole import SamplingError
 
@@ -90,12 +90,12 @@ class Predictor:
     """Predicts the cells of a source from its measured ones.
 
     Args:
-        vmaf: anchored predictor of VMAF.
-        bitrate: anchored predictor of log bits per pixel.
+        vmaf: curve model of VMAF.
+        bitrate: curve model of log bits per pixel.
     """
 
-    vmaf: Anchored
-    bitrate: Anchored
+    vmaf: CurveModel
+    bitrate: CurveModel
 
     @classmethod
     def open(cls, vmaf: str | None = None, bitrate: str | None = None) -> Predictor:
@@ -105,8 +105,8 @@ class Predictor:
             ModelError: one is missing, altered, or of another quantity, or each learnt from its own VMAF model.
         """
         opened = cls(
-            open_anchored(vmaf or VMAF_ID, production=vmaf is None),
-            open_anchored(bitrate or BITRATE_ID, production=bitrate is None, option="--bitrate-model"),
+            open_curve_model(vmaf or VMAF_ID, production=vmaf is None),
+            open_curve_model(bitrate or BITRATE_ID, production=bitrate is None, option="--bitrate-model"),
         )
         for model, quantity in ((opened.vmaf, SCORE), (opened.bitrate, LOG_BITS_PER_PIXEL)):
             if model.sidecar.quantity != quantity:
