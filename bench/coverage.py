@@ -20,7 +20,7 @@ from itertools import combinations
 import numpy as np
 from unseen import LINES, fit_unseen
 
-from vmaftune_frv2.predict.anchored import Anchored, Point
+from vmaftune_frv2.predict.curve_model import CurveModel, Point
 from vmaftune_frv2.predict.curves import LEVEL, predict_curve
 from vmaftune_frv2.training.learnable import Measured
 
@@ -53,7 +53,7 @@ def point(row: Measured) -> Point:
     return Point(row.cell, row.score, 0.0, row.descriptor)
 
 
-def judge(line: Sequence[Measured], model: Anchored, draw: np.random.Generator) -> dict[tuple[str, ...], Tally]:
+def judge(line: Sequence[Measured], model: CurveModel, draw: np.random.Generator) -> dict[tuple[str, ...], Tally]:
     """What is found on one line, by what it counts towards."""
     found: dict[tuple[str, ...], Tally] = {}
     for count in KNOWN:

@@ -27,10 +27,10 @@ from search import Line, begin, line_of
 from unseen import GROUP_BY, Unseen, add_arguments, fit
 
 from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER, Cell
-from vmaftune_frv2.predict.anchored import Anchored, Point
+from vmaftune_frv2.predict.curve_model import CurveModel, Point
 from vmaftune_frv2.predict.curves import predict_curve
 from vmaftune_frv2.predict.search import Goal, next_crf
-from vmaftune_frv2.training.first_crf import fit_curves, measured_curves
+from vmaftune_frv2.training.fit_first_crf import fit_curves, measured_curves
 from vmaftune_frv2.training.typical import typical_curves
 
 PROBED = (
@@ -46,10 +46,10 @@ MISS = 3.0
 """VMAF points that an expectation should be within, on average."""
 
 
-class Asked(Anchored):
+class Asked(CurveModel):
     """A predictor that is asked once what a measured cell says of all cells of a clip: orders share most cells."""
 
-    def __init__(self, model: Anchored, cells: Sequence[Cell]) -> None:
+    def __init__(self, model: CurveModel, cells: Sequence[Cell]) -> None:
         super().__init__(model.sidecar, model.shift)
         said: dict[Cell, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         place = {cell: index for index, cell in enumerate(cells)}
@@ -69,7 +69,7 @@ class Clip:
 
     lines: dict[str, Line]
     goal: Goal
-    model: Anchored
+    model: CurveModel
     first: Callable[[Line], int]
 
     def probe(self, encoder: str, known: Sequence[Point]) -> Probe:

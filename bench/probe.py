@@ -1,6 +1,6 @@
 """Which probe serves best: what of it is heard, and at which cell it is made. On left-out titles, one net each.
 
-First the anchored predictor of VMAF is fitted with less and less of the descriptor (what is left out is unknown,
+First the curve model of VMAF is fitted with less and less of the descriptor (what is left out is unknown,
 which is the training mean). Then, with all of it, every cell that most clips have is the probe in turn: mean
 absolute error over the whole crf range of its encoder, within eight crf of it, and in its own preset.
 
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from unseen import GROUP_BY, add_arguments, read
 
 from vmaftune_frv2.contract.anchor import AnchorSpace
-from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock
+from vmaftune_frv2.contract.codec import CURVE_VOCABULARY, CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR, OF_SOURCE
-from vmaftune_frv2.training.anchored import AnchoredModel, fit_anchored
+from vmaftune_frv2.training.curve_models import FittedCurves, fit_curve_model
 from vmaftune_frv2.training.pairs import NEAR, SHARED, Pairs, make_pairs
 from vmaftune_frv2.training.train import SCORE_FIT, SCORE_NET
 
@@ -40,7 +40,7 @@ SHOWN = (
 )
 
 
-def left_out(model: AnchoredModel) -> NDArray[np.float64]:
+def left_out(model: FittedCurves) -> NDArray[np.float64]:
     """[P] what nets that never saw a pair's title say of it; NaN for pairs that are only learnt from."""
     pairs = model.pairs
     inputs = pairs.inputs(AnchorSpace(model.config.pad))
@@ -73,11 +73,11 @@ def by_cell(pairs: Pairs, predicted: NDArray[np.float64]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments = add_arguments(parser, seeds=1).parse_args()
-    pairs = make_pairs(read(arguments), CodecBlock.of_version(ANCHORED_VOCABULARY), "score", GROUP_BY)
+    pairs = make_pairs(read(arguments), CodecBlock.of_version(CURVE_VOCABULARY), "score", GROUP_BY)
     print(f"{'MAE, VMAF points':38}" + "".join(f"{name:>40}" for name in SHOWN))
     for name, heard in HEARD.items():
         some = replace(pairs, told=np.where(heard, pairs.told, np.nan))
-        model = fit_anchored(SCORE_NET, some, SCORE_FIT, arguments.seeds)
+        model = fit_curve_model(SCORE_NET, some, SCORE_FIT, arguments.seeds)
         figures = model.evaluation.scenarios
         print(f"{name:38}" + "".join(f"{figures[shown].mae:40.3f}" for shown in SHOWN), flush=True)
     by_cell(pairs, left_out(model))

@@ -26,10 +26,10 @@ from unseen import GROUP_BY, Unseen, fit_unseen
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.first_crf import FirstCrf
-from vmaftune_frv2.predict.anchored import Anchored, Point
+from vmaftune_frv2.predict.curve_model import CurveModel, Point
 from vmaftune_frv2.predict.curves import predict_curve
 from vmaftune_frv2.predict.search import Goal, judge, next_crf
-from vmaftune_frv2.training.first_crf import fit_curves, measured_curves
+from vmaftune_frv2.training.fit_first_crf import fit_curves, measured_curves
 from vmaftune_frv2.training.learnable import Measured
 from vmaftune_frv2.training.typical import typical_curves
 
@@ -99,7 +99,7 @@ def begin(line: Line, goal: Goal, learnt: FirstCrf | None, typical: list[list[fl
     return max((c for c in line.crfs if np.interp(c, crf, vmaf) >= goal.target), default=line.crfs[0])
 
 
-def ours(line: Line, goal: Goal, model: Anchored, first: int) -> int:
+def ours(line: Line, goal: Goal, model: CurveModel, first: int) -> int:
     """Encodes that this package's search needs."""
     points = [line.point(first)]
     cells = [Cell(line.encoder, line.preset, crf) for crf in line.crfs]

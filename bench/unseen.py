@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock
+from vmaftune_frv2.contract.codec import CURVE_VOCABULARY, CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.sidecar import SCORE, Sidecar
-from vmaftune_frv2.predict.anchored import Anchored
-from vmaftune_frv2.training.anchored import AnchoredModel, fit_anchored
+from vmaftune_frv2.predict.curve_model import CurveModel
+from vmaftune_frv2.training.curve_models import FittedCurves, fit_curve_model
 from vmaftune_frv2.training.groups import group_names
 from vmaftune_frv2.training.learnable import Measured, load_corpus
 from vmaftune_frv2.training.pairs import make_pairs
@@ -38,7 +38,7 @@ class Unseen:
 
     rows: list[Measured]
     groups: list[str]
-    model: AnchoredModel
+    model: FittedCurves
 
     def lines(self, lines: Sequence[tuple[str, str]] = LINES) -> list[tuple[str, list[Measured]]]:
         """(group, measured cells by crf) of every judged clip on each (encoder, preset), if measured densely."""
@@ -52,12 +52,12 @@ class Unseen:
             if len(measured) >= MIN_POINTS
         ]
 
-    def predictor(self, group: str) -> Anchored:
+    def predictor(self, group: str) -> CurveModel:
         """The nets that never saw a group, as ``predict`` would open them."""
         nets = self.model.folded[group]
         sidecar = Sidecar(
             id="fold", onnx="", sha256="", opset=17, input_names=(), output_names=(), scaler=nets[0].scaler,
-            block=CodecBlock.of_version(ANCHORED_VOCABULARY), notes="", feature_order=DESCRIPTOR, quantity=SCORE,
+            block=CodecBlock.of_version(CURVE_VOCABULARY), notes="", feature_order=DESCRIPTOR, quantity=SCORE,
             anchor_pad=self.model.config.pad, intervals=self.model.intervals,
             learnt_from=self.model.pairs.learnt_from,
         )  # fmt: skip
@@ -65,7 +65,7 @@ class Unseen:
         def shift(features, probe_codec, codec, anchor):  # type: ignore[no-untyped-def]
             return np.stack([net.run_scaled(features, probe_codec, codec, anchor) for net in nets])
 
-        return Anchored(sidecar, shift)
+        return CurveModel(sidecar, shift)
 
 
 def add_arguments(parser: argparse.ArgumentParser, seeds: int = 5) -> argparse.ArgumentParser:
@@ -91,6 +91,6 @@ def fit_unseen(description: str) -> Unseen:
 def fit(arguments: argparse.Namespace) -> Unseen:
     """Fits on what the options name."""
     rows = read(arguments)
-    pairs = make_pairs(rows, CodecBlock.of_version(ANCHORED_VOCABULARY), "score", GROUP_BY)
-    model = fit_anchored(SCORE_NET, pairs, SCORE_FIT, arguments.seeds)
+    pairs = make_pairs(rows, CodecBlock.of_version(CURVE_VOCABULARY), "score", GROUP_BY)
+    model = fit_curve_model(SCORE_NET, pairs, SCORE_FIT, arguments.seeds)
     return Unseen(rows, list(group_names(rows, GROUP_BY)), model)

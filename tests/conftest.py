@@ -306,12 +306,12 @@ def model_dir(corpus_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="session")
 def curve_models(corpus_path: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...]:
-    """Options that name real, if short-trained, anchored predictors of the shared corpus."""
+    """Options that name real, if short-trained, curve models of the shared corpus."""
     folder = tmp_path_factory.mktemp("curves")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PLUGINS_VARIABLE, "")
         result = invoke(
-            "train-v2", "--corpus", corpus_path, "--anchored", "--epochs", 30, "--seeds", 2, "--hidden", 16,
+            "train-v2", "--corpus", corpus_path, "--curves", "--epochs", 30, "--seeds", 2, "--hidden", 16,
             "--out-dir", folder,
         )  # fmt: skip
     assert result.code == 0, result.err

@@ -37,7 +37,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PLUGINS_VARIABLE, "")
         result = invoke(
-            "train-v2", "--corpus", corpus, "--epochs", 1, "--seeds", 2, "--anchored", "--out-dir", folder / "m"
+            "train-v2", "--corpus", corpus, "--epochs", 1, "--seeds", 2, "--curves", "--out-dir", folder / "m"
         )
     assert result.code == 0, result.err
     return folder / "m"

@@ -238,7 +238,7 @@ CURVES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("what", CURVES)
-def test_broken_anchored_model_gives_no_answer(
+def test_broken_curve_model_gives_no_answer(
     what: str, curve_models: Sequence[Any], source: Path, vmaf_tune: VmafTune, tmp_path: Path
 ) -> None:
     # Those of the session learnt no first crf: their corpus has no complexity.

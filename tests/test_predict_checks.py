@@ -64,7 +64,7 @@ def test_features_refuse_what_the_regressor_cannot_tell(options, vmaf_tune: Vmaf
 
 def test_rows_refuse_it_too(vmaf_tune: VmafTune, corpus_path: Path) -> None:
     said = refused(vmaf_tune, "--corpus", corpus_path, "--pool", "harmonic_mean")
-    assert "--pool needs SOURCE and an anchored model" in said
+    assert "--pool needs SOURCE and a curve model" in said
 
 
 def test_default_spelled_out_is_an_option_too(vmaf_tune: VmafTune, corpus_path: Path) -> None:

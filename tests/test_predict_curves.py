@@ -18,7 +18,7 @@ from vmaftune_frv2.contract.features import FeatureScaler
 from vmaftune_frv2.contract.intervals import Intervals
 from vmaftune_frv2.contract.sidecar import Sidecar
 from vmaftune_frv2.errors import ModelError
-from vmaftune_frv2.predict.anchored import Anchored, Point
+from vmaftune_frv2.predict.curve_model import CurveModel, Point
 from vmaftune_frv2.predict.curves import predict_curve
 from vmaftune_frv2.predict.predictor import WIDEN, Predictor
 
@@ -59,8 +59,8 @@ ALL = dict.fromkeys(("libx264", "libx265", "libsvtav1"), ("libx264", "libx265"))
 
 def model(
     quantity: str = "score", net: Net | None = None, learnt_from: dict[str, tuple[str, ...]] | None = ALL
-) -> Anchored:
-    """An anchored predictor of a stand-in net."""
+) -> CurveModel:
+    """A curve model of a stand-in net."""
     sidecar = Sidecar(
         id=quantity,
         onnx="",
@@ -78,7 +78,7 @@ def model(
         scaler=FeatureScaler((0.0,) * WIDTH, (1.0,) * WIDTH),
         cells={"libx264": SEEN, "libx265": SEEN},
     )
-    return Anchored(sidecar, net or (Net() if quantity == "score" else RateNet()))
+    return CurveModel(sidecar, net or (Net() if quantity == "score" else RateNet()))
 
 
 def point(crf: int, vmaf: float, encoder: str = "libx264", told: np.ndarray = TOLD) -> Point:
@@ -159,10 +159,10 @@ def test_what_only_other_encoders_tell_of_has_quantiles_of_its_own() -> None:
     sidecar = replace(model().sidecar, intervals=Intervals({"bias": 0.0}, quantiles))
     asked = cells(30, encoder="libsvtav1")
     for probe, factor in ((point(28, 70.0), 2.0), (point(25, 70.0, "libsvtav1"), 1.0)):
-        curve = predict_curve(Anchored(sidecar, Net()), [probe], asked)
+        curve = predict_curve(CurveModel(sidecar, Net()), [probe], asked)
         assert curve.high - curve.mean == pytest.approx(factor * curve.typical)
     older = Intervals({"bias": 0.0}, {name: quantiles[name] for name in ("all", "libsvtav1")})
-    curve = predict_curve(Anchored(replace(sidecar, intervals=older), Net()), [point(28, 70.0)], asked)
+    curve = predict_curve(CurveModel(replace(sidecar, intervals=older), Net()), [point(28, 70.0)], asked)
     assert curve.high - curve.mean == pytest.approx(curve.typical)
 
 

@@ -31,13 +31,13 @@ HEIGHTS = {108: 192, 72: 128, 48: 86}
 
 
 @pytest.fixture(scope="module")
-def anchored(corpus_path: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    """Options that name short-trained anchored models of the shared corpus."""
-    folder = tmp_path_factory.mktemp("anchored")
+def curves(corpus_path: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Options that name short-trained curve models of the shared corpus."""
+    folder = tmp_path_factory.mktemp("curves")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PLUGINS_VARIABLE, "")
         done = invoke(
-            "train-v2", "--corpus", corpus_path, "--epochs", 30, "--seeds", 2, "--anchored", "--out-dir", folder
+            "train-v2", "--corpus", corpus_path, "--epochs", 30, "--seeds", 2, "--curves", "--out-dir", folder
         )
     assert done.code == 0, done.err
     return "--model", f"{folder}/vmaf_curve_v2.onnx", "--bitrate-model", f"{folder}/bitrate_curve_v2.onnx"
@@ -49,8 +49,8 @@ def source(clip: Clips) -> Path:
     return clip("mandelbrot", size="192x108", frames=12, offset=1.5)
 
 
-def ladder(anchored: tuple[str, ...], source: Path, *options: object) -> list[dict[str, Any]]:
-    done = invoke("predict", source, *LINE, *anchored, "--format", "json", *options)
+def ladder(curves: tuple[str, ...], source: Path, *options: object) -> list[dict[str, Any]]:
+    done = invoke("predict", source, *LINE, *curves, "--format", "json", *options)
     assert done.code == 0, done.err
     rungs: list[dict[str, Any]] = json.loads(done.out)
     return rungs
@@ -73,13 +73,13 @@ def score_by_hand(ffmpeg: FFmpeg, source: Path, rung: dict[str, Any], folder: Pa
 
 
 @pytest.fixture(scope="module")
-def verified(anchored: tuple[str, ...], clip: Clips) -> list[dict[str, Any]]:
+def verified(curves: tuple[str, ...], clip: Clips) -> list[dict[str, Any]]:
     """A verified ladder of three heights."""
     source = clip("mandelbrot", size="192x108", frames=12, offset=1.5)
     options = ("--ladder", "48,108,72", "--rungs", 5, "--ladder-vmaf", "5:95", "--verify")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PLUGINS_VARIABLE, "")
-        return ladder(anchored, source, *options)
+        return ladder(curves, source, *options)
 
 
 def test_verified_rungs_are_measured_and_fall_in_bitrate_and_vmaf(verified: list[dict[str, Any]]) -> None:
@@ -104,9 +104,9 @@ def test_vmaf_of_every_rung_is_that_of_independent_commands(
 
 
 def test_unverified_ladder_encodes_once_per_height_and_marks_what_it_guesses(
-    anchored: tuple[str, ...], source: Path
+    curves: tuple[str, ...], source: Path
 ) -> None:
-    done = invoke("predict", source, *LINE, *anchored, "--ladder", "108,72", "--format", "jsonl")
+    done = invoke("predict", source, *LINE, *curves, "--ladder", "108,72", "--format", "jsonl")
     assert done.code == 0, done.err
     assert done.err.count("encoded ") == 2
     for rung in map(json.loads, done.out.splitlines()):
@@ -115,8 +115,8 @@ def test_unverified_ladder_encodes_once_per_height_and_marks_what_it_guesses(
         assert rung["kbps_low"] <= rung["kbps"] <= rung["kbps_high"]
 
 
-def test_formats_have_the_same_rungs(anchored: tuple[str, ...], source: Path) -> None:
-    asked = ("predict", source, *LINE, *anchored, "--ladder", "108", "--crf", "23:43:10")
+def test_formats_have_the_same_rungs(curves: tuple[str, ...], source: Path) -> None:
+    asked = ("predict", source, *LINE, *curves, "--ladder", "108", "--crf", "23:43:10")
     found = {style: invoke(*asked, "--format", style).out for style in ("json", "csv", "table")}
     rows = list(csv.DictReader(io.StringIO(found["csv"])))
     assert [int(row["crf"]) for row in rows] == [rung["crf"] for rung in json.loads(found["json"])]
@@ -162,9 +162,9 @@ BAD = {
 
 @pytest.mark.parametrize(("options", "says"), BAD.values(), ids=BAD)
 def test_bad_request_is_one_line(
-    options: tuple[str, ...], says: str, anchored: tuple[str, ...], source: Path, vmaf_tune: VmafTune
+    options: tuple[str, ...], says: str, curves: tuple[str, ...], source: Path, vmaf_tune: VmafTune
 ) -> None:
-    done = vmaf_tune("predict", source, *LINE, *anchored, *options)
+    done = vmaf_tune("predict", source, *LINE, *curves, *options)
     assert done.code == ExitCode.USAGE
     assert "encoded" not in done.err
     (line,) = [line for line in done.err.splitlines() if line.startswith("Error: ")]
@@ -177,9 +177,9 @@ def test_ladder_needs_an_encoder_and_a_source(source: Path, vmaf_tune: VmafTune)
 
 
 def test_bitrate_limit_below_every_encode_is_a_negative_answer(
-    anchored: tuple[str, ...], source: Path, vmaf_tune: VmafTune
+    curves: tuple[str, ...], source: Path, vmaf_tune: VmafTune
 ) -> None:
-    done = vmaf_tune("predict", source, *LINE, *anchored, "--ladder", "108", "--max-bitrate", "0.01")
+    done = vmaf_tune("predict", source, *LINE, *curves, "--ladder", "108", "--max-bitrate", "0.01")
     assert done.code == ExitCode.NEGATIVE
     assert "no candidate is below --max-bitrate" in done.err
 

@@ -299,10 +299,10 @@ def test_outputs_that_do_not_go_together_are_refused(predict, options, message: 
     assert message in result.err
 
 
-def test_outputs_need_the_anchored_models(vmaf_tune: VmafTune, model_dir: Path, source: Path) -> None:
+def test_outputs_need_the_curve_models(vmaf_tune: VmafTune, model_dir: Path, source: Path) -> None:
     result = vmaf_tune("predict", source, "--model", model_dir / "fr_regressor_v2.onnx", "--plot", "x.svg")
     assert result.code == ExitCode.USAGE
-    assert "--plot needs SOURCE and an anchored model" in result.err
+    assert "--plot needs SOURCE and a curve model" in result.err
 
 
 def test_python_says_what_the_command_line_says(predict, curve_models: Sequence[object], source: Path) -> None:

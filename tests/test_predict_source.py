@@ -293,7 +293,7 @@ def test_a_model_of_the_wrong_kind_is_refused(
     for models, message in (
         ((bitrate, bitrate), "predicts log_bits_per_pixel, not score"),
         ((vmaf, vmaf), "predicts score, not log_bits_per_pixel"),
-        ((vmaf, model_dir / "fr_regressor_v2.onnx"), "no anchored predictor; --bitrate-model takes one"),
+        ((vmaf, model_dir / "fr_regressor_v2.onnx"), "no curve model; --bitrate-model takes one"),
         ((vmaf, "nothing"), "no model 'nothing'"),
     ):
         result = vmaf_tune("predict", source, "--model", models[0], "--bitrate-model", models[1])
@@ -312,7 +312,7 @@ def test_intervals_of_another_version_are_refused(
     path.write_text(json.dumps(sidecar))
     result = vmaf_tune("predict", source, "--model", path.with_suffix(".onnx"), "--bitrate-model", bitrate)
     assert result.code == ExitCode.MODEL
-    assert "train it again with train-v2 --anchored" in result.err
+    assert "train it again with train-v2 --curves" in result.err
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from scipy import stats
 
 from vmaftune_frv2.contract.features import FeatureScaler
 from vmaftune_frv2.errors import InputError, ModelError
-from vmaftune_frv2.training.anchored_net import AnchoredConfig, AnchoredNet
+from vmaftune_frv2.training.curve_net import CurveConfig, CurveNet
 from vmaftune_frv2.training.export import check, to_onnx
 from vmaftune_frv2.training.fit import CHUNK, FitOptions, Member, Silent, Table, fit
 from vmaftune_frv2.training.gate import judge
@@ -36,8 +36,8 @@ def small() -> FRRegressor:
     return FRRegressor(SMALL)
 
 
-def anchored() -> AnchoredNet:
-    return AnchoredNet(AnchoredConfig(in_features=6, num_codecs=8, hidden=8))
+def curves() -> CurveNet:
+    return CurveNet(CurveConfig(in_features=6, num_codecs=8, hidden=8))
 
 
 def with_anchors(table: Table) -> Table:
@@ -51,9 +51,9 @@ def with_anchors(table: Table) -> Table:
     [
         (small, lambda table: table),
         (lambda: FRRegressor(dataclasses.replace(SMALL, depth=3, emit_variance=True)), lambda table: table),
-        (anchored, with_anchors),
+        (curves, with_anchors),
     ],
-    ids=["regressor", "variance", "anchored"],
+    ids=["regressor", "variance", "curves"],
 )
 def test_a_stack_fits_each_member_as_it_would_fit_alone(table: Table, build, shape) -> None:
     table = shape(table)

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-ANCHORED_ONLY = (
+CURVES_ONLY = (
     "bitrate_model", "emit", "plot", "record", "confidence", "min_vmaf_frame", "max_bitrate", "pool", "probes",
     "jobs", "tolerance", "max_encodes", "sample_seconds",
 )  # fmt: skip
-"""What only the anchored models answer."""
+"""What only the curve models answer."""
 SOURCE_ONLY = ("width", "height", "pix_fmt", "framerate", "video_track", "sample_clip_seconds")
 SPELLED = {"probes": "probe"}
 Given = Callable[[str], bool]
@@ -42,9 +42,9 @@ def check_regressor(options: Mapping[str, Any], given: Given) -> None:
         click.UsageError: something is.
     """
     if len(options["sources"]) > 1 or options["shots"] or options["samples"]:
-        raise click.UsageError("several sources, --samples and --shots need an anchored model, as the default one")
-    for name in filter(given, ANCHORED_ONLY):
-        raise click.UsageError(f"{_option(name)} needs SOURCE and an anchored model, as the default one")
+        raise click.UsageError("several sources, --samples and --shots need a curve model, as the default one")
+    for name in filter(given, CURVES_ONLY):
+        raise click.UsageError(f"{_option(name)} needs SOURCE and a curve model, as the default one")
     for name in filter(given, SOURCE_ONLY if options["source"] is None else ()):
         raise click.UsageError(f"{_option(name)} needs SOURCE")
 

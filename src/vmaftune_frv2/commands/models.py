@@ -33,7 +33,7 @@ def models(model_dir: Path | None, output_format: str) -> int:
     import json
 
     from vmaftune_frv2.commands._models import as_json, folders, format_folder
-    from vmaftune_frv2.commands._models_check import check_folder
+    from vmaftune_frv2.predict.folder_check import check_folder
 
     found = {folder: check_folder(folder) for folder in folders(model_dir)}
     faults = [fault for listed in found.values() for fault in listed.faults()]

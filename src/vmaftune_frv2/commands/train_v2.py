@@ -71,7 +71,7 @@ MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 )
 @click.option("--emit-variance", is_flag=True, help="Predict score and log-variance (output score_logvar).")
 @click.option(
-    "--anchored", is_flag=True, help="Train the anchored predictors of VMAF and bitrate too (some minutes)."
+    "--curves", is_flag=True, help="Train the curve models of VMAF and bitrate too (some minutes)."
 )
 @click.option("--vmaf-model", default=None, help="Keep only rows scored with this model.")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Nets of the ensemble.")
@@ -100,7 +100,7 @@ MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 def train_v2(**options: Any) -> None:
     """Fit the codec-aware regressor, judge it leave-one-source-out, export and register it.
 
-    Besides: its ensemble with intervals, the codec-blind per-frame model and, with --anchored, the predictors that
+    Besides: its ensemble with intervals, the codec-blind per-frame model and, with --curves, the predictors that
     start from one measured cell.
     """
     from vmaftune_frv2.commands._train import run_training

@@ -1,4 +1,4 @@
-"""The space in which anchored predictors shift a measured value.
+"""The space in which curve models shift a measured value.
 
 VMAF is shifted as a padded logit, so that what is predicted stays in 0..100 and a step in crf means about the same
 everywhere; log bits per pixel is shifted as it is.

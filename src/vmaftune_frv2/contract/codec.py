@@ -21,8 +21,8 @@ UNKNOWN = "unknown"
 BLIND = 0.5
 """preset_norm and crf_norm of an encoder in the unknown slot."""
 
-ANCHORED_VOCABULARY = 4
-"""The anchored predictors' own: every software encoder of the table, no unknown."""
+CURVE_VOCABULARY = 4
+"""The curve models' own: every software encoder of the table, no unknown."""
 
 VOCABULARIES: dict[int, tuple[str, ...]] = {
     1: ("libx264", "libx265", "libsvtav1", "libvvenc", "libvpx-vp9", UNKNOWN),

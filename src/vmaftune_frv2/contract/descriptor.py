@@ -1,4 +1,4 @@
-"""What a probe encode tells of its source: the inputs of the anchored predictors.
+"""What a probe encode tells of its source: the inputs of the curve models.
 
 Logarithms stretch the features where encodes crowd together; quantiles of the per-frame scores tell an even source
 from one with hard moments; how much a frame differs from its neighbours tells how much the frames' different
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.anchor import AnchorSpace
-from vmaftune_frv2.contract.complexity import COMPLEXITY, complexity_vector
+from vmaftune_frv2.contract.source_complexity import COMPLEXITY, complexity_vector
 from vmaftune_frv2.contract.features import CANONICAL6, MOTION_FLOOR, RATIO_CEILING, feature_vector
 from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, SOURCE_COMPLEXITY
 from vmaftune_frv2.errors import InputError

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vmaftune_frv2.contract.complexity import COMPLEXITY
+from vmaftune_frv2.contract.source_complexity import COMPLEXITY
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import FAR, FeatureScaler
 from vmaftune_frv2.errors import ModelError

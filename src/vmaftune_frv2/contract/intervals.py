@@ -24,11 +24,11 @@ ALL = "all"
 FROM_ANOTHER = " from another"
 """After an encoder's name: what is predicted of it from cells of other encoders only."""
 BIAS = "bias"
-ANCHORED_COVARIATES = (
+CURVE_COVARIATES = (
     "log_spread", "log_moved", "other_encoder", "other_log_spread", "other_log_moved", *OF_SOURCE,
 )  # fmt: skip
 BOUNDED_COVARIATES = ("level1", "level2", "level3")
-"""Names of ``anchored_covariates``: those of both kinds, and those of bounded ones besides."""
+"""Names of ``curve_covariates``: those of both kinds, and those of bounded ones besides."""
 
 Vector = NDArray[np.float64]
 
@@ -113,7 +113,7 @@ def score_covariates(mean: Vector, spread: Vector) -> dict[str, Vector]:
     return {"log_spread": np.log(np.asarray(spread) + 0.1), "level": level, "level2": level**2}
 
 
-def anchored_covariates(
+def curve_covariates(
     mean: Vector,
     spread: Vector,
     anchor: Vector,
@@ -121,7 +121,7 @@ def anchored_covariates(
     told: NDArray[np.floating[Any]],
     bounded: bool,
 ) -> dict[str, Vector]:
-    """The same for an anchored predictor of VMAF, or of log bits per pixel in hundredths.
+    """The same for a curve model of VMAF, or of log bits per pixel in hundredths.
 
     Args:
         mean: [N] of the ensemble.

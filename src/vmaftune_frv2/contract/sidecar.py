@@ -15,7 +15,7 @@ from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler, finite
 from vmaftune_frv2.contract.files import read_json
 from vmaftune_frv2.contract.full_features import FULL_FEATURES
-from vmaftune_frv2.contract.intervals import ANCHORED_COVARIATES, BOUNDED_COVARIATES, Intervals
+from vmaftune_frv2.contract.intervals import CURVE_COVARIATES, BOUNDED_COVARIATES, Intervals
 from vmaftune_frv2.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ class Sidecar:
         feature_order: names of the features.
         pooling: ``clip``: features are means over frames; ``frame``: the model scores frames, and their mean is
             the score.
-        quantity: what an anchored predictor shifts: ``score`` or ``log_bits_per_pixel``; None for a regressor.
-        anchor_pad: of an anchored predictor's space, see ``AnchorSpace``.
-        learnt_from: of an anchored predictor, {encoder: encoders whose cells were its probes in training}; None
+        quantity: what a curve model shifts: ``score`` or ``log_bits_per_pixel``; None for a regressor.
+        anchor_pad: of a curve model's space, see ``AnchorSpace``.
+        learnt_from: of a curve model, {encoder: encoders whose cells were its probes in training}; None
             of one that learnt each encoder from its own cells and libx264's only.
         intervals: how wrong predictions are.
         first_crf: where a search begins, told by the source alone.
@@ -102,7 +102,7 @@ class Sidecar:
         return self.probe or next((probe for probe in mine if probe.preset == preset), next(iter(mine), None))
 
     def hears(self, encoder: str, probed: str) -> bool:
-        """Whether a measured cell of ``probed`` tells an anchored predictor of an encoder's cells."""
+        """Whether a measured cell of ``probed`` tells a curve model of an encoder's cells."""
         if probed == encoder:
             return True
         if self.learnt_from is None:
@@ -179,9 +179,9 @@ def _from_json(document: Mapping[str, Any]) -> Sidecar:
         raise ModelError(f"features_from {features_from!r} without a probe cell is no feature source")
     intervals = Intervals.from_json(document["intervals"]) if "intervals" in document else None
     if anchor and intervals:
-        known = ANCHORED_COVARIATES if anchor["pad"] is None else (*ANCHORED_COVARIATES, *BOUNDED_COVARIATES)
+        known = CURVE_COVARIATES if anchor["pad"] is None else (*CURVE_COVARIATES, *BOUNDED_COVARIATES)
         if not intervals.weigh_only(known):
-            raise ModelError("its intervals are of another version; train it again with train-v2 --anchored")
+            raise ModelError("its intervals are of another version; train it again with train-v2 --curves")
     if anchor and anchor["pad"] is not None and not 0.0 < anchor["pad"] <= SCORE_MAX:
         raise ModelError(f"the anchor's pad is {anchor['pad']}, which is no number of VMAF points")
     return Sidecar(

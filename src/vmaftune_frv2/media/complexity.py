@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmaftune_frv2.contract.complexity import COPIES, RATIOS
+from vmaftune_frv2.contract.source_complexity import COPIES, RATIOS
 from vmaftune_frv2.contract.features import read_metric
 from vmaftune_frv2.errors import ToolError
 from vmaftune_frv2.media.ffmpeg import FFmpeg
@@ -48,7 +48,7 @@ LEAST_FRAMES = 8
 def measure_complexity(
     ffmpeg: FFmpeg, parts: Sequence[Source], jobs: int = 1, threads: int = 1
 ) -> dict[str, float]:
-    """The ``source_complexity`` of a source: see ``contract.complexity``.
+    """The ``source_complexity`` of a source: see ``contract.source_complexity``.
 
     Args:
         ffmpeg: has libvmaf and the filters.

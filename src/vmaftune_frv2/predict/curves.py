@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.errors import ModelError
-from vmaftune_frv2.predict.anchored import Anchored, Point
+from vmaftune_frv2.predict.curve_model import CurveModel, Point
 
 Vector = NDArray[np.float64]
 LEVEL = 0.9
@@ -38,7 +38,7 @@ class Curve:
     typical: Vector
 
 
-def predict_curve(model: Anchored, points: Sequence[Point], cells: Sequence[Cell], level: float = LEVEL) -> Curve:
+def predict_curve(model: CurveModel, points: Sequence[Point], cells: Sequence[Cell], level: float = LEVEL) -> Curve:
     """Predicts cells from measured ones: exact at those, falling with crf.
 
     A cell of a measured (encoder, preset) listens to the measured neighbours on that line, between which the error
@@ -82,7 +82,7 @@ def predict_curve(model: Anchored, points: Sequence[Point], cells: Sequence[Cell
     return _with_intervals(model, exact, typical[asked], np.asarray(factor))
 
 
-def _told_by(model: Anchored, points: Sequence[Point], encoder: str) -> list[int]:
+def _told_by(model: CurveModel, points: Sequence[Point], encoder: str) -> list[int]:
     """Points of other encoders that tell of an encoder."""
     found = [index for index, point in enumerate(points) if model.hears(encoder, point)]
     if not found:
@@ -93,7 +93,7 @@ def _told_by(model: Anchored, points: Sequence[Point], encoder: str) -> list[int
     return found
 
 
-def _with_intervals(model: Anchored, mean: Vector, typical: Vector, factor: Vector) -> Curve:
+def _with_intervals(model: CurveModel, mean: Vector, typical: Vector, factor: Vector) -> Curve:
     low, high = mean - typical * factor, mean + typical * factor
     if model.sidecar.anchor_pad is not None:
         low, high = np.clip(low, 0.0, 100.0), np.clip(high, 0.0, 100.0)
@@ -108,7 +108,7 @@ def _lines(cells: Sequence[Cell]) -> dict[tuple[str, str], NDArray[np.int64]]:
     return {line: np.asarray(members) for line, members in lines.items()}
 
 
-def _blend(model: Anchored, values: Vector, errors: Vector) -> tuple[Vector, Vector]:
+def _blend(model: CurveModel, values: Vector, errors: Vector) -> tuple[Vector, Vector]:
     """[P, N] predictions and typical errors of P points to [N] each: weighted by precision."""
     weight = 1.0 / np.maximum(errors, 1e-3) ** 2
     weight = weight / weight.sum(axis=0)
@@ -118,7 +118,7 @@ def _blend(model: Anchored, values: Vector, errors: Vector) -> tuple[Vector, Vec
     return model.space.leave(z), together
 
 
-def _bridge(model: Anchored, values: Vector, errors: Vector, at: Vector, crfs: Vector) -> tuple[Vector, Vector]:
+def _bridge(model: CurveModel, values: Vector, errors: Vector, at: Vector, crfs: Vector) -> tuple[Vector, Vector]:
     """Predictions along one (encoder, preset) line from P points on it.
 
     Between two points the predictions of both are blended linearly in crf, as the mean of a Brownian bridge;

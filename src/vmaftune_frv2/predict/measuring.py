@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.complexity import complexity_vector
+from vmaftune_frv2.contract.source_complexity import complexity_vector
 from vmaftune_frv2.contract.option_groups import SAMPLE_SECONDS
 from vmaftune_frv2.contract.rows import SAMPLE_PACE, SOURCE_COMPLEXITY, VIEW, Row
 from vmaftune_frv2.corpus.plan import make_plan
@@ -20,7 +20,7 @@ from vmaftune_frv2.media.pace import measure_pace
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.spread import spread_windows
 from vmaftune_frv2.media.together import usable_cpus
-from vmaftune_frv2.predict.anchored import Point, Vector
+from vmaftune_frv2.predict.curve_model import Point, Vector
 from vmaftune_frv2.predict.pooling import Pooled, measure_windows
 from vmaftune_frv2.predict.predictor import point_of
 from vmaftune_frv2.predict.whole import SamplingError

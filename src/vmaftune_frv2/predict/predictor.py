@@ -16,48 +16,16 @@ from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF, Row
 from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE
 from vmaftune_frv2.errors import ModelError
-from vmaftune_frv2.predict.anchored import Anchored, Point, Vector, open_anchored
+from vmaftune_frv2.predict.curve_model import CurveModel, Point, Vector, open_curve_model
 from vmaftune_frv2.predict.curves import LEVEL, Curve, predict_curve
+from vmaftune_frv2.predict.results import Prediction
 from vmaftune_frv2.predict.whole import SamplingError
 
 VMAF_ID = "vmaf_curve_v2"
 BITRATE_ID = "bitrate_curve_v2"
-CLIP_POOLS = ("mean", "harmonic_mean")
-"""How the frames' VMAF may make a clip's."""
 EXACT = SamplingError(0.0, 0.0)
 WIDEN = 1.5
 """Factor of an interval where a cell or a source lies outside of training."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One candidate cell.
-
-    Args:
-        cell: encoder, preset, crf.
-        vmaf: predicted, or measured where ``measured``.
-        vmaf_low: lower end of the interval.
-        vmaf_high: upper end.
-        kbps: predicted bitrate, kbit/s.
-        kbps_low: lower end of its interval.
-        kbps_high: upper end.
-        extrapolated: whether training saw nothing of the encoder, preset or crf, or nothing like the source.
-        measured: whether the cell was encoded.
-        vmaf_p05: predicted 5th percentile of the frames, None where it was not asked for.
-        typical_error: typical absolute error of ``vmaf``, widened as its interval is; 0 where measured.
-    """
-
-    cell: Cell
-    vmaf: float
-    vmaf_low: float
-    vmaf_high: float
-    kbps: float
-    kbps_low: float
-    kbps_high: float
-    extrapolated: bool
-    measured: bool
-    typical_error: float
-    vmaf_p05: float | None = None
 
 
 def point_of(row: Row, pool: str = "mean") -> Point:
@@ -90,12 +58,12 @@ class Predictor:
     """Predicts the cells of a source from its measured ones.
 
     Args:
-        vmaf: anchored predictor of VMAF.
-        bitrate: anchored predictor of log bits per pixel.
+        vmaf: curve model of VMAF.
+        bitrate: curve model of log bits per pixel.
     """
 
-    vmaf: Anchored
-    bitrate: Anchored
+    vmaf: CurveModel
+    bitrate: CurveModel
 
     @classmethod
     def open(cls, vmaf: str | None = None, bitrate: str | None = None) -> Predictor:
@@ -105,8 +73,8 @@ class Predictor:
             ModelError: one is missing, altered, or of another quantity, or each learnt from its own VMAF model.
         """
         opened = cls(
-            open_anchored(vmaf or VMAF_ID, production=vmaf is None),
-            open_anchored(bitrate or BITRATE_ID, production=bitrate is None, option="--bitrate-model"),
+            open_curve_model(vmaf or VMAF_ID, production=vmaf is None),
+            open_curve_model(bitrate or BITRATE_ID, production=bitrate is None, option="--bitrate-model"),
         )
         for model, quantity in ((opened.vmaf, SCORE), (opened.bitrate, LOG_BITS_PER_PIXEL)):
             if model.sidecar.quantity != quantity:

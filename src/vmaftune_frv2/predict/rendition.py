@@ -1,6 +1,6 @@
 """A source encoded at one height: its measured cells, and what they say of the others.
 
-The anchored predictors learnt encodes scored at their own size. So a scaled encode is scored twice: against the
+The curve models learnt encodes scored at their own size. So a scaled encode is scored twice: against the
 scaled source, which predicts its bitrate and its own VMAF, and, scaled up, against the source, which is what
 viewers see. One curve leads from the first score to the second: it passes through the measured cells and through
 what scaling costs without any encode.

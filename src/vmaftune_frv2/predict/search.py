@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vmaftune_frv2.contract.cells import Cell
 
 Vector = NDArray[np.float64]
 SPREAD = 1.1
 """Standard deviation of an error over its typical absolute value."""
 LEAST_SPREAD = 0.05
 BALANCE = 0.25
-"""What an even chance of passing is worth, against settling the search at once."""
+"""What an even chance of passing is worth, against deciding the search at once."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +32,15 @@ class State:
 
     Args:
         best: highest candidate that was measured to reach the target, below every failure; None if there is none.
-        open: ascending candidates that may yet be better; none when the search is settled.
+        open: ascending candidates that may yet be better; none when the search is decided.
     """
 
     best: int | None
     open: tuple[int, ...]
 
     @property
-    def settled(self) -> bool:
-        """The best is within tolerance, or its neighbour fails, or the range ends."""
+    def decided(self) -> bool:
+        """Whether the best is within tolerance, its neighbour fails, or the range ends."""
         return not self.open
 
 
@@ -66,12 +65,12 @@ def judge(goal: Goal, crfs: Sequence[int], measured: Mapping[int, float]) -> Sta
 
 
 def next_crf(goal: Goal, crfs: Sequence[int], measured: Mapping[int, float], mean: Vector, typical: Vector) -> int:
-    """The candidate most likely to settle the search; among equals the one that halves what is unsure.
+    """The candidate most likely to decide the search; among equals the one that halves what is unsure.
 
     Args:
         goal: what is looked for.
         crfs: [N] ascending candidates.
-        measured: {crf: VMAF}, not settled.
+        measured: {crf: VMAF}, not decided.
         mean: [N] predicted VMAF.
         typical: [N] typical errors.
     """
@@ -81,12 +80,12 @@ def next_crf(goal: Goal, crfs: Sequence[int], measured: Mapping[int, float], mea
 
     def worth(crf: int) -> float:
         passes = _above(goal.target, *expected[crf])
-        settles = passes - _above(goal.target + goal.tolerance, *expected[crf])
+        decides = passes - _above(goal.target + goal.tolerance, *expected[crf])
         if crf == candidates[-1]:
-            settles = passes
+            decides = passes
         if crf == candidates[0]:
-            settles += 1.0 - passes
-        return float(settles + BALANCE * min(passes, 1.0 - passes))
+            decides += 1.0 - passes
+        return float(decides + BALANCE * min(passes, 1.0 - passes))
 
     return max(candidates, key=worth)
 
@@ -94,22 +93,3 @@ def next_crf(goal: Goal, crfs: Sequence[int], measured: Mapping[int, float], mea
 def _above(target: float, mean: float, sigma: float) -> float:
     """Probability that a normal variable is at least ``target``."""
     return 0.5 * math.erfc((target - mean) / (sigma * math.sqrt(2.0)))
-
-
-@dataclass(frozen=True)
-class Step:
-    """One measured cell on the way to an answer.
-
-    Args:
-        cell: what was encoded.
-        predicted: the VMAF expected of it, None of a first probe.
-        vmaf: measured.
-        kbps: measured, kbit/s.
-        known: it was measured before, and not encoded now.
-    """
-
-    cell: Cell
-    predicted: float | None
-    vmaf: float
-    kbps: float
-    known: bool = False

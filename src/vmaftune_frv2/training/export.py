@@ -12,11 +12,11 @@ from torch import nn
 
 from vmaftune_frv2.contract.anchor import SCORE_MAX
 from vmaftune_frv2.errors import ModelError
-from vmaftune_frv2.training.anchored_net import AnchoredNet
-from vmaftune_frv2.training.graphs import OPSET, anchored_graph, regressor_graph
+from vmaftune_frv2.training.curve_net import CurveNet
+from vmaftune_frv2.training.graphs import OPSET, curve_graph, regressor_graph
 from vmaftune_frv2.training.net import FRRegressor, stack
 
-__all__ = ["OPSET", "anchored_to_onnx", "check", "input_names", "output_name", "to_onnx"]
+__all__ = ["OPSET", "curves_to_onnx", "check", "input_names", "output_name", "to_onnx"]
 
 TOLERANCE = 1e-5
 """Largest difference allowed between onnxruntime and torch, relative to the score's range."""
@@ -53,8 +53,8 @@ def to_onnx(net: FRRegressor, name: str) -> bytes:
     return data
 
 
-def anchored_to_onnx(nets: Sequence[AnchoredNet], name: str, output: str) -> bytes:
-    """Anchored nets as one graph, checked against the nets.
+def curves_to_onnx(nets: Sequence[CurveNet], name: str, output: str) -> bytes:
+    """CurveModel nets as one graph, checked against the nets.
 
     Inputs ``features`` [N, D], ``probe_codec`` and ``codec`` [N, C], ``anchor`` [N]; outputs their mean [N] and
     ``members`` [S, N], all float32.
@@ -63,7 +63,7 @@ def anchored_to_onnx(nets: Sequence[AnchoredNet], name: str, output: str) -> byt
         ModelError: the file does not hold what the contract asks for.
     """
     whole = stack(nets).eval()
-    data = anchored_graph(whole, name, output)
+    data = curve_graph(whole, name, output)
     config = whole.config
     widths = {"features": config.in_features, "probe_codec": config.num_codecs, "codec": config.num_codecs}
     check(data, _Mean(whole), {**widths, "anchor": None})
@@ -73,7 +73,7 @@ def anchored_to_onnx(nets: Sequence[AnchoredNet], name: str, output: str) -> byt
 class _Mean(nn.Module):
     """What the graph of a stack gives first."""
 
-    def __init__(self, whole: AnchoredNet) -> None:
+    def __init__(self, whole: CurveNet) -> None:
         super().__init__()
         self.whole = whole
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from vmaftune_frv2 import __version__
 from vmaftune_frv2.contract.anchor import SCORE_MAX
-from vmaftune_frv2.training.anchored_net import AnchoredNet
+from vmaftune_frv2.training.curve_net import CurveNet
 from vmaftune_frv2.training.net import Dense, FRRegressor
 
 OPSET = 17
@@ -107,7 +107,7 @@ def regressor_graph(net: FRRegressor, name: str) -> bytes:
     return graph.model(name, inputs, {"score": ["N"]})
 
 
-def anchored_graph(stack: AnchoredNet, name: str, output: str) -> bytes:
+def curve_graph(stack: CurveNet, name: str, output: str) -> bytes:
     """A stack of S anchored nets as one graph: their mean [N], and ``members`` [S, N].
 
     Inputs features [N, D], probe_codec [N, C], codec [N, C] and anchor [N], the probe's value in the anchor space.

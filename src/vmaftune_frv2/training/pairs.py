@@ -241,7 +241,7 @@ def _ordered(encoders: Sequence[str], clips: Sequence[Sequence[int]]) -> NDArray
     probes, cells = np.asarray(encoders)[pairs]
     across = (probes != cells) & (probes != UNIVERSAL_ENCODER)
     if across.all():
-        raise InputError("no source has two usable cells of one encoder; the anchored predictors need them")
+        raise InputError("no source has two usable cells of one encoder; the curve models need them")
     kept: NDArray[np.int64] = pairs[:, ~across | (np.random.default_rng(0).random(len(found)) < ACROSS_SHARE)]
     return kept
 

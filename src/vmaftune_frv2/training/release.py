@@ -11,7 +11,7 @@ import torch
 
 from vmaftune_frv2 import __version__
 from vmaftune_frv2.contract.cells import FROM_CELL, FROM_PROBE
-from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock
+from vmaftune_frv2.contract.codec import CURVE_VOCABULARY, CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.ensemble import SUFFIX as ENSEMBLE_SUFFIX
 from vmaftune_frv2.contract.ensemble import Ensemble
@@ -19,9 +19,9 @@ from vmaftune_frv2.contract.features import CANONICAL6
 from vmaftune_frv2.contract.files import dump_json, sha256_bytes, write_atomic
 from vmaftune_frv2.contract.registry import Registry
 from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, POOL_FRAME, SCORE, Sidecar
-from vmaftune_frv2.training.anchored import AnchoredModel
+from vmaftune_frv2.training.curve_models import FittedCurves
 from vmaftune_frv2.training.dataset import cells_seen
-from vmaftune_frv2.training.export import OPSET, anchored_to_onnx, input_names, output_name, to_onnx
+from vmaftune_frv2.training.export import OPSET, curves_to_onnx, input_names, output_name, to_onnx
 from vmaftune_frv2.training.frames import FrameModel
 from vmaftune_frv2.training.gate import Gate, judge
 from vmaftune_frv2.training.train import MODEL_ID, Trained
@@ -30,12 +30,12 @@ from vmaftune_frv2.training.typical import typical_curves
 CANDIDATE_SUFFIX = "_candidate"
 SEED_SUFFIX = "_seed"
 BLIND_ID = "fr_regressor_v1"
-ANCHORED_IDS = {SCORE: "vmaf_curve_v2", LOG_BITS_PER_PIXEL: "bitrate_curve_v2"}
+CURVE_IDS = {SCORE: "vmaf_curve_v2", LOG_BITS_PER_PIXEL: "bitrate_curve_v2"}
 DESCRIPTIONS = {
     MODEL_ID: "Codec-aware VMAF regressor: canonical-6 features and a codec block to a score",
     BLIND_ID: "Codec-blind VMAF regressor: canonical-6 features of a frame to its score",
-    ANCHORED_IDS[SCORE]: "Anchored VMAF predictor: one measured cell of a source to any other",
-    ANCHORED_IDS[LOG_BITS_PER_PIXEL]: "Anchored bitrate predictor: log bits per pixel of any other cell",
+    CURVE_IDS[SCORE]: "Anchored VMAF predictor: one measured cell of a source to any other",
+    CURVE_IDS[LOG_BITS_PER_PIXEL]: "Anchored bitrate predictor: log bits per pixel of any other cell",
 }
 
 
@@ -183,9 +183,9 @@ def _release_frames(trained: Trained, model: FrameModel, folder: Path) -> Path:
     return _put(folder, sidecar, data)
 
 
-def _release_anchored(trained: Trained, quantity: str, model: AnchoredModel, folder: Path) -> Path:
-    model_id = ANCHORED_IDS[quantity]
-    data = anchored_to_onnx([fitted.net for fitted in model.nets], model_id, quantity)
+def _release_anchored(trained: Trained, quantity: str, model: FittedCurves, folder: Path) -> Path:
+    model_id = CURVE_IDS[quantity]
+    data = curves_to_onnx([fitted.net for fitted in model.nets], model_id, quantity)
     evaluation = model.evaluation
     gate = judge(
         [figures.plcc for figures in evaluation.by_group.values()],
@@ -202,7 +202,7 @@ def _release_anchored(trained: Trained, quantity: str, model: AnchoredModel, fol
         input_names=("features", "probe_codec", "codec", "anchor"),
         output_names=(quantity, "members"),
         scaler=model.nets[0].scaler,
-        block=CodecBlock.of_version(ANCHORED_VOCABULARY),
+        block=CodecBlock.of_version(CURVE_VOCABULARY),
         notes=f"{evaluation.folds} folds of {evaluation.groups} groups. {'; '.join(figures)}. {_verdict(gate)}",
         features_from=FROM_PROBE,
         probes=tuple(probe for presets in model.pairs.pinned.values() for probe in presets.values()),
@@ -228,7 +228,7 @@ def _release_anchored(trained: Trained, quantity: str, model: AnchoredModel, fol
     return _put(folder, sidecar, data)
 
 
-def _cells_with_typical(trained: Trained, model: AnchoredModel) -> dict[str, dict[str, Any]]:
+def _cells_with_typical(trained: Trained, model: FittedCurves) -> dict[str, dict[str, Any]]:
     """What training saw, and the typical curve of each (encoder, preset): where a search begins."""
     seen = cells_seen(model.pairs.cells)
     judged = [row for row in trained.corpus.rows if row.judged]

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from vmaftune_frv2.contract.cells import FROM_CELL, FROM_PROBE, Cell
-from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock, OneHotBlock
+from vmaftune_frv2.contract.codec import CURVE_VOCABULARY, CodecBlock, OneHotBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import CANONICAL6
 from vmaftune_frv2.contract.first_crf import FirstCrf
 from vmaftune_frv2.contract.full_features import FULL_FEATURES
 from vmaftune_frv2.contract.intervals import Intervals, score_covariates
 from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE
-from vmaftune_frv2.training.anchored import AnchoredModel, fit_anchored
-from vmaftune_frv2.training.anchored_net import AnchoredConfig
+from vmaftune_frv2.training.curve_models import FittedCurves, fit_curve_model
+from vmaftune_frv2.training.curve_net import CurveConfig
 from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
 from vmaftune_frv2.training.dataset import Dataset, make_dataset
-from vmaftune_frv2.training.first_crf import fit_first_crf
+from vmaftune_frv2.training.fit_first_crf import fit_first_crf
 from vmaftune_frv2.training.fit import FitOptions, Fitted, Progress
 from vmaftune_frv2.training.frames import FrameModel, fit_frames, judged_groups
 from vmaftune_frv2.training.learnable import Corpus, load_corpus
@@ -37,7 +37,7 @@ FULL = "full"
 FRAMES_FIT = FitOptions(epochs=20, batch_size=256, lr=1e-2, beta=1.0)
 SCORE_FIT = FitOptions(epochs=12, batch_size=512, lr=1.5e-3, weight_decay=0.5, beta=0.3)
 BITRATE_FIT = replace(SCORE_FIT, beta=0.1)
-SCORE_NET = AnchoredConfig(in_features=len(DESCRIPTOR), num_codecs=8, hidden=96, knots=6, pad=5.0)
+SCORE_NET = CurveConfig(in_features=len(DESCRIPTOR), num_codecs=8, hidden=96, knots=6, pad=5.0)
 BITRATE_NET = replace(SCORE_NET, pad=None)
 
 
@@ -62,7 +62,7 @@ class TrainRequest:
         dropout: share of hidden units dropped.
         emit_variance: predict a variance too.
         fit: how to fit.
-        anchored: train the anchored predictors too.
+        anchored: train the curve models too.
         model_id: registry id.
     """
 
@@ -100,8 +100,8 @@ class Trained:
         intervals: of the ensemble; None where it has one net.
         coverage: of the intervals.
         frames: the per-frame codec-blind model; None where the corpus has no per-frame values.
-        anchored: {quantity: anchored predictor}.
-        first_crf: where a search begins; None without anchored predictors or sources of known complexity.
+        anchored: {quantity: curve model}.
+        first_crf: where a search begins; None without curve models or sources of known complexity.
         warnings: what the corpus lacks.
     """
 
@@ -114,7 +114,7 @@ class Trained:
     intervals: Intervals | None
     coverage: Coverage | None
     frames: FrameModel | None
-    anchored: dict[str, AnchoredModel]
+    anchored: dict[str, FittedCurves]
     first_crf: FirstCrf | None
     warnings: list[str]
 
@@ -207,8 +207,8 @@ def _residuals(data: Dataset, evaluation: Evaluation) -> Residuals:
 
 def _others(
     request: TrainRequest, corpus: Corpus, progress: Progress | None
-) -> tuple[FrameModel | None, dict[str, AnchoredModel]]:
-    """The per-frame model and the anchored predictors, as far as they are wanted and the corpus allows."""
+) -> tuple[FrameModel | None, dict[str, FittedCurves]]:
+    """The per-frame model and the curve models, as far as they are wanted and the corpus allows."""
     if request.smoke:
         return None, {}
     frames = None
@@ -218,11 +218,11 @@ def _others(
     if not request.anchored:
         return frames, {}
     wanted = {SCORE: ("score", SCORE_NET, SCORE_FIT), LOG_BITS_PER_PIXEL: ("log_bpp", BITRATE_NET, BITRATE_FIT)}
-    block, anchored = CodecBlock.of_version(ANCHORED_VOCABULARY), {}
+    block, anchored = CodecBlock.of_version(CURVE_VOCABULARY), {}
     for quantity, (key, net, options) in wanted.items():
         pairs = make_pairs(corpus.rows, block, key, request.group_by)
         options = replace(options, seed=request.fit.seed, device=request.fit.device)
-        anchored[quantity] = fit_anchored(net, pairs, options, request.seeds, progress)
+        anchored[quantity] = fit_curve_model(net, pairs, options, request.seeds, progress)
     return frames, anchored
 
 

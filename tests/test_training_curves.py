@@ -1,4 +1,4 @@
-"""The anchored predictors: graphs that are exact at the probe and fall with crf, whatever they are asked."""
+"""The curve models: graphs that are exact at the probe and fall with crf, whatever they are asked."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from training_kit import document, made_row, made_rows, write_rows
 from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import CodecBlock
-from vmaftune_frv2.contract.complexity import COMPLEXITY_KEYS
+from vmaftune_frv2.contract.source_complexity import COMPLEXITY_KEYS
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR, OF_SOURCE, descriptor
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.files import sha256_bytes
 from vmaftune_frv2.contract.sidecar import read_sidecar
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import PLUGINS_VARIABLE
-from vmaftune_frv2.predict.anchored import Point, open_anchored
+from vmaftune_frv2.predict.curve_model import Point, open_curve_model
 from vmaftune_frv2.resources import schema_path
-from vmaftune_frv2.training.anchored_net import AnchoredConfig, AnchoredNet
-from vmaftune_frv2.training.export import OP_ALLOWLIST, anchored_to_onnx
+from vmaftune_frv2.training.curve_net import CurveConfig, CurveNet
+from vmaftune_frv2.training.export import OP_ALLOWLIST, curves_to_onnx
 from vmaftune_frv2.training.net import stack
 
 BLOCK = CodecBlock.of_version(4)
@@ -42,12 +42,12 @@ OUTPUTS = {"vmaf_curve_v2": "score", "bitrate_curve_v2": "log_bits_per_pixel"}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both predictors, trained through the command line."""
-    folder = tmp_path_factory.mktemp("anchored")
+    folder = tmp_path_factory.mktemp("curves")
     corpus = write_rows(folder / "corpus.jsonl", made_rows())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PLUGINS_VARIABLE, "")
         result = invoke(
-            "train-v2", "--corpus", corpus, "--anchored", "--epochs", 2, "--seeds", 3, "--out-dir", folder,
+            "train-v2", "--corpus", corpus, "--curves", "--epochs", 2, "--seeds", 3, "--out-dir", folder,
             "--metrics-out", folder / "metrics.json",
         )  # fmt: skip
     assert result.code == 0, result.err
@@ -77,12 +77,12 @@ def wild() -> onnxruntime.InferenceSession:
     """A VMAF graph with weights no training would leave behind."""
     torch.manual_seed(0)
     width, pad = BLOCK.width, WILD_SPACE.pad
-    config = AnchoredConfig(in_features=len(DESCRIPTOR), num_codecs=width, hidden=16, knots=3, pad=pad)
-    nets = [AnchoredNet(config) for _ in range(2)]
+    config = CurveConfig(in_features=len(DESCRIPTOR), num_codecs=width, hidden=16, knots=3, pad=pad)
+    nets = [CurveNet(config) for _ in range(2)]
     for net in nets:
         for parameter in net.parameters():
             parameter.data.mul_(5.0)
-    return session(anchored_to_onnx(nets, "wild", "score"))
+    return session(curves_to_onnx(nets, "wild", "score"))
 
 
 encoders = st.sampled_from([ENCODERS.get(name) for name in BLOCK.vocab])
@@ -144,9 +144,9 @@ def test_exact_at_the_probe_falling_with_crf_and_in_range(
 @pytest.mark.parametrize("across", [None, 0])
 def test_graph_and_torch_agree(knots: int, pad: float | None, count: int, across: int | None) -> None:
     torch.manual_seed(knots)
-    config = AnchoredConfig(in_features=17, num_codecs=8, hidden=8, depth=3, knots=knots, pad=pad, across=across)
-    nets = [AnchoredNet(config) for _ in range(count)]
-    data = anchored_to_onnx(nets, "net", "score")
+    config = CurveConfig(in_features=17, num_codecs=8, hidden=8, depth=3, knots=knots, pad=pad, across=across)
+    nets = [CurveNet(config) for _ in range(count)]
+    data = curves_to_onnx(nets, "net", "score")
     generator = np.random.default_rng(knots)
     feed = {
         "features": generator.standard_normal((50, 17), dtype=np.float32),
@@ -194,9 +194,9 @@ def test_what_is_written_keeps_the_contract(folder: Path, spaces: dict[str, Anch
 
 def test_the_report_judges_on_left_out_groups(folder: Path) -> None:
     report = (folder / "report.txt").read_text()
-    assert "anchored score, 4 folds of 4 groups" in report
+    assert "curves of score, 4 folds of 4 groups" in report
     assert "universal probe, other encoders" in report
-    figures = document(folder / "metrics.json")["anchored"]
+    figures = document(folder / "metrics.json")["curves"]
     assert set(figures) == set(OUTPUTS.values())
     scenario = figures["score"]["scenarios"]["pinned probe in the encoder"]
     # 8 clips, 3 encoders, 3 other cells each, less those outside 40..99.
@@ -206,7 +206,7 @@ def test_the_report_judges_on_left_out_groups(folder: Path) -> None:
 
 
 def test_every_pair_of_encoders_is_judged(folder: Path) -> None:
-    found = document(folder / "metrics.json")["anchored"]["score"]
+    found = document(folder / "metrics.json")["curves"]["score"]
     encoders = {"libsvtav1", "libx264", "libx265"}
     assert {probe: set(cells) for probe, cells in found["by_pair"].items()} == dict.fromkeys(encoders, encoders)
     other = sum(
@@ -224,7 +224,7 @@ def test_every_pair_of_encoders_is_judged(folder: Path) -> None:
 def test_encoders_that_share_no_clip_were_not_learnt_from_each_other(tmp_path: Path) -> None:
     rows = made_rows(3, 1, ("libx264", "libx265")) + made_rows(3, 1, ("libx264", "libsvtav1"), first=3)
     result = invoke(
-        "train-v2", "--corpus", write_rows(tmp_path / "corpus.jsonl", rows), "--anchored", "--epochs", 1,
+        "train-v2", "--corpus", write_rows(tmp_path / "corpus.jsonl", rows), "--curves", "--epochs", 1,
         "--seeds", 2, "--out-dir", tmp_path,
     )  # fmt: skip
     assert result.code == 0, result.err
@@ -250,7 +250,7 @@ def test_every_preset_has_a_probe_of_its_own(tmp_path: Path) -> None:
     rows += [made_row(f"title{title}_1.mp4", 10 * title + 1, "libx264", "slow", 20 + title) for title in range(4)]
     figures = tmp_path / "metrics.json"
     result = invoke(
-        "train-v2", "--corpus", write_rows(tmp_path / "corpus.jsonl", rows), "--anchored", "--epochs", 1,
+        "train-v2", "--corpus", write_rows(tmp_path / "corpus.jsonl", rows), "--curves", "--epochs", 1,
         "--seeds", 2, "--out-dir", tmp_path, "--metrics-out", figures,
     )  # fmt: skip
     assert result.code == 0, result.err
@@ -260,7 +260,7 @@ def test_every_preset_has_a_probe_of_its_own(tmp_path: Path) -> None:
     assert str(x264[1]) == "libx264:veryfast:24"
     assert sidecar.probe_for("libx264") == sidecar.probe_for("libx264", "slow") == x264[0]
     assert sidecar.probe_for("libx264", "veryfast") == x264[1]
-    found = document(figures)["anchored"]["score"]["scenarios"]
+    found = document(figures)["curves"]["score"]["scenarios"]
     one, own = found["pinned probe in the encoder"], found["pinned probe in the encoder and preset"]
     # The encoder's probe is asked for the preset's own one, and for presets without one.
     usual = [r for r in rows if r["encoder"] == "libx264" and 40 <= r["vmaf_score"] <= 99]
@@ -275,10 +275,10 @@ def test_intervals_hear_how_hard_a_source_is(tmp_path: Path) -> None:
         row["source_complexity"] = dict(zip(COMPLEXITY_KEYS, values.tolist(), strict=True))
     corpus = write_rows(tmp_path / "corpus.jsonl", rows)
     result = invoke(
-        "train-v2", "--corpus", corpus, "--anchored", "--epochs", 1, "--seeds", 2, "--out-dir", tmp_path
+        "train-v2", "--corpus", corpus, "--curves", "--epochs", 1, "--seeds", 2, "--out-dir", tmp_path
     )
     assert result.code == 0, result.err
-    trained = open_anchored(str(tmp_path / "vmaf_curve_v2.onnx"))
+    trained = open_curve_model(str(tmp_path / "vmaf_curve_v2.onnx"))
     assert max(abs(trained.intervals.weights[name]) for name in OF_SOURCE) > 0.01
     # A net that always says the same: what differs is how sure it is of that.
     deaf = dataclasses.replace(trained, shift=lambda *inputs: np.full((2, len(inputs[-1])), 70.0, np.float32))
@@ -294,7 +294,7 @@ def test_intervals_hear_how_hard_a_source_is(tmp_path: Path) -> None:
 
 
 def train(*arguments: object) -> Any:
-    return invoke("train-v2", "--epochs", 1, "--seeds", 2, "--anchored", "--no-export", *arguments)
+    return invoke("train-v2", "--epochs", 1, "--seeds", 2, "--curves", "--no-export", *arguments)
 
 
 def test_two_judged_groups_among_many_that_are_only_learnt_from(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def test_two_judged_groups_among_many_that_are_only_learnt_from(tmp_path: Path) 
     figures = tmp_path / "metrics.json"
     result = train("--corpus", judged, "--only-learn", others, "--metrics-out", figures)
     assert result.code == 0, result.err
-    found = document(figures)["anchored"]["score"]
+    found = document(figures)["curves"]["score"]
     assert (found["folds"], found["groups"], found["references"]) == (2, 2, 2)
     assert set(found["by_group"]) == {"title0", "title1"}
 

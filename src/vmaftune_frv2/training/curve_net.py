@@ -1,4 +1,4 @@
-"""The anchored predictor: a measured cell of a source, and another cell, to that cell's score or bitrate.
+"""The curve model: a measured cell of a source, and another cell, to that cell's score or bitrate.
 
 Exact at the measured cell and falling with crf by construction: what is learnt is how fast a curve falls, and how
 far apart the curves of two encoders or presets lie.
@@ -21,7 +21,7 @@ FIRST_FALL = 4.0
 
 
 @dataclass(frozen=True)
-class AnchoredConfig:
+class CurveConfig:
     """Shape of the net.
 
     Args:
@@ -44,7 +44,7 @@ class AnchoredConfig:
     across: int | None = None
 
 
-class AnchoredNet(nn.Module):
+class CurveNet(nn.Module):
     """z = anchor + preset_gap * (preset - probe preset) + [other encoder] * encoder_gap - sum_k slope_k * step_k.
 
     step_k is how far crf moves within piece k of its range, slope_k = softplus(.) > 0; gaps and slopes are a
@@ -52,7 +52,7 @@ class AnchoredNet(nn.Module):
     two perceptrons each learns its own pairs: one for both kinds is worse at a probe's own encoder.
     """
 
-    def __init__(self, config: AnchoredConfig) -> None:
+    def __init__(self, config: CurveConfig) -> None:
         super().__init__()
         self.config = config
         widths = [config.in_features + 2 * config.num_codecs - 1] + [config.hidden] * config.depth
@@ -104,9 +104,9 @@ class AnchoredNet(nn.Module):
         return reached
 
 
-def joined(first: AnchoredNet, second: AnchoredNet, across: int) -> AnchoredNet:
-    """One net of two perceptrons that were fitted alone, see ``AnchoredConfig.across``."""
-    net = AnchoredNet(replace(first.config, across=across))
+def joined(first: CurveNet, second: CurveNet, across: int) -> CurveNet:
+    """One net of two perceptrons that were fitted alone, see ``CurveConfig.across``."""
+    net = CurveNet(replace(first.config, across=across))
     layers = {f"across_{name}": value for name, value in second.state_dict().items() if name != "starts"}
     net.load_state_dict({**first.state_dict(), **layers})
     return net

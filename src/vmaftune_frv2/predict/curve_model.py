@@ -1,4 +1,4 @@
-"""An anchored predictor, opened and ready: from measured cells of a source to any other cell."""
+"""A curve model, opened and ready: from measured cells of a source to any other cell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import FAR
-from vmaftune_frv2.contract.intervals import Intervals, anchored_covariates
+from vmaftune_frv2.contract.intervals import Intervals, curve_covariates
 from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE, Sidecar
 from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.predict.session import find_model, open_session, require_numbers
@@ -54,8 +54,8 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Anchored:
-    """An anchored predictor of one quantity.
+class CurveModel:
+    """A curve model of one quantity.
 
     Args:
         sidecar: its order, scaling, vocabulary, anchor space and intervals.
@@ -123,14 +123,14 @@ class Anchored:
         scale = 1.0 if bounded else PERCENT
         other = np.asarray([cell.encoder != point.cell.encoder for cell in cells])
         anchors = np.full(count, anchor * scale)
-        covariates = anchored_covariates(mean * scale, spread * scale, anchors, other, scaled, bounded)
+        covariates = curve_covariates(mean * scale, spread * scale, anchors, other, scaled, bounded)
         typical = self.intervals.typical_error(covariates)
         itself = np.asarray([cell == point.cell for cell in cells])
         return np.where(itself, anchor, mean), np.where(itself, 0.0, typical)
 
 
-def open_anchored(reference: str, production: bool = False, option: str = "--model") -> Anchored:
-    """Opens an anchored predictor by registry id or by path.
+def open_curve_model(reference: str, production: bool = False, option: str = "--model") -> CurveModel:
+    """Opens a curve model by registry id or by path.
 
     Args:
         reference: an id, or the path of an ``.onnx`` file.
@@ -138,13 +138,13 @@ def open_anchored(reference: str, production: bool = False, option: str = "--mod
         option: the command-line option that names it, for an error.
 
     Raises:
-        ModelError: there is none, it is no anchored predictor, or its bytes are not those that were registered.
+        ModelError: there is none, it is no curve model, or its bytes are not those that were registered.
     """
-    registered = find_model(reference, production, option, "train-v2 --anchored")
+    registered = find_model(reference, production, option, "train-v2 --curves")
     sidecar = registered.sidecar
     if sidecar.quantity is None or sidecar.block is None or sidecar.intervals is None:
         raise ModelError(
-            f"{registered.path} is no anchored predictor; {option} takes one, as train-v2 --anchored makes it"
+            f"{registered.path} is no curve model; {option} takes one, as train-v2 --curves makes it"
         )
     session, names = open_session(registered), sidecar.input_names
 
@@ -152,4 +152,4 @@ def open_anchored(reference: str, production: bool = False, option: str = "--mod
         members: NDArray[np.float32] = session.run(["members"], dict(zip(names, inputs, strict=True)))[0]
         return members
 
-    return Anchored(sidecar, shift)
+    return CurveModel(sidecar, shift)

@@ -1,4 +1,4 @@
-"""Fitting and judging an anchored predictor: of VMAF, or of bits per pixel."""
+"""Fitting and judging a curve model: of VMAF, or of bits per pixel."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER
-from vmaftune_frv2.contract.codec import ANCHORED_VOCABULARY, CodecBlock
+from vmaftune_frv2.contract.codec import CURVE_VOCABULARY, CodecBlock
 from vmaftune_frv2.contract.descriptor import OF_SOURCE
 from vmaftune_frv2.contract.features import FeatureScaler
-from vmaftune_frv2.contract.intervals import FROM_ANOTHER, Intervals, anchored_covariates
+from vmaftune_frv2.contract.intervals import FROM_ANOTHER, Intervals, curve_covariates
 from vmaftune_frv2.errors import InputError
-from vmaftune_frv2.training.anchored_net import AnchoredConfig, AnchoredNet, joined
+from vmaftune_frv2.training.curve_net import CurveConfig, CurveNet, joined
 from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
 from vmaftune_frv2.training.fit import FitOptions, Fitted, Member, Progress, fit
 from vmaftune_frv2.training.loso import MIN_GROUPS
@@ -34,7 +34,7 @@ PROBE_BANDS = (0.0, 30.0, 50.0, 65.0, 75.0, 82.0, 88.0, 92.0, 95.0, 97.0, 99.0, 
 
 
 @dataclass(frozen=True)
-class AnchoredEvaluation:
+class CurveEvaluation:
     """Figures on left-out groups.
 
     Args:
@@ -67,7 +67,7 @@ class AnchoredEvaluation:
 
 
 @dataclass(frozen=True)
-class AnchoredModel:
+class FittedCurves:
     """A judged predictor.
 
     Args:
@@ -79,21 +79,21 @@ class AnchoredModel:
         folded: {group: nets that never saw it}.
     """
 
-    config: AnchoredConfig
+    config: CurveConfig
     pairs: Pairs
-    nets: list[Fitted[AnchoredNet]]
+    nets: list[Fitted[CurveNet]]
     intervals: Intervals
-    evaluation: AnchoredEvaluation
-    folded: dict[str, list[Fitted[AnchoredNet]]]
+    evaluation: CurveEvaluation
+    folded: dict[str, list[Fitted[CurveNet]]]
 
 
-def fit_anchored(
-    config: AnchoredConfig,
+def fit_curve_model(
+    config: CurveConfig,
     pairs: Pairs,
     options: FitOptions,
     seeds: int,
     progress: Progress | None = None,
-) -> AnchoredModel:
+) -> FittedCurves:
     """Fits nets for every (fold, seed) and on everything, judges the former, calibrates intervals on them.
 
     Args:
@@ -118,7 +118,7 @@ def fit_anchored(
     told = nets[-1].scaler.transform(pairs.told)[pairs.probe_rows]
     calibrated = _residuals(config, pairs, predicted, told).where(_calibrated(pairs))
     by_group = {name: int(fold[pairs.groups == index][0]) for index, name in enumerate(pairs.group_names)}
-    return AnchoredModel(
+    return FittedCurves(
         config=nets[-1].net.config,
         pairs=pairs,
         nets=nets[-seeds:],
@@ -129,26 +129,26 @@ def fit_anchored(
 
 
 def _fit(
-    config: AnchoredConfig,
+    config: CurveConfig,
     pairs: Pairs,
     fold: NDArray[np.int64],
     left_out: Sequence[tuple[int, int]],
     options: FitOptions,
     progress: Progress | None,
-) -> list[Fitted[AnchoredNet]]:
+) -> list[Fitted[CurveNet]]:
     """A net for every (fold left out, seed), of two perceptrons where there are pairs of both kinds."""
     space = AnchorSpace(config.pad)
 
-    def fit_some(of: NDArray[np.bool_], scalers: Sequence[FeatureScaler | None]) -> list[Fitted[AnchoredNet]]:
+    def fit_some(of: NDArray[np.bool_], scalers: Sequence[FeatureScaler | None]) -> list[Fitted[CurveNet]]:
         shown = fold[pairs.shown(of)]
         members = [Member(shown != number, seed, s) for (number, seed), s in zip(left_out, scalers, strict=True)]
-        return fit(lambda: AnchoredNet(config), pairs.table(space, of), members, options, progress)
+        return fit(lambda: CurveNet(config), pairs.table(space, of), members, options, progress)
 
     first = fit_some(~pairs.across, [None] * len(left_out))
     if not pairs.across.any():
         return first
     second = fit_some(pairs.across, [fitted.scaler for fitted in first])
-    slot = CodecBlock.of_version(ANCHORED_VOCABULARY).vocab.index(UNIVERSAL_ENCODER)
+    slot = CodecBlock.of_version(CURVE_VOCABULARY).vocab.index(UNIVERSAL_ENCODER)
     return [Fitted(joined(one.net, other.net, slot), one.scaler) for one, other in zip(first, second, strict=True)]
 
 
@@ -156,7 +156,7 @@ def _left_out(
     pairs: Pairs,
     space: AnchorSpace,
     fold: NDArray[np.int64],
-    nets: Sequence[Fitted[AnchoredNet]],
+    nets: Sequence[Fitted[CurveNet]],
     told: NDArray[np.float64],
     wanted: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
@@ -189,7 +189,7 @@ def _folds(pairs: Pairs) -> NDArray[np.int64]:
     if usual < MIN_GROUPS:
         low, high = USUAL
         raise InputError(
-            f"the anchored predictors need cells with a VMAF of {low:g} to {high:g} of at least {MIN_GROUPS}"
+            f"the curve models need cells with a VMAF of {low:g} to {high:g} of at least {MIN_GROUPS}"
             f" sources (groups of sources); there are {usual}"
         )
     judged = np.unique(pairs.groups[pairs.judged])
@@ -204,13 +204,13 @@ def _calibrated(pairs: Pairs) -> NDArray[np.bool_]:
 
 
 def _residuals(
-    config: AnchoredConfig, pairs: Pairs, predicted: NDArray[np.float64], told: NDArray[np.float32]
+    config: CurveConfig, pairs: Pairs, predicted: NDArray[np.float64], told: NDArray[np.float32]
 ) -> Residuals:
     mean, spread = predicted.mean(axis=0), predicted.std(axis=0)
     bounded = config.pad is not None
     scale = 1.0 if bounded else 100.0
     return Residuals(
-        covariates=anchored_covariates(
+        covariates=curve_covariates(
             mean * scale, spread * scale, pairs.anchor * scale, ~pairs.same_encoder, told, bounded
         ),
         predicted=mean,
@@ -234,7 +234,7 @@ def _evaluate(
     predicted: NDArray[np.float64],
     untold: NDArray[np.float64],
     calibrated: Residuals,
-) -> AnchoredEvaluation:
+) -> CurveEvaluation:
     mean = predicted.mean(axis=0)
     scenarios = {name: mask for name, mask in pairs.scenarios.items() if mask.any()}
 
@@ -247,7 +247,7 @@ def _evaluate(
     groups = [
         (index, name) for index, name in enumerate(pairs.group_names) if (pinned & (pairs.groups == index)).any()
     ]
-    return AnchoredEvaluation(
+    return CurveEvaluation(
         folds=int(fold.max()) + 1,
         groups=len(set(pairs.groups[pairs.judged].tolist())),
         references=pairs.references,
