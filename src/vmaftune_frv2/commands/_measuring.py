@@ -9,10 +9,10 @@ import click
 
 from vmaftune_frv2.commands._sources import open_sources, raw_format
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
-from vmaftune_frv2.media.vmaf_models import model_warning
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
+from vmaftune_frv2.media.vmaf_models import model_warning
 from vmaftune_frv2.predict.measuring import Measuring, start_measuring
 from vmaftune_frv2.predict.predictor import Predictor
 

@@ -70,9 +70,7 @@ MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
     "--vocab", type=click.IntRange(1, 4), default=1, show_default=True, help="Encoder vocabulary version."
 )
 @click.option("--emit-variance", is_flag=True, help="Predict score and log-variance (output score_logvar).")
-@click.option(
-    "--curves", is_flag=True, help="Train the curve models of VMAF and bitrate too (some minutes)."
-)
+@click.option("--curves", is_flag=True, help="Train the curve models of VMAF and bitrate too (some minutes).")
 @click.option("--vmaf-model", default=None, help="Keep only rows scored with this model.")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Nets of the ensemble.")
 @click.option("--epochs", type=click.IntRange(min=1), default=60, show_default=True)

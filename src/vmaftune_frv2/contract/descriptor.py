@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.anchor import AnchorSpace
-from vmaftune_frv2.contract.source_complexity import COMPLEXITY, complexity_vector
 from vmaftune_frv2.contract.features import CANONICAL6, MOTION_FLOOR, RATIO_CEILING, feature_vector
 from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, SOURCE_COMPLEXITY
+from vmaftune_frv2.contract.source_complexity import COMPLEXITY, complexity_vector
 from vmaftune_frv2.errors import InputError
 
 QUANTILES = (5, 25, 50, 75, 95)

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vmaftune_frv2.contract.source_complexity import COMPLEXITY
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import FAR, FeatureScaler
+from vmaftune_frv2.contract.source_complexity import COMPLEXITY
 from vmaftune_frv2.errors import ModelError
 
 LEVELS = (50.0, 60.0, 70.0, 80.0, 85.0, 90.0, 93.0, 95.0, 97.0)

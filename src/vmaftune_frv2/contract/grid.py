@@ -113,6 +113,21 @@ def candidate_grid(
     return build_grid(names, presets, crfs)
 
 
+def was_seen(seen: Mapping[str, Mapping[str, Any]], cell: Cell) -> bool:
+    """Whether training saw the cell's encoder and preset, and a range of crf that holds its own.
+
+    Args:
+        seen: as ``candidate_grid``.
+        cell: any.
+    """
+    of_encoder = seen.get(cell.encoder)
+    return (
+        of_encoder is not None
+        and cell.preset in of_encoder["presets"]
+        and of_encoder["crf_min"] <= cell.crf <= of_encoder["crf_max"]
+    )
+
+
 def _seen_presets(seen: Mapping[str, Mapping[str, Any]], encoder: str) -> tuple[str, ...]:
     return tuple(seen[encoder]["presets"]) if encoder in seen else ENCODERS.get(encoder).default_presets
 

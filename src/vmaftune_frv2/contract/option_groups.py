@@ -94,9 +94,7 @@ class SearchOptions(Request):
     )
     tolerance: float = option(0.5, "How far above the target a verified pick may lie, VMAF points.", low=0)
     max_encodes: int = option(6, "Most encodes per encoder and preset, the first probe among them.", low=1)
-    max_bitrate: float | None = option(
-        None, "Consider only encodes of at most this bitrate, kbit/s.", **POSITIVE
-    )
+    max_bitrate: float | None = option(None, "Consider only encodes of at most this bitrate, kbit/s.", **POSITIVE)
     pool: str = option("mean", "How per-frame VMAF is pooled into one score.", choices=POOLS)
 
     def check(self) -> None:
@@ -148,9 +146,7 @@ class TargetOptions(SearchOptions):
 class CurveModelOptions(Request):
     """Which models predict the cells of a source."""
 
-    model: str | None = option(
-        None, "Model of VMAF.", metavar="ID|FILE.onnx", shown="vmaf_curve_v2"
-    )
+    model: str | None = option(None, "Model of VMAF.", metavar="ID|FILE.onnx", shown="vmaf_curve_v2")
     bitrate_model: str | None = option(
         None, "Model of the bitrate.", metavar="ID|FILE.onnx", shown="bitrate_curve_v2"
     )

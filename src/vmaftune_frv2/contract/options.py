@@ -85,7 +85,8 @@ class _Unset:
 @dataclass(frozen=True)
 class OptionField:
     """An option as a field: its name in Python, its kind (``int``, ``float``, ``bool``, ``str``, ``Path``), whether it
-    takes several values, its default and what is known of it."""
+    takes several values, its default and what is known of it.
+    """
 
     name: str
     kind: str

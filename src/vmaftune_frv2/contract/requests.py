@@ -31,9 +31,7 @@ class PredictRequest(SourceOptions, GridOptions, TargetOptions, CurveModelOption
 
     sources: Sequence[str] = option((), "Videos, answered one by one.", flag="source", argument=True)
     features: Path | None = option(None, "Features from a JSON file; encodes nothing.")
-    corpora: Sequence[Path] = option(
-        (), "Score the rows of a corpus; repeatable; encodes nothing.", flag="corpus"
-    )
+    corpora: Sequence[Path] = option((), "Score the rows of a corpus; repeatable; encodes nothing.", flag="corpus")
     sample_clip_seconds: float = option(0.0, "Use only this many seconds around the middle.", low=0)
     samples: int | None = option(
         None,
@@ -166,9 +164,7 @@ class SweepRequest(SourceOptions, GridOptions):
     sources: Sequence[str] = option((), "Videos.", flag="source", argument=True)
     duration: float = option(0.0, "Duration in seconds; checked against the frames.", low=0)
     extra_params: str = option("", "Further ffmpeg encoder arguments, quoted as one.", metavar="ARGS")
-    sample_clip_seconds: float = option(
-        0.0, "Use only this many seconds around the middle of each source.", low=0
-    )
+    sample_clip_seconds: float = option(0.0, "Use only this many seconds around the middle of each source.", low=0)
     vmaf_model: str | None = option(
         None, "libvmaf model version.", shown="vmaf_v0.6.1, from 2160 rows on vmaf_4k_v0.6.1"
     )

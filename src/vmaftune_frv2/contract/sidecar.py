@@ -15,7 +15,7 @@ from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler, finite
 from vmaftune_frv2.contract.files import read_json
 from vmaftune_frv2.contract.full_features import FULL_FEATURES
-from vmaftune_frv2.contract.intervals import CURVE_COVARIATES, BOUNDED_COVARIATES, Intervals
+from vmaftune_frv2.contract.intervals import BOUNDED_COVARIATES, CURVE_COVARIATES, Intervals
 from vmaftune_frv2.errors import ModelError, UsageError
 
 if TYPE_CHECKING:

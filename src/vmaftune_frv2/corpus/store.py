@@ -14,8 +14,8 @@ from types import TracebackType
 from vmaftune_frv2.contract.files import write_atomic
 from vmaftune_frv2.contract.rows import Row, dumps, loads, quick_loads
 from vmaftune_frv2.corpus.blocks import Block, spans
-from vmaftune_frv2.corpus.request import identity
 from vmaftune_frv2.corpus.reader import map_blocks
+from vmaftune_frv2.corpus.request import identity
 from vmaftune_frv2.errors import InputError, OutputError
 
 _FIRST_KEY = b'{"schema_version":'

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from vmaftune_frv2.contract.rows import Row
-from vmaftune_frv2.corpus.request import identity
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
+from vmaftune_frv2.corpus.request import identity
 from vmaftune_frv2.errors import InputError
 
 

@@ -8,8 +8,8 @@ from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.contract.features import CANONICAL6
 from vmaftune_frv2.errors import TuneError
 from vmaftune_frv2.media.ffmpeg import FFmpeg, probe_encoder
-from vmaftune_frv2.media.vmaf_models import MODELS, V1_MODELS
 from vmaftune_frv2.media.vmaf import libvmaf_version
+from vmaftune_frv2.media.vmaf_models import MODELS, V1_MODELS
 
 
 @dataclass(frozen=True)

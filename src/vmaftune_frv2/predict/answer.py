@@ -39,7 +39,9 @@ def answer(predictor: Predictor, measuring: Measuring, cells: Sequence[Cell], wa
     # A preset that this build runs as another one would never turn up among what was measured.
     cells, probes = measuring.real(cells), measuring.real(probes)
     work = _Work(predictor, measuring, wanted)
-    lines = {line: sorted({cell.crf for cell in found}) for line, found in by_line(cells, lambda c: c.line).items()}
+    lines = {
+        line: sorted({cell.crf for cell in found}) for line, found in by_line(cells, lambda c: c.line).items()
+    }
     for cell in probes:
         work.encode(cell, None)
     # libx264 first: its cell says where to begin with the others.

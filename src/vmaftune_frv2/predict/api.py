@@ -11,11 +11,11 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.grid import candidate_grid
 from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.ffmpeg import locate
-from vmaftune_frv2.media.vmaf_models import model_warning
 from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.source import RawFormat, Source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
+from vmaftune_frv2.media.vmaf_models import model_warning
 from vmaftune_frv2.predict.answer import Answer, Question, answer
 from vmaftune_frv2.predict.measuring import SAMPLE_SECONDS, Measuring, start_measuring
 from vmaftune_frv2.predict.predictor import CLIP_POOLS, Predictor

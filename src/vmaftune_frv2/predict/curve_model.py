@@ -143,9 +143,7 @@ def open_curve_model(reference: str, production: bool = False, option: str = "--
     registered = find_model(reference, production, option, "train-v2 --curves")
     sidecar = registered.sidecar
     if sidecar.quantity is None or sidecar.block is None or sidecar.intervals is None:
-        raise ModelError(
-            f"{registered.path} is no curve model; {option} takes one, as train-v2 --curves makes it"
-        )
+        raise ModelError(f"{registered.path} is no curve model; {option} takes one, as train-v2 --curves makes it")
     session, names = open_session(registered), sidecar.input_names
 
     def shift(*inputs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -38,7 +38,9 @@ class Curve:
     typical: Vector
 
 
-def predict_curve(model: CurveModel, points: Sequence[Point], cells: Sequence[Cell], level: float = LEVEL) -> Curve:
+def predict_curve(
+    model: CurveModel, points: Sequence[Point], cells: Sequence[Cell], level: float = LEVEL
+) -> Curve:
     """Predicts cells from measured ones: exact at those, falling with crf.
 
     A cell of a measured (encoder, preset) listens to the measured neighbours on that line, between which the error

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.source_complexity import complexity_vector
 from vmaftune_frv2.contract.option_groups import SAMPLE_SECONDS
 from vmaftune_frv2.contract.rows import SAMPLE_PACE, SOURCE_COMPLEXITY, VIEW, Row
+from vmaftune_frv2.contract.source_complexity import complexity_vector
 from vmaftune_frv2.corpus.plan import make_plan
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import ToolError
@@ -115,7 +115,8 @@ class Measuring:
     @property
     def complexity(self) -> Vector | None:
         """[C] how hard the source is to encode, in the order of COMPLEXITY, measured when first asked for; None
-        where that cannot be told."""
+        where that cannot be told.
+        """
         source, values = self.source, self._complexity
         if values is None:
             return None

@@ -13,6 +13,8 @@ import numpy as np
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.descriptor import descriptor, kbps, log_bits_per_pixel
 from vmaftune_frv2.contract.encoders import ENCODERS
+from vmaftune_frv2.contract.grid import candidate_grid, was_seen
+from vmaftune_frv2.contract.option_groups import GridOptions
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF, Row
 from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE
 from vmaftune_frv2.errors import ModelError
@@ -108,6 +110,17 @@ class Predictor:
                     " leave it out, or train with a corpus that has it"
                 )
 
+    def cells(self, grid: GridOptions) -> tuple[Cell, ...]:
+        """The candidates that a grid names; what it leaves open comes from training.
+
+        Raises:
+            UsageError: a cell that cannot be.
+            ModelError: an encoder that was not learnt.
+        """
+        found = candidate_grid(self.vmaf.sidecar.cells, grid.encoders, grid.presets, grid.crfs)
+        self.require(list(dict.fromkeys(cell.encoder for cell in found)))
+        return found
+
     def probe_cell(
         self,
         encoder: str,
@@ -194,7 +207,7 @@ class Predictor:
         normal = NormalDist().inv_cdf((1.0 + level) / 2.0) * math.sqrt(math.pi / 2.0)
         found = []
         for index, cell in enumerate(cells):
-            outside = cell not in measured and (strange or self.is_extrapolated(cell))
+            outside = cell not in measured and (strange or not was_seen(self.vmaf.sidecar.cells, cell))
             widen = WIDEN if outside else 1.0
             vmaf, vmaf_low, vmaf_high = _interval(score, index, widen, normal * sampled.vmaf)
             bits, bits_low, bits_high = _interval(rate, index, widen, normal * sampled.log_rate)
@@ -213,15 +226,6 @@ class Predictor:
                 )
             )
         return found
-
-    def is_extrapolated(self, cell: Cell) -> bool:
-        """Whether training saw nothing of the cell's encoder, preset or crf range."""
-        seen = self.vmaf.sidecar.cells.get(cell.encoder)
-        return (
-            seen is None
-            or cell.preset not in seen["presets"]
-            or not seen["crf_min"] <= cell.crf <= seen["crf_max"]
-        )
 
     def unlike_training(self, points: Sequence[Point]) -> bool:
         """Whether what the probes tell lies far from every training source."""

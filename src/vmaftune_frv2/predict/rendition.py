@@ -1,9 +1,9 @@
 """A source encoded at one height: its measured cells, and what they say of the others.
 
-The curve models learnt encodes scored at their own size. So a scaled encode is scored twice: against the
-scaled source, which predicts its bitrate and its own VMAF, and, scaled up, against the source, which is what
-viewers see. One curve leads from the first score to the second: it passes through the measured cells and through
-what scaling costs without any encode.
+Curve models learnt encodes scored at their own size. So a scaled encode is scored twice: against the scaled source,
+which predicts its bitrate and its own VMAF, and, scaled up, against the source, which is what viewers see. One curve
+leads from the first score to the second: it passes through the measured cells and through what scaling costs
+without any encode.
 """
 
 from __future__ import annotations
@@ -11,21 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.encoders import ENCODERS
-from vmaftune_frv2.contract.rows import FAILURE_REASON, PER_FRAME_VMAF, Row
-from vmaftune_frv2.errors import ToolError
-from vmaftune_frv2.media.encode import encode_pix_fmt
-from vmaftune_frv2.media.ffmpeg import FFmpeg
-from vmaftune_frv2.media.process import scratch_dir
+from vmaftune_frv2.contract.rows import PER_FRAME_VMAF, VMAF_AT_SOURCE_SIZE, Row
+from vmaftune_frv2.corpus.measurer import measure_now
+from vmaftune_frv2.corpus.setup import Setup, time_limit
 from vmaftune_frv2.media.source import Source
-from vmaftune_frv2.media.vmaf import Scored, score
-from vmaftune_frv2.predict.curves import LEVEL
+from vmaftune_frv2.media.vmaf import score
 from vmaftune_frv2.predict.predictor import WIDEN, Predictor, point_of, pooled
+from vmaftune_frv2.predict.results import Prediction
 
 PERFECT = 100.0
 LOSSY = 85.0
@@ -38,35 +34,17 @@ LEFT_AT_TOP = 0.5
 scores high whatever is done to it, scaling alone seems to cost next to nothing. From 9 clips (docs/ladder.md)."""
 
 
-@dataclass(frozen=True)
-class Rung:
-    """One encode that a ladder may have.
+@dataclass(frozen=True, kw_only=True)
+class Rung(Prediction):
+    """One encode that a ladder may have: a prediction at the source's size, true of no scaled encode until measured.
 
     Args:
         height: luma rows of the encode.
         width: luma columns of the encode.
-        cell: encoder, preset, crf.
-        vmaf: at the source's size; predicted, or measured where ``measured``.
-        vmaf_low: lower end of the interval.
-        vmaf_high: upper end.
-        kbps: bitrate, kbit/s.
-        kbps_low: lower end of its interval.
-        kbps_high: upper end.
-        extrapolated: whether training saw nothing like it; true of all scaled encodes that were not measured.
-        measured: whether it was encoded.
     """
 
     height: int
     width: int
-    cell: Cell
-    vmaf: float
-    vmaf_low: float
-    vmaf_high: float
-    kbps: float
-    kbps_low: float
-    kbps_high: float
-    extrapolated: bool
-    measured: bool
 
 
 @dataclass
@@ -74,32 +52,27 @@ class Rendition:
     """A source at one height.
 
     Args:
-        ffmpeg: encodes and scores.
+        setup: encodes and scores, or knows.
         full: the source at its own size.
         height: luma rows of the encodes, at most the source's.
-        vmaf_model: libvmaf model.
         pool: of the per-frame scores, as ``predictor.pooled``.
         rows: measured cells, scored against the source at ``height``.
         shown: {cell: VMAF at the source's size}.
-        threads: of one encode and of one scoring.
+        known: cells that the ledger knew.
     """
 
-    ffmpeg: FFmpeg
+    setup: Setup
     full: Source
     height: int
-    vmaf_model: str
     pool: str = "mean"
     rows: dict[Cell, Row] = field(default_factory=dict)
     shown: dict[Cell, float] = field(default_factory=dict)
-    threads: int = 1
+    known: set[Cell] = field(default_factory=set)
     _ceiling: float | None = None
 
     def emptied(self) -> Rendition:
         """The same height with nothing encoded yet."""
-        return Rendition(
-            self.ffmpeg, self.full, self.height, self.vmaf_model, self.pool,
-            threads=self.threads, _ceiling=self.ceiling,
-        )  # fmt: skip
+        return Rendition(self.setup, self.full, self.height, self.pool, _ceiling=self.ceiling)
 
     @property
     def source(self) -> Source:
@@ -119,7 +92,7 @@ class Rendition:
             ToolError: libvmaf failed.
         """
         if self._ceiling is None:
-            self._ceiling = self._seen(self.source, self.source.pix_fmt) if self.scaled else PERFECT
+            self._ceiling = self._scaling_alone() if self.scaled else PERFECT
         return self._ceiling
 
     def measure(self, cell: Cell) -> None:
@@ -128,74 +101,61 @@ class Rendition:
         Raises:
             ToolError: the encode or a scoring failed.
         """
-        from vmaftune_frv2.corpus.measure import MeasureOptions, measure
-        from vmaftune_frv2.corpus.plan import make_plan
-
         if cell in self.rows:
             return
-        encoder = ENCODERS.get(cell.encoder)
-        plan, _ = make_plan(self.ffmpeg, [self.source], [cell], vmaf_model=self.vmaf_model)
-        (request,) = plan
-        with scratch_dir(None, "ladder-") as folder:
-            options = MeasureOptions(scratch=folder, keep_dir=folder, threads=self.threads)
-            row = measure(request, encoder, self.ffmpeg, options).row
-            if row["exit_status"] != 0:
-                raise ToolError(row[FAILURE_REASON], row["exit_status"])
-            if self.scaled:
-                seen = self._seen(Path(row["encode_path"]), encode_pix_fmt(encoder, self.source))
-            else:
-                seen = pooled(row, self.pool)
-        self.rows[cell], self.shown[cell] = row, seen
+        measured = measure_now(self.setup, self.source, cell)
+        row = measured.row
+        self.rows[cell] = row
+        self.shown[cell] = self._pooled(row[VMAF_AT_SOURCE_SIZE]) if self.scaled else pooled(row, self.pool)
+        if measured.known:
+            self.known.add(cell)
 
-    def _seen(self, distorted: Path | Source, pix_fmt: str) -> float:
-        """VMAF of something of this height once it is scaled up."""
-        from vmaftune_frv2.corpus.measure import LEAST_TIME_LIMIT_S, TIME_LIMIT_FACTOR
-
-        limit = LEAST_TIME_LIMIT_S + TIME_LIMIT_FACTOR * self.full.megapixels
-        scored: Scored = score(
-            self.ffmpeg,
-            distorted,
+    def _scaling_alone(self) -> float:
+        source = self.source
+        scored = score(
+            self.setup.ffmpeg,
+            source,
             self.full,
-            pix_fmt=pix_fmt,
-            model=self.vmaf_model,
+            pix_fmt=source.pix_fmt,
+            model=self.setup.model_for(self.full),
             rescale=True,
-            threads=self.threads,
-            timeout=limit,
+            threads=self.setup.options.threads,
+            timeout=time_limit(self.full.megapixels),
         )
-        frames = {"vmaf_score": sum(scored.vmaf) / len(scored.vmaf), PER_FRAME_VMAF: scored.vmaf}
-        return pooled(frames, self.pool)
+        return self._pooled(scored.vmaf)
 
-    def predict(self, predictor: Predictor, cells: Sequence[Cell], level: float = LEVEL) -> list[Rung]:
+    def _pooled(self, frames: Sequence[float]) -> float:
+        return pooled({"vmaf_score": sum(frames) / len(frames), PER_FRAME_VMAF: frames}, self.pool)
+
+    def predict(self, predictor: Predictor, cells: Sequence[Cell]) -> list[Rung]:
         """What every cell would be at this height.
 
         Args:
             predictor: predicts encodes at their own size.
-            cells: candidates.
-            level: nominal coverage of the intervals; those of a scaled encode are widened by ``WIDEN`` besides.
+            cells: candidates; the intervals of a scaled encode are widened by ``WIDEN`` besides.
         """
-        source, rungs = self.source, []
+        source = self.source
         points = [point_of(row, self.pool) for row in self.rows.values()]
-        said = predictor.predict(points, cells, source.width * source.height, float(source.framerate), level)
-        for prediction in said:
-            cell, known = prediction.cell, self.shown.get(prediction.cell)
-            low, vmaf, high = map(self.seen_as, (prediction.vmaf_low, prediction.vmaf, prediction.vmaf_high))
-            widen = WIDEN if self.scaled else 1.0
-            rungs.append(
-                Rung(
-                    height=source.height,
-                    width=source.width,
-                    cell=cell,
-                    vmaf=vmaf if known is None else known,
-                    vmaf_low=max(vmaf - widen * (vmaf - low), 0.0) if known is None else known,
-                    vmaf_high=min(vmaf + widen * (high - vmaf), PERFECT) if known is None else known,
-                    kbps=prediction.kbps,
-                    kbps_low=prediction.kbps_low,
-                    kbps_high=prediction.kbps_high,
-                    extrapolated=known is None and (prediction.extrapolated or self.scaled),
-                    measured=known is not None,
-                )
-            )
-        return rungs
+        predicted = predictor.predict(points, cells, source.width * source.height, float(source.framerate))
+        return [self._at_source_size(source, prediction) for prediction in predicted]
+
+    def _at_source_size(self, source: Source, prediction: Prediction) -> Rung:
+        cell, known = prediction.cell, self.shown.get(prediction.cell)
+        low, vmaf, high = map(self.seen_as, (prediction.vmaf_low, prediction.vmaf, prediction.vmaf_high))
+        widen = WIDEN if self.scaled else 1.0
+        return Rung(
+            height=source.height,
+            width=source.width,
+            cell=cell,
+            vmaf=vmaf if known is None else known,
+            vmaf_low=max(vmaf - widen * (vmaf - low), 0.0) if known is None else known,
+            vmaf_high=min(vmaf + widen * (high - vmaf), PERFECT) if known is None else known,
+            kbps=prediction.kbps,
+            kbps_low=prediction.kbps_low,
+            kbps_high=prediction.kbps_high,
+            extrapolated=known is None and (prediction.extrapolated or self.scaled),
+            measured=known is not None,
+        )
 
     def seen_as(self, vmaf: float) -> float:
         """VMAF at the source's size of an encode with ``vmaf`` at its own.

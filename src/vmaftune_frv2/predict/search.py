@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-
 Vector = NDArray[np.float64]
 SPREAD = 1.1
 """Standard deviation of an error over its typical absolute value."""

@@ -18,8 +18,8 @@ from vmaftune_frv2.contract.descriptor import OF_SOURCE
 from vmaftune_frv2.contract.features import FeatureScaler
 from vmaftune_frv2.contract.intervals import FROM_ANOTHER, Intervals, curve_covariates
 from vmaftune_frv2.errors import InputError
-from vmaftune_frv2.training.curve_net import CurveConfig, CurveNet, joined
 from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
+from vmaftune_frv2.training.curve_net import CurveConfig, CurveNet, joined
 from vmaftune_frv2.training.fit import FitOptions, Fitted, Member, Progress, fit
 from vmaftune_frv2.training.loso import MIN_GROUPS
 from vmaftune_frv2.training.metrics import Agreement, agreement

@@ -16,7 +16,7 @@ from vmaftune_frv2.training.curve_net import CurveNet
 from vmaftune_frv2.training.graphs import OPSET, curve_graph, regressor_graph
 from vmaftune_frv2.training.net import FRRegressor, stack
 
-__all__ = ["OPSET", "curves_to_onnx", "check", "input_names", "output_name", "to_onnx"]
+__all__ = ["OPSET", "check", "curves_to_onnx", "input_names", "output_name", "to_onnx"]
 
 TOLERANCE = 1e-5
 """Largest difference allowed between onnxruntime and torch, relative to the score's range."""

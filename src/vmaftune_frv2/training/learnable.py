@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.source_complexity import complexity_vector
 from vmaftune_frv2.contract.descriptor import descriptor, log_bits_per_pixel
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
 from vmaftune_frv2.contract.features import CANONICAL6, feature_vector
 from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, SOURCE_COMPLEXITY, Clip, Row, clip_of
+from vmaftune_frv2.contract.source_complexity import complexity_vector
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
 from vmaftune_frv2.errors import InputError
 

@@ -16,12 +16,12 @@ from vmaftune_frv2.contract.first_crf import FirstCrf
 from vmaftune_frv2.contract.full_features import FULL_FEATURES
 from vmaftune_frv2.contract.intervals import Intervals, score_covariates
 from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE
+from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
 from vmaftune_frv2.training.curve_models import FittedCurves, fit_curve_model
 from vmaftune_frv2.training.curve_net import CurveConfig
-from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
 from vmaftune_frv2.training.dataset import Dataset, make_dataset
-from vmaftune_frv2.training.fit_first_crf import fit_first_crf
 from vmaftune_frv2.training.fit import FitOptions, Fitted, Progress
+from vmaftune_frv2.training.fit_first_crf import fit_first_crf
 from vmaftune_frv2.training.frames import FrameModel, fit_frames, judged_groups
 from vmaftune_frv2.training.learnable import Corpus, load_corpus
 from vmaftune_frv2.training.loso import MIN_GROUPS, Evaluation, evaluate_and_fit

@@ -14,10 +14,10 @@ import numpy as np
 
 from vmaftune_frv2.contract.cells import FROM_PROBE, Cell
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
-from vmaftune_frv2.contract.rows import Row, dumps, loads
+from vmaftune_frv2.contract.grid import was_seen
+from vmaftune_frv2.contract.rows import Clip, Row, clip_of, dumps, loads
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_lines
 from vmaftune_frv2.errors import InputError
-from vmaftune_frv2.predict.candidates import is_extrapolated
 from vmaftune_frv2.predict.columns import Columns
 from vmaftune_frv2.predict.committee import open_committee
 from vmaftune_frv2.predict.session import Model
@@ -28,8 +28,6 @@ TOLD = ("src", "encoder", "preset", "crf", "vmaf_score")
 PREDICTED = ("vmaf_predicted", "vmaf_low", "vmaf_high")
 """What is added to a row."""
 
-Clip = tuple[str, str]
-"""Source and window; rows of one clip share their probe."""
 Probe = tuple[Clip, Cell]
 T = TypeVar("T")
 
@@ -95,14 +93,14 @@ class RowPredictions:
             ModelError: the model or the ensemble beside it is broken.
         """
         committee = open_committee(self.model)
-        scaler = self.model.sidecar.scaler
+        scaler, seen = self.model.sidecar.scaler, self.model.sidecar.cells
         probes = self._probes() if self.model.sidecar.features_from == FROM_PROBE else None
         usable = self._usable(probes)
         while batch := list(islice(usable, BATCH)):
             features, cells = np.asarray([own for _, own in batch]), [found.cell for found, _ in batch]
             scores = self.model.score(features, cells)
             ends = zip(*committee.interval(features, cells, scores), strict=True) if committee else repeat(None)
-            outside = scaler.is_far(features) | [is_extrapolated(self.model, cell) for cell in cells]
+            outside = scaler.is_far(features) | [not was_seen(seen, cell) for cell in cells]
             self.extrapolated += int(outside.sum())
             for (found, _), score, interval in zip(batch, scores, ends, strict=False):
                 between = interval and (float(interval[0]), float(interval[1]))
@@ -189,11 +187,11 @@ def _probe(
     if cell not in cells:
         return None
     if row["exit_status"] != 0:
-        return (_clip(row), cell), "the cell failed"
+        return (clip_of(row), cell), "the cell failed"
     try:
-        return (_clip(row), cell), columns.read(row, "row")
+        return (clip_of(row), cell), columns.read(row, "row")
     except InputError as error:
-        return (_clip(row), cell), str(error)
+        return (clip_of(row), cell), str(error)
 
 
 def to_score(columns: Columns | None, vmaf_model: str | None, whole: bool, row: Row, line: bytes) -> ToScore | str:
@@ -214,7 +212,7 @@ def to_score(columns: Columns | None, vmaf_model: str | None, whole: bool, row: 
     except InputError as error:
         return str(error)
     told = {key: row.get(key) for key in TOLD}
-    return ToScore(told, _cell(row), _clip(row), features, _unclosed(row, line) if whole else b"")
+    return ToScore(told, _cell(row), clip_of(row), features, _unclosed(row, line) if whole else b"")
 
 
 def _unclosed(row: Row, line: bytes) -> bytes:
@@ -230,7 +228,3 @@ def _cell(row: Row) -> Cell:
     name = canonical_name(row["encoder"])
     entry = ENCODERS.find(name)
     return Cell(name, entry.resolve_preset(row["preset"]) if entry else row["preset"], row["crf"])
-
-
-def _clip(row: Row) -> Clip:
-    return row["src_sha256"] or row["src"], row.get("clip_mode", "full")

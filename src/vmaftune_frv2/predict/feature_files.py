@@ -1,23 +1,17 @@
-"""Where the features come from: a file, a libvmaf log, or a probe encode."""
+"""Features from a file: means, a corpus row, or a libvmaf log."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vmaftune_frv2.contract.features import CANONICAL6, mean_key, read_metric
 from vmaftune_frv2.contract.files import read_json
 from vmaftune_frv2.contract.full_features import pool_full
 from vmaftune_frv2.contract.rows import FULL_FEATURES
-from vmaftune_frv2.errors import InputError, ToolError
+from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.predict.columns import Columns
-
-if TYPE_CHECKING:
-    from vmaftune_frv2.contract.cells import Cell
-    from vmaftune_frv2.contract.rows import Row
-    from vmaftune_frv2.media.ffmpeg import FFmpeg
-    from vmaftune_frv2.media.source import Source
 
 
 def read_features(path: Path, columns: Columns) -> list[float]:
@@ -56,22 +50,3 @@ def _pool_log(log: Mapping[str, Any], path: Path, full: bool) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path}: the libvmaf log holds what is no number: {error}") from error
     return pooled
-
-
-def measure_cell(ffmpeg: FFmpeg, source: Source, cell: Cell, vmaf_model: str, full_features: bool = False) -> Row:
-    """Encodes and scores one cell of a source; the row that a sweep would have written.
-
-    Raises:
-        ToolError: it failed.
-    """
-    from vmaftune_frv2.contract.encoders import ENCODERS
-    from vmaftune_frv2.contract.rows import FAILURE_REASON
-    from vmaftune_frv2.corpus.measure import MeasureOptions, measure
-    from vmaftune_frv2.corpus.plan import make_plan
-
-    plan, _ = make_plan(ffmpeg, [source], [cell], vmaf_model=vmaf_model, full_features=full_features)
-    (request,) = plan
-    row = measure(request, ENCODERS.get(cell.encoder), ffmpeg, MeasureOptions()).row
-    if row["exit_status"] != 0:
-        raise ToolError(row[FAILURE_REASON], row["exit_status"])
-    return row
