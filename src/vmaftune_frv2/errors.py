@@ -1,6 +1,6 @@
 """The one family of errors a user may see, with fixed exit codes.
 
-Rooms raise; ``host.cli`` turns what they raise into ``Error: ...`` on stderr and an exit code.
+Rooms raise; ``host.sink`` turns what they raise into ``Error: ...`` on stderr and an exit code.
 The codes are documented in docs/cli.md.
 """
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vmaftune_frv2.host.cli import Commands
+import click
+
 from vmaftune_frv2.host.hookspecs import hookimpl
+from vmaftune_frv2.host.lazy import LazyCommand
 
 COMMANDS = ("corpus", "validate", "train-v2", "predict", "models", "doctor", "plugins")
 
 
 @hookimpl
-def vmaftune_register_commands(cli: Commands) -> None:
+def vmaftune_register_commands(cli: click.Group) -> None:
     """Adds our commands, each a function in a module of its name."""
     for name in COMMANDS:
         function = name.replace("-", "_")
-        cli.add_lazy(name, f"vmaftune_frv2.commands.{function}:{function}")
+        cli.add_command(LazyCommand(name, f"vmaftune_frv2.commands.{function}:{function}"))
 
 
 @hookimpl

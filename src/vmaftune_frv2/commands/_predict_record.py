@@ -15,8 +15,8 @@ from vmaftune_frv2.corpus.measure import Outcome
 from vmaftune_frv2.corpus.plan import identity
 from vmaftune_frv2.corpus.store import CorpusStore
 from vmaftune_frv2.corpus.sweep import Summary, take
-from vmaftune_frv2.host.cli import Host
 from vmaftune_frv2.host.events import HookEvents
+from vmaftune_frv2.host.plugins import Plugins
 from vmaftune_frv2.predict.measuring import Measuring
 
 
@@ -64,18 +64,18 @@ class Recording:
 
 
 @contextlib.contextmanager
-def recorder(host: Host, path: Path) -> Iterator[Recording]:
+def recorder(plugins: Plugins, path: Path) -> Iterator[Recording]:
     """Opens a corpus for what will be measured. However the work ends, it says what was added.
 
     Args:
-        host: has the plugins.
+        plugins: hear of what is measured.
         path: the corpus; locked meanwhile.
 
     Raises:
         OutputError: it cannot be written, or a sweep is writing to it.
         InputError: it exists and is no corpus.
     """
-    events = HookEvents(host.plugins, lambda todo: None, lambda row: None)
+    events = HookEvents(plugins, lambda todo: None, lambda row: None)
     with CorpusStore(path) as store:
         recording = Recording(store, events)
         summary = recording.summary

@@ -13,7 +13,7 @@ from vmaftune_frv2.commands._predict_output import print_answers, verdict
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.grid import candidate_grid
 from vmaftune_frv2.corpus.plan import Remap
-from vmaftune_frv2.host.cli import Host
+from vmaftune_frv2.host.plugins import plugins_of
 from vmaftune_frv2.predict.answer import Question, answer
 from vmaftune_frv2.predict.measuring import Measuring
 from vmaftune_frv2.predict.predictor import Predictor
@@ -78,9 +78,7 @@ def recording(options: Mapping[str, Any]) -> Iterator[Callable[[Measuring], None
         return
     from vmaftune_frv2.commands._predict_record import recorder
 
-    host = click.get_current_context().find_object(Host)
-    assert host is not None
-    with recorder(host, options["record"]) as corpus:
+    with recorder(plugins_of(click.get_current_context()), options["record"]) as corpus:
         yield corpus.attach
 
 

@@ -20,8 +20,8 @@ from vmaftune_frv2.corpus.plan import Plan, make_plan
 from vmaftune_frv2.corpus.store import CorpusStore
 from vmaftune_frv2.corpus.sweep import Summary, sweep
 from vmaftune_frv2.errors import ExitCode, OutputError
-from vmaftune_frv2.host.cli import Host
 from vmaftune_frv2.host.events import HookEvents
+from vmaftune_frv2.host.plugins import Plugins
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
 from vmaftune_frv2.media.vmaf_models import model_warning
 
@@ -63,7 +63,7 @@ class Request:
     scheduler: str | None
 
 
-def run_sweep(host: Host, request: Request) -> int:
+def run_sweep(plugins: Plugins, request: Request) -> int:
     """Plans and runs a sweep, and prints what came of it.
 
     Returns:
@@ -109,7 +109,7 @@ def run_sweep(host: Host, request: Request) -> int:
     with CorpusStore(request.output, asked) as store:
         if store.quarantined:
             click.echo(f"a torn last line was moved to {store.quarantine_path}", err=True)
-        summary = _run(host, plan, ffmpeg, store, options, request)
+        summary = _run(plugins, plan, ffmpeg, store, options, request)
     _print_summary(summary, store, request)
     _print_incomplete(plan, store, request)
     return ExitCode.OK if summary.clean else ExitCode.NEGATIVE
@@ -132,7 +132,7 @@ def _measure_options(request: Request) -> MeasureOptions:
 
 
 def _run(
-    host: Host, plan: Plan, ffmpeg: FFmpeg, store: CorpusStore, options: MeasureOptions, request: Request
+    plugins: Plugins, plan: Plan, ffmpeg: FFmpeg, store: CorpusStore, options: MeasureOptions, request: Request
 ) -> Summary:
     unavailable: set[str] = set()
     with progress_bar("cells") as bar, _workers(request, plan, ffmpeg) as workers:
@@ -148,7 +148,7 @@ def _run(
                 cell = f"{row['src']} {row['encoder']}:{row['preset']}:{row['crf']}"
                 bar.say(f"{cell}: {str(row[FAILURE_REASON]).splitlines()[0]}")
 
-        events = HookEvents(host.plugins, bar.start, done)
+        events = HookEvents(plugins, bar.start, done)
         cache = ResultCache(_folder(request.cache_dir)) if request.cache_dir else None
         return sweep(plan, ffmpeg, store, options, events, workers=workers, cache=cache)
 

@@ -17,7 +17,7 @@ from vmaftune_frv2.commands._options import (
     track_option,
 )
 from vmaftune_frv2.errors import InterruptedRunError
-from vmaftune_frv2.host.cli import Host, pass_host
+from vmaftune_frv2.host.plugins import plugins_of
 
 LONGEST_S = 1e6
 """Days; beyond a few weeks the system's clocks run over."""
@@ -91,8 +91,8 @@ LONGEST_S = 1e6
 @click.option("--no-source-hash", is_flag=True, help="Do not hash sources; they are told apart by path.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and the number of encodes, and stop.")
 @ffmpeg_option
-@pass_host
-def corpus(host: Host, /, **options: Any) -> int:
+@click.pass_context
+def corpus(context: click.Context, /, **options: Any) -> int:
     """Encode and score every (source, encoder, preset, crf), one row each.
 
     The corpus is appended to, never truncated, and the same command goes on where it stopped.
@@ -114,6 +114,6 @@ def corpus(host: Host, /, **options: Any) -> int:
     options["jobs"] = options["jobs"] or default_jobs()
     options["threads"] = options["threads"] or max(1, default_jobs() // options["jobs"])
     try:
-        return run_sweep(host, Request(labels=tuple(labels), **options))
+        return run_sweep(plugins_of(context), Request(labels=tuple(labels), **options))
     except KeyboardInterrupt as stop:
         raise InterruptedRunError("interrupted; the same command goes on from here") from stop

@@ -6,15 +6,15 @@ import json
 
 import click
 
-from vmaftune_frv2.host.cli import Host, pass_host
+from vmaftune_frv2.host.plugins import plugins_of
 
 
 @click.command(name="plugins")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-@pass_host
-def plugins(host: Host, as_json: bool) -> None:
+@click.pass_context
+def plugins(context: click.Context, as_json: bool) -> None:
     """List the loaded plugins, where they come from and the hooks they implement."""
-    loaded = host.plugins
+    loaded = plugins_of(context)
     entries = [
         {
             "name": name,

@@ -1,4 +1,4 @@
-"""The hooks of vmaf-tune. docs/hooks.md describes each with an example."""
+"""The hooks of vmaf-tune, and all that our plugin asks of a host. docs/hooks.md describes each with an example."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def vmaftune_register_commands(cli: click.Group) -> None:
-    """Add click commands to the ``vmaf-tune`` group."""
+    """Add click commands to the host's group; the host sets the context object to its ``PluginManager``."""
 
 
 @hookspec

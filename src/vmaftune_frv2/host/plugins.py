@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import importlib
 import os
 import sys
@@ -63,8 +64,12 @@ class Plugins:
         Yields:
             Plugin name and what its implementation returned, last registered first.
         """
-        for impl in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
-            own = impl.plugin_name == BUILTIN_NAME
+        caller = getattr(self.manager.hook, hook, None)  # another host need not know every hook of ours
+        for impl in reversed(caller.get_hookimpls() if caller else []):
+            own = impl.plugin is sys.modules.get(BUILTIN_MODULE)  # whatever name a host gave it
+            if impl.wrapper or impl.hookwrapper:
+                self.warn_once(impl.plugin_name, hook, f"wraps {hook}; wrappers are not called")
+                continue
             try:
                 answer = read(impl.function(*(self._given(arguments, name, own) for name in impl.argnames)))
             except (Exception, SystemExit) as error:
@@ -92,11 +97,29 @@ class Plugins:
             pass
 
 
+def plugins_of(context: click.Context | None) -> Plugins:
+    """The plugins of the host that runs a command: those of the manager that is its context object.
+
+    Where a host shows none, they are loaded as our own host would.
+    """
+    manager = context and context.find_object(pluggy.PluginManager)
+    return load_plugins() if manager is None else plugins_in(manager)
+
+
+@functools.cache
+def plugins_in(manager: pluggy.PluginManager) -> Plugins:
+    """What is known of a manager's plugins, whose encoders are registered when it is first met."""
+    plugins = Plugins(manager)
+    plugins.origins.update({name: "of this host" for name, plugin in manager.list_name_plugin() if plugin})
+    plugins.tell("vmaftune_register_encoders", register=ENCODERS.register)
+    return plugins
+
+
 def load_plugins() -> Plugins:
     """A manager with our own plugin and every installed one that loads and fits the hooks."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    plugins = Plugins(manager)
+    plugins = plugins_in(manager)  # still empty
     manager.register(importlib.import_module(BUILTIN_MODULE), BUILTIN_NAME)
     plugins.origins[BUILTIN_NAME] = "built in"
     for name, origin, load in _installed():
