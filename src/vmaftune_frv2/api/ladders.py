@@ -1,0 +1,64 @@
+"""Bitrate ladders of a source: one per encoder and preset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vmaftune_frv2.api.models import open_predictor
+from vmaftune_frv2.api.questions import recorded, setup_for
+from vmaftune_frv2.api.sources import note_if_whole, open_for, warn_of_hdr
+from vmaftune_frv2.contract.cells import by_line
+from vmaftune_frv2.contract.requests import LadderRequest
+from vmaftune_frv2.host.plugins import Plugins
+from vmaftune_frv2.media.together import usable_cpus
+from vmaftune_frv2.predict.ladder import Ladder, check_heights, make_ladder
+from vmaftune_frv2.predict.rendition import Rendition, Rung
+
+
+@dataclass(frozen=True)
+class Ladders:
+    """The ladders of a source.
+
+    Args:
+        heights: the source at every height, highest first.
+        ladders: one per (encoder, preset).
+    """
+
+    heights: tuple[Rendition, ...]
+    ladders: tuple[Ladder, ...]
+
+    @property
+    def rungs(self) -> list[Rung]:
+        """The rungs of all ladders."""
+        return [rung for ladder in self.ladders for rung in ladder.rungs]
+
+
+def ladder(request: LadderRequest, plugins: Plugins | None = None) -> Ladders:
+    """Probes a source at every height and chooses the rungs; verifies them where asked. Progress is logged.
+
+    Args:
+        request: source, heights, encoders.
+        plugins: hear of what ``record`` keeps; None loads those that are installed.
+
+    Raises:
+        UsageError: a height or a cell that cannot be.
+        InputError: the source cannot be used.
+        ModelError: no model, or an encoder that was not learnt.
+        ToolError: an encode or a scoring failed.
+    """
+    predictor = open_predictor(request)
+    lines = by_line(predictor.cells(request), lambda cell: cell.line)
+    with recorded(request, plugins) as ledger:
+        setup = setup_for(request.ffmpeg_bin, predictor, ledger).with_threads(usable_cpus())
+        seconds = request.sample_clip_seconds
+        source = open_for(setup.ffmpeg, request.source, request, seconds=seconds, hashed=ledger is not None)
+        note_if_whole(source, seconds)
+        warn_of_hdr(source, setup.model_for(source))
+        rows = request.rows()
+        check_heights(rows, source)
+        heights = [Rendition(setup, source, height, request.pool) for height in rows]
+        # What scaling alone costs does not depend on the encoder; what was encoded does.
+        found = [
+            make_ladder(predictor, [each.emptied() for each in heights], cells, request) for cells in lines.values()
+        ]
+    return Ladders(tuple(heights), tuple(found))

@@ -1,0 +1,174 @@
+"""What crf a source needs: probed, predicted, picked and verified; for one source or for several."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vmaftune_frv2.api.models import open_predictor
+from vmaftune_frv2.api.shell import check_names
+from vmaftune_frv2.api.sources import note_if_whole, open_for, warn_of_hdr
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.option_groups import JobOptions
+from vmaftune_frv2.contract.requests import PredictRequest
+from vmaftune_frv2.corpus.recording import Recording, recording
+from vmaftune_frv2.corpus.setup import Setup
+from vmaftune_frv2.errors import InterruptedRunError, TuneError, UsageError
+from vmaftune_frv2.host.events import HookEvents
+from vmaftune_frv2.host.plugins import Plugins, load_plugins
+from vmaftune_frv2.media.ffmpeg import locate
+from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.together import together, usable_cpus
+from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
+from vmaftune_frv2.predict.answer import answer
+from vmaftune_frv2.predict.measuring import Measuring, start_measuring
+from vmaftune_frv2.predict.predictor import Predictor
+from vmaftune_frv2.predict.results import Answer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SourceAnswer:
+    """What became of a source.
+
+    Args:
+        label: path as given.
+        answer: None where there is none.
+        measuring: what was measured of it.
+        error: why there is no answer.
+    """
+
+    label: str
+    answer: Answer | None = None
+    measuring: Measuring | None = None
+    error: TuneError | None = None
+
+
+def predict_source(request: PredictRequest, plugins: Plugins | None = None) -> SourceAnswer:
+    """Probes a source and predicts VMAF and bitrate of every candidate cell; with a target, picks and verifies.
+
+    Progress is logged, encode by encode.
+
+    Args:
+        request: of one source.
+        plugins: hear of what ``record`` keeps; None loads those that are installed.
+
+    Raises:
+        UsageError: a cell that cannot be, or several sources.
+        InputError: the source cannot be used.
+        ModelError: a model is missing or altered, or did not learn an encoder.
+        ToolError: ffmpeg, an encoder or libvmaf failed.
+        OutputError: the corpus of ``record`` cannot be written.
+    """
+    if len(request.sources) != 1:
+        raise UsageError("give one SOURCE")
+    work = _Work(request)
+    with recorded(request, plugins) as ledger:
+        return work.one(request.sources[0], ledger)
+
+
+def predict_sources(request: PredictRequest, plugins: Plugins | None = None) -> Iterator[SourceAnswer]:
+    """Answers several sources, each on its own; one that fails has an error in the place of an answer.
+
+    Args:
+        request: of one or several sources.
+        plugins: as ``predict_source``.
+
+    Yields:
+        In the order asked for, as soon as those before are there.
+
+    Raises:
+        UsageError, ModelError, OutputError: as ``predict_source``, before the first source.
+    """
+    labels = list(dict.fromkeys(request.sources))
+    check_names(labels)
+    work, beside = _Work(request), min(request.jobs or usable_cpus(), len(labels))
+
+    def one(label: str) -> SourceAnswer:
+        try:
+            return work.one(label, ledger, beside, f"{label}: ")
+        except InterruptedRunError:
+            raise
+        except TuneError as error:
+            return SourceAnswer(label, error=error)
+
+    with recorded(request, plugins) as ledger:
+        yield from together(one, labels, beside)
+
+
+class _Work:
+    """What all sources of a request have in common: the models, the candidates, the programs."""
+
+    def __init__(self, request: PredictRequest) -> None:
+        self.request, self.predictor = request, open_predictor(request)
+        self.cells: tuple[Cell, ...] = self.predictor.cells(request)
+
+    def one(self, label: str, ledger: Recording | None, beside: int = 1, prefix: str = "") -> SourceAnswer:
+        """The answer for one source, ``beside`` of which are at work at once."""
+        measuring = _start(self.request, label, self.predictor, ledger, beside)
+        measuring.prefix = prefix
+        return SourceAnswer(label, answer(self.predictor, measuring, self.cells, self.request), measuring)
+
+
+def _start(
+    request: PredictRequest, label: str, predictor: Predictor, ledger: Recording | None, beside: int
+) -> Measuring:
+    setup, samples = setup_for(request.ffmpeg_bin, predictor, ledger), request.samples or 0
+    source = open_for(
+        setup.ffmpeg,
+        label,
+        request,
+        seconds=request.sample_seconds if samples else request.sample_clip_seconds,
+        hashed=ledger is not None,
+        trust_header=samples > 0,
+    )
+    warn_of_hdr(source, setup.model_for(source))
+    measuring = start_measuring(
+        setup,
+        source,
+        request.pool,
+        samples=samples,
+        sample_seconds=request.sample_seconds,
+        jobs=max(1, (request.jobs or usable_cpus()) // beside),
+        beside=beside,
+    )
+    if not samples:
+        note_if_whole(source, request.sample_clip_seconds)
+    elif measuring.source.window is None:
+        _note_too_short(measuring.source, request)
+    return measuring
+
+
+def _note_too_short(source: Source, request: PredictRequest) -> None:
+    log.info(
+        "%s lasts %.2f s, no longer than %d windows of %g s; all of it is used",
+        source.label, source.encoded_seconds, request.samples, request.sample_seconds,
+    )  # fmt: skip
+
+
+def setup_for(ffmpeg_bin: str | None, predictor: Predictor, ledger: Recording | None) -> Setup:
+    """What measures the cells that a predictor asks for: scored with the VMAF model that it learnt.
+
+    Raises:
+        ToolError: there is no ffmpeg that works.
+    """
+    return Setup(locate(ffmpeg_bin), predictor.vmaf_model or DEFAULT_MODEL, ledger=ledger)
+
+
+@contextlib.contextmanager
+def recorded(request: JobOptions, plugins: Plugins | None) -> Iterator[Recording | None]:
+    """The corpus of ``record``, open; None where there is none.
+
+    Raises:
+        OutputError: it cannot be written, or a sweep is writing to it.
+        InputError: it exists and is no corpus.
+    """
+    if request.record is None:
+        yield None
+        return
+    heard = HookEvents(plugins or load_plugins(), lambda todo: None, lambda row: None)
+    with recording(request.record, heard) as ledger:
+        yield ledger

@@ -1,0 +1,116 @@
+"""Opening sources as a request describes them, and what is told of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import Any
+
+from vmaftune_frv2.contract.option_groups import SourceOptions
+from vmaftune_frv2.contract.requests import SweepRequest
+from vmaftune_frv2.contract.rows import SOURCE_COMPLEXITY
+from vmaftune_frv2.errors import UsageError
+from vmaftune_frv2.media.complexity import measure_complexity
+from vmaftune_frv2.media.ffmpeg import FFmpeg
+from vmaftune_frv2.media.hdr import resolve, signalling_filters
+from vmaftune_frv2.media.opening import open_source
+from vmaftune_frv2.media.shots import detect_shots
+from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.together import usable_cpus
+from vmaftune_frv2.media.vmaf_models import model_warning
+
+log = logging.getLogger(__name__)
+
+
+def open_for(
+    ffmpeg: FFmpeg,
+    label: str,
+    request: SourceOptions,
+    *,
+    seconds: float = 0.0,
+    hashed: bool = False,
+    trust_header: bool = False,
+    hdr_mode: str = "auto",
+) -> Source:
+    """Opens a source.
+
+    Args:
+        ffmpeg: opens it.
+        label: path as given.
+        request: how it is read.
+        seconds: use only so much of the middle; 0 for all.
+        hashed: whether to hash it.
+        trust_header: whether the middle may be where the container says, as ``media.opening.open_source``.
+        hdr_mode: what encodes are labelled as.
+
+    Raises:
+        UsageError: a raw file without its size, or a size that the file contradicts.
+        InputError: the source cannot be used.
+    """
+    source = open_source(
+        ffmpeg,
+        label,
+        raw=request.raw_format(label),
+        sample_seconds=seconds,
+        hash_file=hashed,
+        trust_header=trust_header,
+        track=request.video_track,
+    )
+    for remark in source.remarks:
+        log.info(remark)
+    if request.width is not None and (source.width, source.height) != (request.width, request.height):
+        raise UsageError(
+            f"{label} is {source.width}x{source.height}, not {request.width}x{request.height}:"
+            " leave --width and --height to raw files"
+        )
+    hdr = resolve(source, hdr_mode)
+    return dataclasses.replace(
+        source, label_filters=signalling_filters(source, hdr), row_values=dict(hdr.row_values())
+    )
+
+
+def open_for_sweep(ffmpeg: FFmpeg, request: SweepRequest) -> list[Source]:
+    """Opens every source of a sweep, each once, and measures what its rows are to say of it.
+
+    Raises:
+        UsageError: as ``open_for``, or a duration that the file contradicts.
+        InputError: a source cannot be used.
+        ToolError: ffmpeg failed at counting shots or measuring complexity.
+    """
+    sources = []
+    for label in dict.fromkeys(request.sources):
+        source = open_for(
+            ffmpeg,
+            label,
+            request,
+            seconds=request.sample_clip_seconds,
+            hashed=not request.no_source_hash,
+            hdr_mode=request.hdr_mode,
+        )
+        claimed, lasts = request.duration, source.duration_s
+        if claimed > 0 and lasts and abs(claimed / lasts - 1) > 0.01:
+            raise UsageError(
+                f"--duration {claimed:g}: {source.label} lasts {lasts:.3f} s by its frames; leave it out"
+            )
+        found: dict[str, Any] = dict(source.row_values)
+        if request.shots:
+            found |= detect_shots(ffmpeg, source).row_values()
+        if request.complexity:
+            found[SOURCE_COMPLEXITY] = measure_complexity(ffmpeg, [source], threads=usable_cpus())
+        sources.append(dataclasses.replace(source, row_values=found))
+    return sources
+
+
+def warn_of_hdr(source: Source, model: str) -> None:
+    """Warns of an HDR source, which every VMAF model judges as if it were SDR."""
+    warning = model_warning(source.hdr_transfer, model)
+    if warning:
+        log.warning("%s: %s", source.label, warning)
+
+
+def note_if_whole(source: Source, seconds: float) -> None:
+    """Notes that a source is no longer than the window that was asked for, 0 for none."""
+    if seconds and source.window is None:
+        log.info(
+            "%s lasts %.2f s, no longer than %g s; all of it is used", source.label, source.encoded_seconds, seconds
+        )
