@@ -10,15 +10,15 @@ import click
 from vmaftune_frv2.host.hookspecs import hookimpl
 from vmaftune_frv2.host.lazy import LazyCommand
 
-COMMANDS = ("corpus", "validate", "train-v2", "predict", "models", "doctor", "plugins")
+COMMANDS = ("corpus", "validate", "train-v2", "predict", "ladder", "per-shot", "models", "doctor", "plugins")
 
 
 @hookimpl
 def vmaftune_register_commands(cli: click.Group) -> None:
-    """Adds our commands, each a function in a module of its name."""
+    """Adds our commands, each a function in the folder of its name."""
     for name in COMMANDS:
         function = name.replace("-", "_")
-        cli.add_command(LazyCommand(name, f"vmaftune_frv2.commands.{function}:{function}"))
+        cli.add_command(LazyCommand(name, f"vmaftune_frv2.commands.{function}.command:{function}"))
 
 
 @hookimpl

@@ -59,6 +59,7 @@ def ladder(request: LadderRequest, plugins: Plugins | None = None) -> Ladders:
         heights = [Rendition(setup, source, height, request.pool) for height in rows]
         # What scaling alone costs does not depend on the encoder; what was encoded does.
         found = [
-            make_ladder(predictor, [each.emptied() for each in heights], cells, request) for cells in lines.values()
+            make_ladder(predictor, [each.emptied() for each in heights], cells, request)
+            for cells in lines.values()
         ]
     return Ladders(tuple(heights), tuple(found))

@@ -11,7 +11,7 @@ from vmaftune_frv2.api.models import open_predictor
 from vmaftune_frv2.api.shell import check_names
 from vmaftune_frv2.api.sources import note_if_whole, open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.option_groups import JobOptions
+from vmaftune_frv2.contract.option_groups import RecordOptions
 from vmaftune_frv2.contract.requests import PredictRequest
 from vmaftune_frv2.corpus.recording import Recording, recording
 from vmaftune_frv2.corpus.setup import Setup
@@ -159,7 +159,7 @@ def setup_for(ffmpeg_bin: str | None, predictor: Predictor, ledger: Recording | 
 
 
 @contextlib.contextmanager
-def recorded(request: JobOptions, plugins: Plugins | None) -> Iterator[Recording | None]:
+def recorded(request: RecordOptions, plugins: Plugins | None) -> Iterator[Recording | None]:
     """The corpus of ``record``, open; None where there is none.
 
     Raises:

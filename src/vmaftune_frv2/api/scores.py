@@ -56,7 +56,9 @@ def score_cells(request: PredictRequest) -> CellScores:
     model = open_regressor(request.model)
     cells = candidate_cells(model, request)
     if request.features is not None:
-        return _picked(predict_cells(model, read_features(request.features, Columns.of(model.sidecar)), cells), request)
+        return _picked(
+            predict_cells(model, read_features(request.features, Columns.of(model.sidecar)), cells), request
+        )
     probe, columns = _probe_of(model), Columns.of(model.sidecar)
     setup, source = _opened(model, request, columns)
     log.info("probing %s with %s", source.label, probe)

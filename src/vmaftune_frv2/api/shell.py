@@ -54,8 +54,7 @@ def rung_commands(heights: Sequence[Rendition], rungs: Sequence[Rung]) -> list[s
     at = {rendition.height: rendition for rendition in heights}
     found = [(at[rung.height], rung.cell) for rung in rungs]
     return [
-        _command(r.setup.ffmpeg.path, r.source, cell, r.setup.options.threads, f".{r.height}")
-        for r, cell in found
+        _command(r.setup.ffmpeg.path, r.source, cell, r.setup.options.threads, f".{r.height}") for r, cell in found
     ]
 
 

@@ -95,7 +95,7 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
         def one(numbered: tuple[int, Shot]) -> tuple[Pick[Prediction], ...]:
             number, shot = numbered
             measuring = Measuring(
-                shared, shot.part, (shot.part,), shot.whole.frames, request.pool, prefix=f"shot {number}: "
+                shared, shot.part, (), shot.whole.frames, request.pool, prefix=f"shot {number}: "
             )
             return answer(predictor, measuring, cells, request).picks
 
@@ -105,7 +105,7 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
 
 def _lines(answers: Sequence[Sequence[Pick[Prediction]]], shots: int) -> list[ShotLine]:
     lines = []
-    for line, picks in by_line((pick for picks in answers for pick in picks), lambda pick: pick.line).items():
+    for line, picks in by_line((pick for answered in answers for pick in answered), lambda pick: pick.line).items():
         chosen = [found for pick in picks if (found := pick.prediction or pick.best) is not None]
         if len(chosen) == shots:
             lines.append(ShotLine(line, tuple(picks), tuple(chosen)))

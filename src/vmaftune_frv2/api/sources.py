@@ -112,5 +112,8 @@ def note_if_whole(source: Source, seconds: float) -> None:
     """Notes that a source is no longer than the window that was asked for, 0 for none."""
     if seconds and source.window is None:
         log.info(
-            "%s lasts %.2f s, no longer than %g s; all of it is used", source.label, source.encoded_seconds, seconds
+            "%s lasts %.2f s, no longer than %g s; all of it is used",
+            source.label,
+            source.encoded_seconds,
+            seconds,
         )

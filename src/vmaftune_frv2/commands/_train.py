@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from vmaftune_frv2.commands._progress import progress_bar
-from vmaftune_frv2.commands._train_report import print_report
+from vmaftune_frv2.commands.shared.progress import progress_bar
+from vmaftune_frv2.commands.train_v2.report import print_report
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.files import dump_json, write_atomic
 from vmaftune_frv2.errors import NegativeError, ToolError

@@ -153,18 +153,24 @@ class CurveModelOptions(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobOptions(Request):
-    """How much happens at once, and what is kept of it."""
+class RecordOptions(Request):
+    """Where what is measured is kept."""
+
+    record: Path | None = option(
+        None,
+        "Append what is measured to a corpus (.jsonl), and measure nothing that it has.",
+        metavar="CORPUS",
+        names="file",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions(RecordOptions):
+    """How much happens at once."""
 
     jobs: int | None = option(
         None,
         "Sources, shots or windows at work at once; each gets its share of the CPUs.",
         low=1,
         shown="CPUs",
-    )
-    record: Path | None = option(
-        None,
-        "Append what is measured to a corpus (.jsonl), and measure nothing that it has.",
-        metavar="CORPUS",
-        names="file",
     )

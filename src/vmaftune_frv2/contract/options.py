@@ -1,7 +1,7 @@
-"""Fields of requests that are options too: said once what each is called, what it may be and what it means.
+"""Fields of requests that are options too: what each is called, what it may be and what it means, said once.
 
-A request is a frozen dataclass whose fields are made with ``option``. Python builds it by name; a command line reads
-the same fields as options. What a value may be is checked here for both, in the same words.
+A request is a frozen dataclass whose fields are made with ``option``. Python builds it by name; a command line
+reads the same fields as options. What a value may be is checked here for both, in the same words.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Option:
         below: whether ``high`` itself is out of range.
         choices: the only values there are.
         argument: whether it is an argument of the command rather than an option.
+        also_option: whether an argument may be given as an option, too.
         names: "file" or "folder", where the value is the path of one that is written.
         flags: (value, flag, help) of each value that has a flag of its own instead of one option for all.
     """
@@ -47,6 +48,7 @@ class Option:
     below: bool = False
     choices: tuple[str, ...] = ()
     argument: bool = False
+    also_option: bool = False
     names: str = ""
     flags: tuple[tuple[str, str, str], ...] = ()
 
@@ -67,7 +69,8 @@ def option(default: Any, help: str, **known: Any) -> Any:
 
     Args:
         default: its value where none is given.
-        help: see ``Option``, as everything else.
+        help: what it means.
+        known: further arguments of ``Option``.
     """
     return dataclasses.field(default=_Unset(default), metadata={_KEY: Option(help, **known)})
 
@@ -84,8 +87,14 @@ class _Unset:
 
 @dataclass(frozen=True)
 class OptionField:
-    """An option as a field: its name in Python, its kind (``int``, ``float``, ``bool``, ``str``, ``Path``), whether it
-    takes several values, its default and what is known of it.
+    """An option as a field of a request.
+
+    Args:
+        name: in Python.
+        kind: ``int``, ``float``, ``bool``, ``str`` or ``Path``.
+        several: whether it takes several values.
+        default: its value where none is given.
+        known: what else is known of it.
     """
 
     name: str
@@ -156,16 +165,18 @@ class OptionField:
 
 
 def options_of(request: type[Request]) -> tuple[OptionField, ...]:
-    """The options of a request, in order."""
-    found = []
-    for each in dataclasses.fields(request):
-        if _KEY in each.metadata:
-            kind = str(each.type).removesuffix(" | None")
-            several = kind.startswith("Sequence[")
-            kind = kind.removeprefix("Sequence[").removesuffix("]")
-            default = each.default.default if isinstance(each.default, _Unset) else each.default
-            found.append(OptionField(each.name, kind, several, default, each.metadata[_KEY]))
-    return tuple(found)
+    """The options of a request: its own, then those of each of its groups in the order in which it names them."""
+    fields = {each.name: each for each in dataclasses.fields(request) if _KEY in each.metadata}
+    ordered = dict.fromkeys(name for group in request.__mro__ for name in vars(group).get("__annotations__", ()))
+    return tuple(_field(fields[name]) for name in ordered if name in fields)
+
+
+def _field(each: dataclasses.Field[Any]) -> OptionField:
+    kind = str(each.type).removesuffix(" | None")
+    several = kind.startswith("Sequence[")
+    default = each.default.default if isinstance(each.default, _Unset) else each.default
+    bare = kind.removeprefix("Sequence[").removesuffix("]")
+    return OptionField(each.name, bare, several, default, each.metadata[_KEY])
 
 
 @dataclass(frozen=True)

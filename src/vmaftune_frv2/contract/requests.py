@@ -13,6 +13,7 @@ from vmaftune_frv2.contract.option_groups import (
     CurveModelOptions,
     GridOptions,
     JobOptions,
+    RecordOptions,
     SearchOptions,
     SourceOptions,
     TargetOptions,
@@ -26,7 +27,7 @@ LONGEST_S = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictRequest(SourceOptions, GridOptions, TargetOptions, CurveModelOptions, JobOptions):
+class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOptions, JobOptions):
     """VMAF and bitrate of cells of one or several sources, and the pick that reaches a target."""
 
     sources: Sequence[str] = option((), "Videos, answered one by one.", flag="source", argument=True)
@@ -82,7 +83,7 @@ class PredictRequest(SourceOptions, GridOptions, TargetOptions, CurveModelOption
 
 
 @dataclass(frozen=True, kw_only=True)
-class LadderRequest(SourceOptions, GridOptions, SearchOptions, CurveModelOptions, JobOptions):
+class LadderRequest(GridOptions, SearchOptions, CurveModelOptions, SourceOptions, RecordOptions):
     """Heights and crfs of a bitrate ladder, along the convex hull of bitrate and VMAF."""
 
     source: str = option("", "A video.", argument=True)
@@ -140,7 +141,7 @@ class LadderRequest(SourceOptions, GridOptions, SearchOptions, CurveModelOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class PerShotRequest(SourceOptions, GridOptions, TargetOptions, CurveModelOptions, JobOptions):
+class PerShotRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOptions, JobOptions):
     """A crf for each shot of a source."""
 
     source: str = option("", "A video.", argument=True)
@@ -158,10 +159,10 @@ class PerShotRequest(SourceOptions, GridOptions, TargetOptions, CurveModelOption
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepRequest(SourceOptions, GridOptions):
+class SweepRequest(GridOptions, SourceOptions):
     """Every (source, encoder, preset, crf), encoded and scored, one row each."""
 
-    sources: Sequence[str] = option((), "Videos.", flag="source", argument=True)
+    sources: Sequence[str] = option((), "A source; repeatable.", flag="source", argument=True, also_option=True)
     duration: float = option(0.0, "Duration in seconds; checked against the frames.", low=0)
     extra_params: str = option("", "Further ffmpeg encoder arguments, quoted as one.", metavar="ARGS")
     sample_clip_seconds: float = option(0.0, "Use only this many seconds around the middle of each source.", low=0)

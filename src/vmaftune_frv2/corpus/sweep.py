@@ -77,7 +77,7 @@ class Summary:
         return ", ".join(parts)
 
 
-def sweep(
+def run_plan(
     plan: Plan,
     store: CorpusStore,
     events: SweepEvents,

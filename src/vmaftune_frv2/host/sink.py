@@ -58,7 +58,9 @@ def exits(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def run(*arguments: Any, **options: Any) -> Any:
-        with sink():
+        from vmaftune_frv2.host.messages import messages  # logging takes a while to import
+
+        with sink(), messages():
             result = function(*arguments, **options)
         if isinstance(result, int) and result:
             raise click.exceptions.Exit(result)  # click's standalone mode does not look at what is returned

@@ -151,11 +151,9 @@ class _Work:
         else:
             chosen = highest_reaching(affordable, target, self._edge)
         best = max(affordable, key=lambda p: self.worth(p.vmaf, p.vmaf_p05), default=None)
-        if chosen is not None:
-            verified = chosen.cell.crf == state.best
-        else:  # without verification the best may lie above the bitrate limit: then nothing is said of the others
-            verified = wanted.verify or state.best is None
-        return Pick(line, chosen, best, self.encodes(line), state.decided and verified)
+        # Without --verify the pick may lie beyond what was measured: then nothing is verified.
+        as_measured = wanted.verify or state.best == (None if chosen is None else chosen.cell.crf)
+        return Pick(line, chosen, best, self.encodes(line), state.decided and as_measured)
 
     def _edge(self, prediction: Prediction) -> float:
         """What the target is held against: the mean, or the lower edge of a one-sided interval."""

@@ -65,8 +65,8 @@ def make_ladder(
 ) -> Ladder:
     """Probes every height once, predicts the rest, chooses rungs and, where asked, verifies them.
 
-    With ``verify`` every rung is encoded, and rungs are chosen again by what was measured, until all of them are; a
-    measured encode may miss its step by ``tolerance``, and one rung takes at most ``max_encodes``.
+    With ``verify`` every rung is encoded, and rungs are chosen again by what was measured, until all of them are;
+    a measured encode may miss its step by ``tolerance``, and one rung takes at most ``max_encodes``.
 
     Args:
         predictor: predicts.

@@ -1,9 +1,9 @@
 """A source encoded at one height: its measured cells, and what they say of the others.
 
-Curve models learnt encodes scored at their own size. So a scaled encode is scored twice: against the scaled source,
-which predicts its bitrate and its own VMAF, and, scaled up, against the source, which is what viewers see. One curve
-leads from the first score to the second: it passes through the measured cells and through what scaling costs
-without any encode.
+Curve models learnt encodes scored at their own size. So a scaled encode is scored twice: against the scaled
+source, which predicts its bitrate and its own VMAF, and, scaled up, against the source, which is what viewers see.
+One curve leads from the first score to the second: it passes through the measured cells and through what scaling
+costs without any encode.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ scores high whatever is done to it, scaling alone seems to cost next to nothing.
 
 @dataclass(frozen=True, kw_only=True)
 class Rung(Prediction):
-    """One encode that a ladder may have: a prediction at the source's size, true of no scaled encode until measured.
+    """One encode that a ladder may have: a prediction at the source's size; extrapolated where it is scaled.
 
     Args:
         height: luma rows of the encode.

@@ -32,7 +32,7 @@ def models(model_dir: Path | None, output_format: str) -> int:
     """
     import json
 
-    from vmaftune_frv2.commands._models import as_json, folders, format_folder
+    from vmaftune_frv2.commands.models.listing import as_json, folders, format_folder
     from vmaftune_frv2.predict.folder_check import check_folder
 
     found = {folder: check_folder(folder) for folder in folders(model_dir)}

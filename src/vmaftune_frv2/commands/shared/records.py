@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from vmaftune_frv2.commands._table import format_table
+from vmaftune_frv2.commands.shared.table import format_table
 
 Record = Mapping[str, Any]
 HELD_BYTES = 1 << 18

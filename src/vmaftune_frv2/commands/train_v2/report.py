@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from vmaftune_frv2.commands._table import format_table
+from vmaftune_frv2.commands.shared.table import format_table
 
 HEADERS = ("rows", "PLCC", "SROCC", "RMSE", "MAE", "p95")
 

@@ -7,12 +7,16 @@ import json
 import click
 
 from vmaftune_frv2 import __version__
-from vmaftune_frv2.commands._options import ffmpeg_option
 from vmaftune_frv2.errors import ExitCode
 
 
 @click.command(name="doctor")
-@ffmpeg_option
+@click.option(
+    "--ffmpeg-bin",
+    default=None,
+    metavar="PROGRAM",
+    help="ffmpeg to use; else PATH's if it has libvmaf, else the bundled one.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
     """Say which ffmpeg is used, and try its encoders, its libvmaf and the canonical-6 features."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vmaftune_frv2.commands._table import format_table
+from vmaftune_frv2.commands.shared.table import format_table
 from vmaftune_frv2.contract.registry import FILE_NAME
 from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL
 from vmaftune_frv2.predict.folder_check import Listed, ListedEnsemble, ListedModel

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
-import click
+from vmaftune_frv2.host.messages import said_with
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
 class Bar:
-    """Counts what is done. Without a terminal it only passes messages on."""
+    """Counts what is done, where there is a terminal to show it."""
 
     def __init__(self, progress: Progress | None, what: str) -> None:
         self._progress = progress
@@ -30,13 +31,6 @@ class Bar:
         """One more is done."""
         if self._progress is not None and self._task is not None:
             self._progress.advance(self._task)
-
-    def say(self, message: str) -> None:
-        """A line that stays."""
-        if self._progress is not None:
-            self._progress.console.print(message, markup=False, highlight=False)
-        else:
-            click.echo(message, err=True)
 
 
 @contextmanager
@@ -69,5 +63,9 @@ def progress_bar(what: str) -> Iterator[Bar]:
         Rate(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress, said_with(_above(progress)):
         yield Bar(progress, what)
+
+
+def _above(progress: Progress) -> Callable[[str], object]:
+    return partial(progress.console.print, markup=False, highlight=False)

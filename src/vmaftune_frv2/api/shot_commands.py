@@ -1,0 +1,77 @@
+"""The shell commands that encode a source shot by shot, each at its own crf."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from vmaftune_frv2.api.shell import QUIET
+from vmaftune_frv2.api.shot_answers import ShotAnswers, ShotLine
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.encoders import ENCODERS, Encoder
+from vmaftune_frv2.media.encode import keeps_times, work_argv
+from vmaftune_frv2.media.shot_parts import Shot
+from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.together import usable_cpus
+from vmaftune_frv2.predict.zones import ZONED, base_crf, zone_argv
+
+
+def shot_commands(found: ShotAnswers, line: ShotLine, segments: bool = False) -> list[str]:
+    """What makes the encode of one encoder and preset, after a comment that says how.
+
+    Args:
+        found: the shots.
+        line: which encoder and preset.
+        segments: encode each shot to a file of its own even where the encoder can change its crf on the way.
+    """
+    return (_zoned if line.line.encoder in ZONED and not segments else _segments)(found, line)
+
+
+def _zoned(found: ShotAnswers, line: ShotLine) -> list[str]:
+    """One encode that changes its crf at every cut, where a keyframe is forced."""
+    zones = line.zones(found.shots)
+    base = base_crf(zones)
+    name = f"{_stem(found, line)}.{ENCODERS.get(line.line.encoder).container}"
+    *argv, output = _command(found, line, found.source, base, name)
+    # Windows begin halfway to the frame before: however the encoder's clock rounds, a shot's first frame is next.
+    keys = ",".join(f"{shot.whole.window.start if shot.whole.window else 0.0:.6f}" for shot in found.shots)
+    argv = [*zone_argv(line.line.encoder, argv, zones, base), "-force_key_frames", keys, output]
+    return [f"# {':'.join(line.line)}, one encode", shlex.join(argv)]
+
+
+def _segments(found: ShotAnswers, line: ShotLine) -> list[str]:
+    """An encode per shot, and what joins them."""
+    stem, encoder = _stem(found, line), ENCODERS.get(line.line.encoder)
+    names = [f"{stem}.{number:04d}.mkv" for number in range(1, len(found.shots) + 1)]
+    commands = [f"# {':'.join(line.line)}, a segment per shot, and how to join them"]
+    for shot, chosen, name in zip(found.shots, line.chosen, names, strict=True):
+        commands.append(shlex.join(_command(found, line, shot.whole, chosen.cell.crf, name)))
+    files = " ".join(
+        shlex.quote(entry)
+        for shot, name in zip(found.shots, names, strict=True)
+        # A file's own duration is rounded; over a film of many shots that adds up.
+        for entry in (f"file {_listed(name)}", f"duration {_lasts(shot, encoder):.6f}")
+    )
+    commands.append(f"printf '%s\\n' {files} > {shlex.quote(stem + '.txt')}")
+    join = ["-f", "concat", "-safe", "0", "-i", f"{stem}.txt", "-c", "copy", f"{stem}.{encoder.container}"]
+    return [*commands, shlex.join([found.ffmpeg.path, *QUIET, *join])]
+
+
+def _command(found: ShotAnswers, line: ShotLine, part: Source, crf: int, name: str) -> list[str]:
+    cell, encoder = Cell(*line.line, crf), ENCODERS.get(line.line.encoder)
+    argv = work_argv(part, encoder, cell, Path(name), threads=usable_cpus())
+    return [found.ffmpeg.path, *QUIET, *argv]
+
+
+def _lasts(shot: Shot, encoder: Encoder) -> float:
+    """Seconds of a shot's segment, as encoded."""
+    return shot.end_s - shot.start_s if keeps_times(shot.whole, encoder) else shot.whole.encoded_seconds
+
+
+def _stem(found: ShotAnswers, line: ShotLine) -> str:
+    return str(Path(f"{found.source.path.stem}.{line.line.encoder}.{line.line.preset}.shots").absolute())
+
+
+def _listed(name: str) -> str:
+    """A file name as ffmpeg's concat list reads it."""
+    return "'" + name.replace("'", "'\\''") + "'"

@@ -1,0 +1,54 @@
+"""``vmaf-tune per-shot``: a crf for each shot, and how to tell the encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from vmaftune_frv2.commands.shared.options import request_options
+from vmaftune_frv2.commands.shared.question import emit_option, kept_on_interrupt, spare_threads, style_option
+from vmaftune_frv2.contract.options import Request, option
+from vmaftune_frv2.contract.requests import PerShotRequest
+from vmaftune_frv2.errors import ExitCode
+from vmaftune_frv2.host.plugins import plugins_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerShotOutput(Request):
+    """How the answer is given."""
+
+    segments: bool = option(
+        False,
+        "Print one encode per shot and how to join them, even where the encoder can change its crf on the way.",
+    )
+    emit: str | None = emit_option()
+    style: str = style_option()
+
+
+@click.command(name="per-shot")
+@request_options(PerShotRequest, PerShotOutput)
+def per_shot(request: PerShotRequest, output: PerShotOutput) -> int:
+    """Pick a crf for each shot of SOURCE, and print what makes the encode.
+
+    libx264 and libx265 change their crf within one stream (zones); other encoders get a segment per shot.
+    """
+    from vmaftune_frv2.api import shot_answers
+    from vmaftune_frv2.api.shot_commands import shot_commands
+    from vmaftune_frv2.commands.per_shot.report import print_records, print_table, say_unreached
+
+    spare_threads()
+    with kept_on_interrupt(request.record):
+        found = shot_answers.per_shot(request, plugins_of(click.get_current_context()))
+    commands = ["\n".join(shot_commands(found, line, output.segments)) for line in found.lines]
+    if output.emit:
+        for command in commands:
+            click.echo(command)
+    elif output.style == "table":
+        print_table(found)
+        for command in commands:
+            click.echo(f"\n{command}")
+    else:
+        print_records(found, output.style, worst=request.min_vmaf_frame is not None)
+    say_unreached(found, request)
+    return ExitCode.OK if found.reached else ExitCode.NEGATIVE

@@ -1,0 +1,176 @@
+"""What ``vmaf-tune predict SOURCE...`` does with answers: prints, draws, emits."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vmaftune_frv2.api.questions import SourceAnswer, predict_source, predict_sources
+from vmaftune_frv2.api.shell import check_names, pick_commands
+from vmaftune_frv2.commands.shared.predictions import (
+    CELL_COLUMNS,
+    HEADERS,
+    WORST,
+    cell_record,
+    figures,
+    kind,
+    state_of,
+    style_of,
+    styled_table,
+)
+from vmaftune_frv2.commands.shared.records import emit
+from vmaftune_frv2.commands.shared.table import Style, coloured
+from vmaftune_frv2.contract.requests import PredictRequest
+from vmaftune_frv2.errors import ExitCode, TuneError
+from vmaftune_frv2.host.plugins import Plugins
+from vmaftune_frv2.predict.results import Answer, Pick, Prediction
+
+if TYPE_CHECKING:
+    from vmaftune_frv2.commands.predict.command import PredictOutput
+
+PICK_COLUMNS = (*CELL_COLUMNS, "reached", "encodes", "verified")
+
+
+def give_answers(request: PredictRequest, output: PredictOutput, plugins: Plugins) -> int:
+    """Answers every source; prints each as soon as those before it are printed.
+
+    Returns:
+        The highest exit code of the sources.
+    """
+    several = len(request.sources) > 1
+    if output.plot:
+        from vmaftune_frv2.drawing.curve_plot import check_plot
+
+        check_plot(output.plot)
+    if output.emit:
+        check_names(request.sources)
+    codes = [int(ExitCode.OK)]
+
+    def answered() -> Iterator[tuple[str, Answer]]:
+        found = predict_sources(request, plugins) if several else [predict_source(request, plugins)]
+        for each in found:
+            if each.error is not None:
+                codes.append(_name_failure(each.label, each.error))
+            if each.answer is not None:
+                codes.append(_give(each, each.answer, request, output, several))
+                yield each.label, each.answer
+
+    if output.emit:
+        collections.deque(answered(), maxlen=0)
+    else:
+        print_answers(output.style, answered(), request, named=several)
+    return max(codes)
+
+
+def _give(each: SourceAnswer, found: Answer, request: PredictRequest, output: PredictOutput, named: bool) -> int:
+    """Draws and emits where asked, and says what is out of reach."""
+    measuring = each.measuring
+    assert measuring is not None
+    if output.plot:
+        from vmaftune_frv2.drawing.curve_plot import write_plot
+
+        write_plot(output.plot, found, measuring, request.target_vmaf)
+    if output.emit:
+        for command in pick_commands(measuring, found):
+            click.echo(command)
+    for pick in found.picks:
+        if pick.prediction is None:
+            where = f"{each.label}: " if named else ""
+            click.echo(f"{where}{':'.join(pick.line)}: {_why(pick, found, request)}", err=True)
+    return ExitCode.OK if found.reached else ExitCode.NEGATIVE
+
+
+def _name_failure(label: str, error: TuneError) -> int:
+    """One line for a source without an answer; the whole report of a tool would drown the others."""
+    first = str(error).splitlines()[0]
+    click.echo(first if first.startswith(label) else f"{label}: {first}", err=True)
+    return int(error.exit_code)
+
+
+def _why(pick: Pick[Prediction], found: Answer, request: PredictRequest) -> str:
+    target = f"{request.target_vmaf:g}"
+    if request.min_vmaf_frame is not None:
+        target += f" with a 5th percentile of {request.min_vmaf_frame:g}"
+    if pick.best is None:
+        least = min((p for p in found.predictions if p.cell.line == pick.line), key=lambda p: p.kbps)
+        cheapest = f"crf {least.cell.crf} with {least.kbps:.1f} kbit/s"
+        return f"every candidate is above --max-bitrate; the cheapest is {cheapest}"
+    best = f"the best is crf {pick.best.cell.crf} with {pick.best.vmaf:.2f}"
+    if pick.best.vmaf_p05 is not None:
+        best += f", 5th percentile {pick.best.vmaf_p05:.2f}"
+    if request.verify and not pick.verified:
+        return f"none of {pick.encodes} encodes reaches {target}, allow more with --max-encodes; {best}"
+    if request.max_bitrate is not None:
+        best = f"within --max-bitrate {best}"
+    return f"no candidate reaches {target}; {best}"
+
+
+def pick_record(pick: Pick[Prediction]) -> dict[str, Any]:
+    """A pick for programs, as ``schemas/predict_pick.json``; nothing of a cell where no candidate reaches."""
+    empty = {"encoder": pick.encoder, "preset": pick.preset}
+    return {
+        **(empty if pick.prediction is None else cell_record(pick.prediction)),
+        "reached": pick.prediction is not None,
+        "encodes": pick.encodes,
+        "verified": pick.verified,
+    }
+
+
+def print_answers(
+    style: str, answers: Iterable[tuple[str, Answer]], request: PredictRequest, named: bool = False
+) -> None:
+    """Candidates or, with a target, picks, in the ``--format`` asked for; jsonl and csv as they come.
+
+    Args:
+        style: ``table``, ``json``, ``jsonl`` or ``csv``.
+        answers: (source, what was found).
+        request: what was asked.
+        named: whether each line begins with its source.
+    """
+    worst, picks = request.min_vmaf_frame is not None, request.target_vmaf is not None
+    if style == "table":
+        found = list(answers)
+        rows: list[tuple[str, Any]] = [
+            (source, each) for source, a in found for each in (a.picks if picks else a.predictions)
+        ]
+        sources, shown = [source for source, _ in rows], [each for _, each in rows]
+        table = pick_table if picks else cell_table
+        click.echo(table(shown, sources if named else None, worst), color=coloured())
+        return
+
+    def records() -> Iterator[dict[str, Any]]:
+        for source, found in answers:
+            for record in map(pick_record, found.picks) if picks else map(cell_record, found.predictions):
+                yield {"src": source, **record}
+
+    columns = PICK_COLUMNS if picks else CELL_COLUMNS
+    emit(style, (*(("src",) if named else ()), *columns, *((WORST,) if worst else ())), records())
+
+
+def cell_table(cells: list[Prediction], sources: list[str] | None, worst: bool) -> str:
+    """Candidates for people: VMAF and bitrate with their intervals, and what is special about each."""
+    rows = [[*figures(p), *_worst(p, worst), kind(p)] for p in cells]
+    headers = [*HEADERS, *(["5 %"] if worst else []), ""]
+    return styled_table(headers, rows, [style_of(p) for p in cells], sources)
+
+
+def pick_table(picks: list[Pick[Prediction]], sources: list[str] | None, worst: bool) -> str:
+    """Picks for people, cheapest first; how sure each is in words."""
+    rows: list[list[str]] = []
+    styles: list[Style] = []
+    for pick in picks:
+        found = pick.prediction
+        state, style = state_of(pick)
+        row = [pick.encoder, pick.preset, *["-"] * 5] if found is None else figures(found)
+        rows.append([*row, *_worst(found, worst), str(pick.encodes), state])
+        styles.append(style)
+    return styled_table([*HEADERS, *(["5 %"] if worst else []), "encodes", ""], rows, styles, sources)
+
+
+def _worst(found: Prediction | None, asked: bool) -> list[str]:
+    if not asked:
+        return []
+    return ["-" if found is None or found.vmaf_p05 is None else f"{found.vmaf_p05:.2f}"]

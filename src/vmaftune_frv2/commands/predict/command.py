@@ -1,0 +1,74 @@
+"""``vmaf-tune predict``: VMAF of cells that nobody has encoded, and the crf to use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from vmaftune_frv2.commands.shared.options import request_options
+from vmaftune_frv2.commands.shared.question import emit_option, kept_on_interrupt, spare_threads, style_option
+from vmaftune_frv2.contract.options import Request, option
+from vmaftune_frv2.contract.requests import PredictRequest
+from vmaftune_frv2.errors import UsageError
+from vmaftune_frv2.host.plugins import plugins_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOutput(Request):
+    """How the answer is given."""
+
+    emit: str | None = emit_option()
+    plot: Path | None = option(
+        None, "Draw the curves of SOURCE to a .png, .svg or .html file.", metavar="FILE", names="file"
+    )
+    style: str = style_option()
+
+    def check_with(self, request: PredictRequest) -> None:
+        """Refuses an output that the question has nothing for.
+
+        Raises:
+            UsageError: it has not.
+        """
+        if not request.sources:
+            self.refuse(("emit", "plot"), "needs SOURCE and a curve model, as the default one")
+        if self.emit and request.target_vmaf is None:
+            raise UsageError("--emit needs --target-vmaf")
+        if self.plot and len(request.sources) > 1:
+            raise UsageError("--plot takes one SOURCE")
+
+
+@click.command(name="predict")
+@request_options(PredictRequest, PredictOutput)
+def predict(request: PredictRequest, output: PredictOutput) -> int:
+    """Probe SOURCE and predict VMAF and bitrate of every candidate cell.
+
+    With --target-vmaf, picks per encoder and preset the highest crf that still reaches it, cheapest pick first.
+    Several sources are answered one by one; one that fails is named, and the exit code is the highest of theirs.
+    """
+    output.check_with(request)
+    spare_threads()
+    with kept_on_interrupt(request.record):
+        if request.corpora:
+            from vmaftune_frv2.api.scores import score_rows
+            from vmaftune_frv2.commands.predict.scores import print_rows
+
+            return print_rows(score_rows(request, whole=output.style == "jsonl"), output.style)
+        if not request.sources or _by_regressor(request):
+            from vmaftune_frv2.api.scores import score_cells
+            from vmaftune_frv2.commands.predict.scores import print_scores
+
+            output.refuse(("emit", "plot"), "needs SOURCE and a curve model, as the default one")
+            return print_scores(score_cells(request), request, output.style)
+        from vmaftune_frv2.commands.predict.answers import give_answers
+
+        return give_answers(request, output, plugins_of(click.get_current_context()))
+
+
+def _by_regressor(request: PredictRequest) -> bool:
+    if request.model is None:
+        return False
+    from vmaftune_frv2.api.models import names_regressor
+
+    return names_regressor(request.model)

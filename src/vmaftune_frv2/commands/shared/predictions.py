@@ -1,0 +1,90 @@
+"""Predictions as records for programs and as lines of tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from vmaftune_frv2.commands.shared.table import Style, format_table
+from vmaftune_frv2.predict.results import Pick, Prediction
+
+CELL_COLUMNS = (
+    "encoder", "preset", "crf", "vmaf_predicted", "vmaf_low", "vmaf_high", "kbps", "kbps_low", "kbps_high",
+    "extrapolated", "measured",
+)  # fmt: skip
+WORST = "vmaf_p05"
+"""Key of the 5th percentile of the frames' VMAF, where ``--min-vmaf-frame`` asks for one."""
+HEADERS = ("encoder", "preset", "crf", "VMAF", "VMAF 90%", "kbit/s", "kbit/s 90%")
+GOOD: Style = {"fg": "green"}
+DOUBTFUL: Style = {"fg": "yellow"}
+BAD: Style = {"fg": "red"}
+PLAIN: Style = {}
+
+
+def cell_record(prediction: Prediction) -> dict[str, Any]:
+    """A prediction for programs, as ``schemas/predict_cell.json``."""
+    cell = prediction.cell
+    record = {
+        "encoder": cell.encoder,
+        "preset": cell.preset,
+        "crf": cell.crf,
+        "vmaf_predicted": round(prediction.vmaf, 4),
+        "vmaf_low": round(prediction.vmaf_low, 4),
+        "vmaf_high": round(prediction.vmaf_high, 4),
+        "kbps": round(prediction.kbps, 2),
+        "kbps_low": round(prediction.kbps_low, 2),
+        "kbps_high": round(prediction.kbps_high, 2),
+        "extrapolated": prediction.extrapolated,
+        "measured": prediction.measured,
+    }
+    return record if prediction.vmaf_p05 is None else record | {WORST: round(prediction.vmaf_p05, 4)}
+
+
+def state_of(pick: Pick[Prediction]) -> tuple[str, Style]:
+    """How sure a pick is, in a word and in a colour."""
+    found = pick.prediction
+    if found is None:
+        return "out of reach", BAD
+    if found.measured:
+        return ("verified", GOOD) if pick.verified else ("measured", DOUBTFUL)
+    return kind(found) or "predicted", style_of(found)
+
+
+def styled_table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    styles: Sequence[Style],
+    lead: Sequence[str] | None = None,
+) -> str:
+    """A table whose words are aligned left and figures right, perhaps after a column of sources."""
+    names = ("encoder", "preset", "zone", "")
+    left = [index for index, header in enumerate(headers) if header in names]
+    if lead is None:
+        return format_table(headers, rows, left=left, styles=styles)
+    lines = [[source, *row] for source, row in zip(lead, rows, strict=True)]
+    return format_table(["source", *headers], lines, left=[0, *(index + 1 for index in left)], styles=styles)
+
+
+def figures(found: Prediction) -> list[str]:
+    """What stands under HEADERS; no interval where all frames were measured, one where windows stand for them."""
+    cell = found.cell
+    sure = found.measured and found.vmaf_low == found.vmaf_high
+    return [
+        cell.encoder,
+        cell.preset,
+        str(cell.crf),
+        f"{found.vmaf:.2f}",
+        "" if sure else f"{found.vmaf_low:.1f}-{found.vmaf_high:.1f}",
+        f"{found.kbps:.0f}",
+        "" if sure else f"{found.kbps_low:.0f}-{found.kbps_high:.0f}",
+    ]
+
+
+def kind(found: Prediction) -> str:
+    """What is special about a prediction, in a word."""
+    return "measured" if found.measured else "extrapolated" if found.extrapolated else ""
+
+
+def style_of(found: Prediction) -> Style:
+    """The colour of a prediction."""
+    return GOOD if found.measured else DOUBTFUL if found.extrapolated else PLAIN

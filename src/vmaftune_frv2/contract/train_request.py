@@ -1,0 +1,84 @@
+"""What training is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_PROBE, Cell
+from vmaftune_frv2.contract.option_groups import POSITIVE
+from vmaftune_frv2.contract.options import Request, option
+from vmaftune_frv2.errors import UsageError
+
+MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+"""What file names and the registry bear, the ensemble's suffixes included."""
+DEFAULT_ID = "fr_regressor_v2"
+ONEHOT = "onehot"
+FULL = "full"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRequest(Request):
+    """What to learn from, what to fit, and how to judge it."""
+
+    corpora: Sequence[Path] = option((), "Corpus file or folder; repeatable.", flag="corpus")
+    only_learn: Sequence[Path] = option(
+        (), "Corpus that is learnt from and never judged (made-up sources); repeatable."
+    )
+    smoke: bool = option(False, "Train one epoch on 100 synthetic rows, to see that training works here.")
+    group_by: str = option(
+        "stem-prefix",
+        "What is left out together: each source, sources whose file names agree up to _<number>, or groups from a"
+        " CSV file of FILE NAME,GROUP lines.",
+        metavar="src|stem-prefix|FILE",
+    )
+    features_from: str = option(
+        FROM_PROBE,
+        "Features of one probe encode of the source, or of the encode that is scored.",
+        choices=FEATURE_SOURCES,
+    )
+    probes: Sequence[str] = option(
+        (),
+        "The probe; given for several encoders, each has its own.",
+        flag="probe-cell",
+        metavar="ENCODER:PRESET:CRF",
+        shown="most covered",
+    )
+    feature_set: str = option(
+        "canonical6", "full: the 22 columns of the superseded graph.", choices=("canonical6", FULL)
+    )
+    codec_block: str = option(
+        FULL, "onehot: the encoder alone, as in the superseded graph.", choices=(FULL, ONEHOT)
+    )
+    vocab: int = option(1, "Encoder vocabulary version.", low=1, high=4)
+    emit_variance: bool = option(False, "Predict score and log-variance (output score_logvar).")
+    curves: bool = option(False, "Train the curve models of VMAF and bitrate too (some minutes).")
+    vmaf_model: str | None = option(None, "Keep only rows scored with this model.")
+    seeds: int = option(5, "Nets of the ensemble.", low=1)
+    epochs: int = option(60, "Epochs of the regressor.", low=1)
+    batch_size: int = option(64, "Rows of a batch.", low=1)
+    lr: float = option(5e-3, "Learning rate.", **POSITIVE)
+    weight_decay: float = option(1e-4, "Weight decay.", low=0)
+    hidden: int = option(32, "Units of a hidden layer.", low=1)
+    depth: int = option(2, "Hidden layers.", low=1)
+    dropout: float = option(0.0, "Share of hidden units that is dropped.", low=0, high=1, below=True)
+    seed: int = option(0, "Seed of everything random.")
+    device: str = option("cpu", "torch device: cpu, cuda, cuda:1.")
+    model_id: str = option(DEFAULT_ID, "Registry id.")
+
+    def check(self) -> None:
+        """Refuses a training without rows, probes that are no cells, and an id that is none."""
+        super().check()
+        if not self.corpora and not self.smoke:
+            raise UsageError("give --corpus, or --smoke to see that training works")
+        if self.smoke and (self.corpora or self.only_learn):
+            raise UsageError("--smoke trains on synthetic rows; leave --corpus out")
+        if not MODEL_ID.fullmatch(self.model_id):
+            raise UsageError("--model-id takes at most 32 lower-case letters, digits, _ and -")
+        self.probe_cells()
+
+    def probe_cells(self) -> tuple[Cell, ...]:
+        """The probes as cells."""
+        return tuple(map(Cell.parse, self.probes))
