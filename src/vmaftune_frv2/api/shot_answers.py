@@ -104,8 +104,8 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
 
 
 def _lines(answers: Sequence[Sequence[Pick[Prediction]]], shots: int) -> list[ShotLine]:
-    lines = []
-    for line, picks in by_line((pick for answered in answers for pick in answered), lambda pick: pick.line).items():
+    lines, every = [], [pick for answered in answers for pick in answered]
+    for line, picks in by_line(every, lambda pick: pick.line).items():
         chosen = [found for pick in picks if (found := pick.prediction or pick.best) is not None]
         if len(chosen) == shots:
             lines.append(ShotLine(line, tuple(picks), tuple(chosen)))

@@ -28,8 +28,8 @@ class TrainOutput(Request):
 def train_v2(request: TrainRequest, output: TrainOutput) -> None:
     """Fit the codec-aware regressor, judge it leave-one-source-out, export and register it.
 
-    Besides: its ensemble with intervals, the codec-blind per-frame model and, with --curves, the curve models, which
-    start from one measured cell.
+    Besides: its ensemble with intervals, the codec-blind per-frame model and, with --curves, the curve models,
+    which start from one measured cell.
     """
     from vmaftune_frv2.api.training import release, train
     from vmaftune_frv2.commands.shared.progress import progress_bar
