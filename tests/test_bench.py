@@ -10,7 +10,7 @@ from pathlib import Path
 from training_kit import made_row, write_rows
 from vmaftune_frv2.media.process import run
 
-BENCH = Path(__file__).parents[1] / "bench"
+BENCH = Path(__file__).parents[1] / "bench" / "quality"
 
 
 LINES = (("libx264", "medium"), ("libsvtav1", "10"))
