@@ -27,10 +27,10 @@ def run_training(options: Mapping[str, Any]) -> None:
         from vmaftune_frv2.training.release import release
         from vmaftune_frv2.training.train import train
     except ModuleNotFoundError as error:
-        if error.name != "torch":
+        if error.name not in ("torch", "onnx"):
             raise
         raise ToolError(
-            "training needs torch: pip install torch==2.13.0 (the CPU build on a CPU machine)"
+            f"training needs {error.name}: pip install torch==2.13.0 onnx (the CPU build on a CPU machine)"
         ) from error
 
     request = _request(options)
