@@ -208,7 +208,7 @@ FAULTS = {
     ),
     "manifest breaks the schema": (
         lambda folder: edit(folder / f"{ENSEMBLE}.json", lambda found: found.update(members=[])),
-        [f"{ENSEMBLE}.json: members = []: must not be empty"],
+        [f"{ENSEMBLE}.json: members = []: must have at least 2 items"],
     ),
     "torn manifest": (
         lambda folder: (folder / f"{ENSEMBLE}.json").write_text('{"kind": "fr_ens'),

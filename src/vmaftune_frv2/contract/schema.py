@@ -65,11 +65,11 @@ def breaches(document: Any, name: str) -> Iterator[Violation]:
         if keyword == "required":
             if tuple(path) not in incomplete:
                 incomplete.add(tuple(path))
-                yield Violation(
-                    _keys(path, (key for key in wanted if key not in value)), None, "required key is missing"
-                )
+                missing = ", ".join(_text([*path, key]) for key in wanted if key not in value)
+                yield Violation(missing, None, "required key is missing")
         elif keyword == "additionalProperties":
-            yield Violation(_keys(path, error.kind.unexpected), None, "unknown key")
+            for key in error.kind.unexpected:
+                yield Violation(_text([*path, key]), value[key], "unknown key")
         else:
             say = _WORDS.get(keyword)
             yield Violation(_text(path), value, str(error.message) if say is None else say(wanted))
@@ -84,10 +84,6 @@ def _at(document: Any, path: Iterable[str | int]) -> Any:
 def _text(path: Iterable[str | int]) -> str:
     """``frames[2].score`` for the steps to a value."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
-
-
-def _keys(path: list[str | int], keys: Iterable[str]) -> str:
-    return ", ".join(_text([*path, key]) for key in keys)
 
 
 _WORDS: dict[str, Callable[[Any], str]] = {
