@@ -36,16 +36,16 @@ retrain: $(STAMP)
 	$(BIN)/python docs/update_cards.py
 
 bench: $(STAMP)
-	$(BIN)/python bench/sweep.py
-	$(BIN)/python bench/store.py
-	$(BIN)/python bench/read_corpus.py
-	$(BIN)/python bench/cold_start.py
-	$(BIN)/python bench/train.py
-	$(BIN)/python bench/probe.py
-	$(BIN)/python bench/search.py
-	$(BIN)/python bench/coverage.py
-	$(BIN)/python bench/encoders.py
-	$(BIN)/python bench/answer_time.py
+	$(BIN)/python bench/speed/sweep.py
+	$(BIN)/python bench/speed/store.py
+	$(BIN)/python bench/speed/read_corpus.py
+	$(BIN)/python bench/speed/cold_start.py
+	$(BIN)/python bench/speed/train.py
+	$(BIN)/python bench/quality/probe.py
+	$(BIN)/python bench/quality/search.py
+	$(BIN)/python bench/quality/coverage.py
+	$(BIN)/python bench/quality/encoders.py
+	$(BIN)/python bench/speed/answer_time.py
 
 clean:
 	rm -rf $(VENV) demo-out build dist

@@ -96,6 +96,85 @@ def test_import_that_goes_up_is_seen():
     }
 
 
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join([PACKAGE, *(parts[:-1] if parts[-1] == "__init__" else parts)])
+
+
+def without_types(tree: ast.Module) -> ast.Module:
+    """A module without what stands under ``if TYPE_CHECKING``.
+
+    Those imports never run, and two modules may need each other's types without either needing the other first.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test).split(".")[-1] == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
+    return tree
+
+
+def import_graph(trees: dict[Path, ast.Module]) -> dict[str, set[str]]:
+    """{module: modules of the package that it imports}, whether at load or inside functions."""
+    modules = {module_of(path) for path in trees}
+    graph = {}
+    for path, tree in trees.items():
+        here = module_of(path)
+        names = {name for name, _ in imports(without_types(tree), path)}
+        # ``from a import b`` is of a.b where that is a module, else of a.
+        graph[here] = {name if name in modules else name.rpartition(".")[0] for name in names} & modules - {here}
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """The modules of each circle: those that reach each other."""
+    reach = {}
+    for start in graph:
+        seen, left = set(), [start]
+        while left:
+            new = graph[left.pop()] - seen
+            seen |= new
+            left += new
+        reach[start] = seen
+    groups = {
+        frozenset(other for other in reach[one] if one in reach[other]) for one in graph if one in reach[one]
+    }
+    return sorted(map(sorted, groups))
+
+
+def test_no_module_imports_itself_through_others():
+    found = circles(import_graph({path: parsed(path) for path in FILES}))
+    shown = [", ".join(name.removeprefix(f"{PACKAGE}.") for name in circle) for circle in found]
+    assert not shown, f"modules import each other in a circle: {'; '.join(shown)}"
+
+
+def test_a_circle_is_seen_inside_a_room_and_inside_functions():
+    texts = {
+        "media/a.py": "def f():\n    from vmaftune_frv2.media.b import g",
+        "media/b.py": "from . import c",
+        "media/c.py": "from vmaftune_frv2.media import a, d",
+        "media/d.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .c import D\n",
+        "media/e.py": "from .a import f",
+    }
+    graph = import_graph({ROOT / name: ast.parse(text) for name, text in texts.items()})
+    assert circles(graph) == [[f"{PACKAGE}.media.{name}" for name in "abc"]]
+
+
+def test_no_file_name_stands_in_two_rooms():
+    rooms: dict[str, set[str]] = {}
+    for path in FILES:
+        parts = path.relative_to(ROOT).parts
+        if len(parts) > 1 and parts[0] != "commands" and path.name != "__init__.py":
+            rooms.setdefault(path.name, set()).add(parts[0])
+    twice = {name: sorted(found) for name, found in sorted(rooms.items()) if len(found) > 1}
+    assert not twice, f"one name, two rooms: {twice}"
+
+
+def test_options_are_typed():
+    """What a command was asked is a value with fields, not a dictionary, which mypy cannot see into."""
+    found = {name_of(path): path.read_text(encoding="utf-8").count("options[") for path in FILES}
+    found = {name: count for name, count in found.items() if count}
+    assert not found, f"options[...] occurs in {found}"
+
+
 def importers(top_level: str) -> set[str]:
     return {
         name_of(path)
@@ -109,12 +188,18 @@ def test_one_module_starts_programs_and_one_starts_helpers():
     assert importers("multiprocessing") == {"corpus/helpers.py"}
 
 
-def test_torch_stays_in_the_training_room():
-    assert {Path(name).parts[0] for name in importers("torch")} <= {"training"}
+@pytest.mark.parametrize("library", ["torch", "onnx"])
+def test_what_only_the_train_extra_installs_stays_in_the_training_room(library):
+    assert {Path(name).parts[0] for name in importers(library)} == {"training"}
+
+
+def test_one_library_checks_schemas_and_one_module_imports_it():
+    assert importers("jsonschema_rs") == {"contract/schema.py"}
+    assert importers("jsonschema") == set()
 
 
 def test_contract_needs_numpy_at_most_and_what_checks_rows_when_asked():
-    when_asked = {"jsonschema", "jsonschema_rs", "orjson"}
+    when_asked = {"jsonschema_rs", "orjson"}
     for path in FILES:
         if path.relative_to(ROOT).parts[0] != "contract":
             continue
@@ -127,7 +212,7 @@ def test_contract_needs_numpy_at_most_and_what_checks_rows_when_asked():
 def test_command_line_starts_without_the_heavy_libraries():
     script = (
         "import sys; from vmaftune_frv2.host.plugins import load_plugins; load_plugins(); "
-        "heavy = ('torch', 'onnx', 'onnxruntime', 'jsonschema', 'jsonschema_rs', 'orjson', 'backports', 'rich'); "
+        "heavy = ('torch', 'onnx', 'onnxruntime', 'jsonschema_rs', 'orjson', 'backports', 'rich'); "
         "print(*(m for m in heavy if m in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -7,10 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from training_kit import made_row, write_rows
 from vmaftune_frv2.media.process import run
 
-BENCH = Path(__file__).parents[1] / "bench"
+BENCH = Path(__file__).parents[1] / "bench" / "quality"
 
 
 LINES = (("libx264", "medium"), ("libsvtav1", "10"))
@@ -44,6 +46,7 @@ def test_every_shared_cell_is_judged_as_the_probe(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_coverage_is_told_by_what_is_known(tmp_path: Path) -> None:
     out = bench("coverage.py", tmp_path)
     assert out.startswith("12 lines of 6 titles, nominal 90 %")
@@ -62,6 +65,7 @@ def test_coverage_is_told_by_what_is_known(tmp_path: Path) -> None:
     assert all(0 <= float(row[3]) <= 100 for row in told)
 
 
+@pytest.mark.slow
 def test_further_probes_are_judged_in_every_order(tmp_path: Path) -> None:
     lines = (("libx264", "veryfast"), ("libsvtav1", "10"), ("libx265", "ultrafast"))
     out = bench("encoders.py", tmp_path, "--target-vmaf", "80", lines=lines)

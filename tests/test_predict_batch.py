@@ -199,7 +199,7 @@ def test_scores_do_not_depend_on_how_many_there_are(model_dir: Path, monkeypatch
 
 
 def test_bench_of_scoring_runs(model_dir: Path) -> None:
-    script = Path(__file__).parents[1] / "bench" / "score.py"
+    script = Path(__file__).parents[1] / "bench" / "speed" / "score.py"
     model = str(model_dir / "fr_regressor_v2.onnx")
     done = run([sys.executable, str(script), "--model", model, "--cells", "20000", "--repeat", "1"], timeout=120)
     assert done.ok, done.stderr

@@ -116,7 +116,7 @@ def test_several_sources_are_recorded_in_one_corpus(
 def test_interrupted_search_says_what_it_kept(
     recorded: bool, curve_models: Options, clip: Clips, tmp_path: Path
 ) -> None:
-    source, corpus = clip(size="640x360", frames=240), tmp_path / "c.jsonl"
+    source, corpus = clip(size="480x272", frames=120), tmp_path / "c.jsonl"
     search = ("--target-vmaf", 70, "--verify", "--tolerance", 0, "--max-encodes", 20, "--crf", "10:45")
     asked = [source, *curve_models, "--encoder", "libx264", "--preset", "slower", *search]
     asked += ["--record", corpus] if recorded else []

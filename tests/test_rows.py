@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from vmaftune_frv2.contract import rows
 from vmaftune_frv2.contract.rowcheck import check_row
+from vmaftune_frv2.contract.schema import breaches
 from vmaftune_frv2.resources import schema_path
 
 V1_KEYS = [
@@ -280,3 +281,83 @@ WILD = {
 def test_wild_value_is_a_violation_and_no_crash(what, good_row):
     good_row.update(WILD[what])
     assert set(WILD[what]) & {violation.key for violation in check_row(good_row)}
+
+
+SAID = {
+    "crf as text": ({"crf": "23"}, 'crf = "23": must be integer'),
+    "score as text": ({"vmaf_score": "91"}, 'vmaf_score = "91": must be number or null'),
+    "width of nothing": ({"width": 0}, "width = 0: must be >= 1"),
+    "no frames a second": ({"framerate": 0}, "framerate = 0: must be > 0"),
+    "no name": ({"src": ""}, 'src = "": must not be empty'),
+    "clip mode unheard of": ({"clip_mode": "half"}, 'clip_mode = "half": must match ^(full|'),
+    "keys missing": ({"crf": ..., "width": ...}, "width, crf = null: required key is missing"),
+    "NaN": ({"vmaf_score": math.nan}, "vmaf_score = NaN: numbers must be finite and below 1e+15; unknown is null"),
+    "NaN where null cannot be": ({"crf": math.nan}, "crf = NaN: numbers must be finite and below 1e+15"),
+    "NaN in a frame": ({"per_frame_vmaf": [math.nan, 1.0]}, "per_frame_vmaf = [NaN, 1.0]: numbers must be finite"),
+    "text in a frame": (
+        {"per_frame_features": {"adm2": ["x", 1.0]}},
+        'per_frame_features.adm2 = ["x", 1.0]: must be an array of numbers, one per frame, or one number',
+    ),
+    "more than JSON": ({"preset": b"medium"}, "the row cannot be checked: Unsupported type: 'bytes'"),
+    "unknown feature": ({"full_features": {"adm9": 1.0}}, "full_features.adm9 = 1.0: unknown key"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SAID)
+def test_words_say_what_should_stand_there(what, good_row):
+    changes, words = SAID[what]
+    row = {key: value for key, value in {**good_row, **changes}.items() if value is not ...}
+    assert any(str(violation).startswith(words) for violation in check_row(row)), check_row(row)
+
+
+def test_everything_that_is_wrong_is_told_at_once(good_row):
+    good_row.update(crf="23", width=0, adm2_mean=math.inf, mine=math.nan)
+    del good_row["preset"]
+    assert {violation.key for violation in check_row(good_row)} == {"crf", "width", "adm2_mean", "mine", "preset"}
+
+
+SCHEMAS = ["corpus_row.v1", "corpus_row.v2", "corpus_row.v3", "model_sidecar", "model_registry", "model_ensemble"]
+VALUES = st.sampled_from(
+    [
+        None,
+        True,
+        0,
+        -1,
+        1,
+        2.5,
+        1.0,
+        10**30,
+        "",
+        "x",
+        "full",
+        "6b" * 32,
+        [],
+        [1],
+        ["a"],
+        [[1.0]],
+        {},
+        {"adm2": [1.0]},
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data(), st.sampled_from(SCHEMAS))
+def test_another_library_finds_the_same(data, name):
+    schema = json.loads(schema_path(name).read_text(encoding="utf-8"))
+    keys = st.sampled_from([*schema["properties"], "something_else"])
+    document = data.draw(st.dictionaries(keys, VALUES | JSON_VALUES, max_size=12))
+    there, here = set(), set()
+    for error in Draft202012Validator(schema).iter_errors(document):
+        at = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
+        if error.validator == "required":
+            there |= {f"{at}.{key}".lstrip(".") for key in error.validator_value if key not in error.instance}
+        elif error.validator == "additionalProperties":
+            there |= {
+                f"{at}.{key}".lstrip(".") for key in error.instance.keys() - error.schema["properties"].keys()
+            }
+        else:
+            there.add(at.lstrip("."))
+    for violation in breaches(document, name):
+        here |= set(violation.key.split(", ")) if "missing" in violation.message else {violation.key}
+    assert here == there

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,6 +177,17 @@ def test_bad_input_is_one_clear_line(
     assert result.code == code
     assert message in result.err
     assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("library", ["torch", "onnx"])
+def test_a_library_that_only_training_needs_is_named_where_it_is_missing(library: str) -> None:
+    script = (
+        f"import sys; sys.modules[{library!r}] = None;"
+        " from vmaftune_frv2.host.cli import run; run(['train-v2', '--smoke'])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"Error: training needs {library}: pip install torch==2.13.0 onnx ")
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "meta", "mps:99", "nowhere"])

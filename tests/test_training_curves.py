@@ -269,7 +269,7 @@ def test_every_preset_has_a_probe_of_its_own(tmp_path: Path) -> None:
 
 
 def test_intervals_hear_how_hard_a_source_is(tmp_path: Path) -> None:
-    rows = made_rows(12, 1)
+    rows = made_rows(8, 1)
     for row in rows:
         values = np.random.default_rng(int(row["src_sha256"][:8], 16)).uniform(0.2, 0.9, len(COMPLEXITY_KEYS))
         row["source_complexity"] = dict(zip(COMPLEXITY_KEYS, values.tolist(), strict=True))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
 
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6, FEATURE_RANGES, mean_key, std_key
 from vmaftune_frv2.contract.rows import FULL_FEATURES, PER_FRAME_FEATURES, PER_FRAME_VMAF, SOURCE_COMPLEXITY, Row
+from vmaftune_frv2.contract.schema import Violation
 from vmaftune_frv2.errors import UsageError
 
 BITRATE_TOLERANCE = 0.01
@@ -19,26 +17,6 @@ POOL_TOLERANCE = 1e-4
 """Difference allowed between a pooled value and the pool of its per-frame array."""
 
 _POOLED_KEYS = {feature: (mean_key(feature), std_key(feature)) for feature in CANONICAL6}
-
-
-@dataclass(frozen=True)
-class Violation:
-    """One thing that is wrong with a row: where, what stands there, why it cannot be.
-
-    Without a ``key`` it is about all of the row.
-    """
-
-    key: str
-    value: Any
-    message: str
-
-    def __str__(self) -> str:
-        if not self.key:
-            return self.message
-        shown = json.dumps(self.value, default=str)
-        if len(shown) > 60:
-            shown = shown[:57] + "..."
-        return f"{self.key} = {shown}: {self.message}"
 
 
 def _cell_exists(row: Row) -> Iterator[Violation]:

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from operator import itemgetter
 from typing import Any
 
-from vmaftune_frv2.contract.row_rules import RULES, Violation
+from vmaftune_frv2.contract.row_rules import RULES
 from vmaftune_frv2.contract.rows import OPTIONAL_KEYS, READABLE_VERSIONS, Row, loads, quick_loads
-from vmaftune_frv2.resources import schema_path
+from vmaftune_frv2.contract.schema import CANNOT_BE_CHECKED, Violation, breaches, schema_of, validator_of
 
 LARGEST = 1e15
 """No number of a row comes near it."""
 
 
-def _schema(version: int) -> Any:
-    return json.loads(schema_path(f"corpus_row.v{version}").read_text(encoding="utf-8"))
-
-
-@cache
-def _validator(version: int) -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(_schema(version))
-
-
-@cache
-def _quick_validator(version: int) -> Any:
-    from jsonschema_rs import Draft202012Validator
-
-    return Draft202012Validator(_schema(version))
+def _schema_name(version: int) -> str:
+    return f"corpus_row.v{version}"
 
 
 def check_line(line: bytes) -> tuple[Row, list[Violation]]:
@@ -57,7 +42,7 @@ def _number_keys(version: int) -> tuple[frozenset[str], Callable[[Row], tuple[fl
 
     The others are text, by the schema.
     """
-    schema = _schema(version)
+    schema = schema_of(_schema_name(version))
     numeric = [key for key in schema["required"] if {"number", "integer"} & {*_types(schema["properties"][key])}]
     return frozenset(schema["required"]), itemgetter(*numeric)
 
@@ -81,14 +66,14 @@ def _small_values(row: Row, version: int) -> bool:
 
 
 def _check_quickly(row: Row) -> list[Violation] | None:
-    """What breaks the rules of a row that its schema accepts; None where only jsonschema has the words."""
+    """What breaks the rules of a row that its schema accepts; None where it accepts no such row."""
     version = row.get("schema_version")
     if type(version) is not int or version not in READABLE_VERSIONS:
         return None
     try:
-        if not (_quick_validator(version).is_valid(row) and _small_values(row, version)):
+        if not (validator_of(_schema_name(version)).is_valid(row) and _small_values(row, version)):
             return None
-    except (ValueError, OverflowError, RecursionError):  # numbers beyond a float, or nested too deeply
+    except CANNOT_BE_CHECKED:  # numbers beyond a float, or nested too deeply
         return None
     return _broken_rules(row)
 
@@ -102,10 +87,13 @@ def check_row(row: Row) -> list[Violation]:
     if isinstance(version, bool) or version not in READABLE_VERSIONS:
         known = ", ".join(map(str, READABLE_VERSIONS))
         return [Violation("schema_version", version, f"unknown schema version; known: {known}")]
-    violations = [_from_schema(error, row) for error in _validator(int(version)).iter_errors(row)]
-    if violations:
-        return violations
-    return list(_finite(row)) or _broken_rules(row)
+    not_finite = list(_finite(row))
+    try:
+        # NaN is of no type either, which is not the way to say it.
+        found = [each for each in breaches(row, _schema_name(int(version))) if _is_finite(each.value)]
+    except CANNOT_BE_CHECKED as error:
+        return not_finite or [Violation("", None, f"the row cannot be checked: {error}")]
+    return found + not_finite or _broken_rules(row)
 
 
 def _broken_rules(row: Row) -> list[Violation]:
@@ -117,32 +105,6 @@ def _broken_rules(row: Row) -> list[Violation]:
             message = f"the row cannot be checked: {type(error).__name__}: {error}"
             violations.append(Violation("", None, message))
     return violations
-
-
-def _from_schema(error: Any, row: Row) -> Violation:
-    if error.validator == "required":
-        missing = [
-            ".".join((*map(str, error.absolute_path), key))
-            for key in error.validator_value
-            if key not in error.instance
-        ]
-        return Violation(", ".join(missing), None, "required key is missing")
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
-    return Violation(path.lstrip("."), error.instance, _reason(error))
-
-
-def _reason(error: Any) -> str:
-    if error.validator == "type":
-        wanted = error.validator_value
-        return f"must be {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
-    if error.validator in ("minimum", "exclusiveMinimum"):
-        sign = ">=" if error.validator == "minimum" else ">"
-        return f"must be {sign} {error.validator_value}"
-    if error.validator == "pattern":
-        return f"must match {error.validator_value}"
-    if error.validator == "oneOf":
-        return "must be an array of numbers, one per frame, or one number"
-    return str(error.message)
 
 
 def _finite(row: Row) -> Iterator[Violation]:

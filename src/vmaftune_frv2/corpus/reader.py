@@ -14,9 +14,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from vmaftune_frv2.contract.row_rules import Violation
 from vmaftune_frv2.contract.rowcheck import check_line
 from vmaftune_frv2.contract.rows import Row
+from vmaftune_frv2.contract.schema import Violation
 from vmaftune_frv2.corpus.blocks import Block, read_blocks
 from vmaftune_frv2.errors import InputError
 

@@ -18,7 +18,7 @@ PIECES, PIECE_S = 20, 0.5
 SETTLE = 8
 """First frames of a piece, which a keyframe and the warm-up of rate control make unlike the others."""
 SHARE = 0.65
-"""Exponent that the ratio of bits is taken to: how much of it other encoders and crfs share, bench/windows.py."""
+"""Exponent that the ratio of bits is taken to: what other encoders share of it, bench/quality/windows.py."""
 _CHEAP = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "22", "-g", "9999", "-sc_threshold", "0")
 _SMALL = "scale=max(2*trunc(iw/6)\\,16):max(2*trunc(ih/6)\\,16):flags=bilinear,format=yuv420p"
 _IN_MS = "settb=1/1000,setpts=PTS-STARTPTS"

@@ -11,9 +11,9 @@ from typing import Any
 from vmaftune_frv2.contract.ensemble import KIND, read_ensemble
 from vmaftune_frv2.contract.files import read_json
 from vmaftune_frv2.contract.registry import FILE_NAME, RegisteredModel, Registry, read_model
+from vmaftune_frv2.contract.schema import breaches
 from vmaftune_frv2.contract.sidecar import Sidecar, read_sidecar
 from vmaftune_frv2.errors import ModelError
-from vmaftune_frv2.resources import schema_path
 
 
 @dataclass(kw_only=True)
@@ -80,7 +80,7 @@ def check_folder(folder: Path) -> Listed:
     """
     path = folder / FILE_NAME
     document = read_json(path)
-    listed = Listed(others=breaches(document, "model_registry", path))
+    listed = Listed(others=_breaches(document, "model_registry", path))
     if listed.others:  # entries may be anything
         return listed
     registry = Registry(folder)
@@ -97,15 +97,9 @@ def check_folder(folder: Path) -> Listed:
     return listed
 
 
-def breaches(document: Mapping[str, Any], schema: str, path: Path) -> list[str]:
+def _breaches(document: Mapping[str, Any], schema: str, path: Path) -> list[str]:
     """One line per place where a document breaks ``schemas/<schema>.json``."""
-    from jsonschema import Draft202012Validator
-
-    validator = Draft202012Validator(json.loads(schema_path(schema).read_text(encoding="utf-8")))
-    return [
-        f"{path}: {'.'.join(map(str, error.absolute_path)) or 'document'}: {error.message}"
-        for error in validator.iter_errors(document)
-    ]
+    return [f"{path}: {violation}" for violation in breaches(document, schema)]
 
 
 def _check_model(folder: Path, entry: Mapping[str, Any]) -> ListedModel:
@@ -114,7 +108,7 @@ def _check_model(folder: Path, entry: Mapping[str, Any]) -> ListedModel:
     beside = path.with_suffix(".json")
     try:
         document = read_json(beside)
-        model.faults += breaches(document, "model_sidecar", beside)
+        model.faults += _breaches(document, "model_sidecar", beside)
         model.sidecar = read_sidecar(beside)
     except ModelError as error:
         model.faults.append(str(error))
@@ -188,7 +182,7 @@ def _said(names: tuple[str, ...]) -> str:
 
 
 def _check_ensemble(folder: Path, path: Path, document: Mapping[str, Any], registry: Registry) -> ListedEnsemble:
-    ensemble = ListedEnsemble(document, faults=breaches(document, "model_ensemble", path))
+    ensemble = ListedEnsemble(document, faults=_breaches(document, "model_ensemble", path))
     if ensemble.faults:
         return ensemble
     try:

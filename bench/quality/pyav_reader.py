@@ -3,7 +3,7 @@
 Prints one JSON object: which track counts, the frames that a player shows, their times, and what about the file
 might make a reader refuse it.
 
-    python bench/pyav_reader.py FILE
+    python bench/quality/pyav_reader.py FILE
 """
 
 from __future__ import annotations

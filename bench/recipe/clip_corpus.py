@@ -4,7 +4,7 @@ Every clip gets its own crf offset (its place in the sorted list, modulo 10), so
 every crf value occurs. Passes 0 and 5 hold the cells that every clip shares: the probes. Any pass can be
 interrupted; the same command goes on.
 
-    python bench/clip_corpus.py CLIPS OUTPUT [--passes 0 1 2 3 4 5] [--jobs N]
+    python bench/recipe/clip_corpus.py CLIPS OUTPUT [--passes 0 1 2 3 4 5] [--jobs N]
 """
 
 from __future__ import annotations

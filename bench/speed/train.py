@@ -35,7 +35,7 @@ from vmaftune_frv2.training.learnable import load_corpus
 from vmaftune_frv2.training.loso import held_out_rows
 from vmaftune_frv2.training.net import FRRegressor, NetConfig
 
-CLIPS = Path(__file__).parent / "corpus" / "clips.jsonl.zst"
+CLIPS = Path(__file__).parents[1] / "corpus" / "clips.jsonl.zst"
 PROBE = "libx264:medium:28"
 MOST_SECONDS, LEAST_RATIO, MOST_WALL, MOST_BYTES = 60.0, 20.0, 120.0, 2e9
 CONFIG = NetConfig()

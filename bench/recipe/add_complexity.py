@@ -1,6 +1,6 @@
 """Adds source_complexity to the rows of a corpus that was swept without --complexity.
 
-    python bench/add_complexity.py CORPUS OUT.jsonl FOLDER...
+    python bench/recipe/add_complexity.py CORPUS OUT.jsonl FOLDER...
 
 Sources are looked for in the folders by file name; their digests must be those of the rows.
 """

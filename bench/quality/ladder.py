@@ -1,6 +1,6 @@
 """How far predicted ladders are from measured ones: every rung of every ladder is encoded and scored.
 
-python bench/ladder.py CLIP... [--cell libx264:medium]
+python bench/quality/ladder.py CLIP... [--cell libx264:medium]
 
 Needs vmaf_curve_v2 and bitrate_curve_v2 in ./model/tiny or among the shipped models. Heights are the clip's own,
 two thirds and four ninths of it.

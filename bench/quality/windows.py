@@ -17,7 +17,7 @@ and the table is about those unless --titles says otherwise. The title is a file
 source is used whole where the windows with all that is around them are no shorter than it; such sources are
 counted apart. Everything measured is kept in WORK, so a stopped run goes on where it was.
 
-    python bench/windows.py FOLDER WORK [--cells libx264:medium:26 ...] [--windows 3x1 6x2 ...] [--jobs 2]
+    python bench/quality/windows.py FOLDER WORK [--cells libx264:medium:26 ...] [--windows 3x1 6x2 ...] [--jobs 2]
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ measured. Every encode counts.
 Every search is run twice: over the crfs that were measured, whose ends give away where the answer lies, and over
 the range in which ab-av1 searches by default; beyond the measured cells a curve goes on as steeply as it ended.
 
-    python bench/search.py [--corpus FILE ...] [--only-learn FILE ...] [--seeds 5]
+    python bench/quality/search.py [--corpus FILE ...] [--only-learn FILE ...] [--seeds 5]
 """
 
 from __future__ import annotations

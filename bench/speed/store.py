@@ -1,6 +1,6 @@
 """What the one writer of a sweep sustains, and what a corpus of many rows costs to resume.
 
-python bench/store.py [--rows N]
+python bench/speed/store.py [--rows N]
 """
 
 from __future__ import annotations

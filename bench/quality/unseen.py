@@ -70,7 +70,7 @@ class Unseen:
 
 def add_arguments(parser: argparse.ArgumentParser, seeds: int = 5) -> argparse.ArgumentParser:
     """The options that say what is learnt from."""
-    corpora = Path(__file__).parent / "corpus"
+    corpora = Path(__file__).parents[1] / "corpus"
     learnt = [corpora / name for name in ("made.jsonl.zst", "packaged.jsonl.zst")]
     parser.add_argument("--corpus", type=Path, nargs="+", default=[corpora / "clips.jsonl.zst"])
     parser.add_argument("--only-learn", type=Path, nargs="*", default=learnt)

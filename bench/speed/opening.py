@@ -1,6 +1,6 @@
 """What opening a source costs: all of ten minutes, its middle, windows of two hours; against decoding alone.
 
-    python bench/opening.py [--times N]
+    python bench/speed/opening.py [--times N]
 
 Prints medians and the ratio of each to decoding the ten minutes once with the same ffmpeg, interleaved.
 """

@@ -2,7 +2,7 @@
 
 What is told per frame is rounded to where it still says all that is used of it; means and deviations are not.
 
-    python bench/pack_corpus.py OUT.jsonl.zst CORPUS...
+    python bench/recipe/pack_corpus.py OUT.jsonl.zst CORPUS...
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ only. The intervals were calibrated on left-out titles, the judged one among the
 line counts alike. The last column is by how much the half widths would have to be multiplied for a coverage of
 exactly 90 %.
 
-    python bench/coverage.py [--corpus FILE ...] [--only-learn FILE ...] [--seeds 5]
+    python bench/quality/coverage.py [--corpus FILE ...] [--only-learn FILE ...] [--seeds 5]
 """
 
 from __future__ import annotations

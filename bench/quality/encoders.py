@@ -11,7 +11,7 @@ All orders are walked: those that begin with libx264, as `predict` does wherever
 other encoders without it. Errors are expected less measured VMAF; every order of a clip counts alike, and every
 clip. "inside" is the share whose measured VMAF lies in the 90 % interval.
 
-    python bench/encoders.py [--corpus FILE ...] [--only-learn FILE ...] [--seeds 5] [--target-vmaf 93]
+    python bench/quality/encoders.py [--corpus FILE ...] [--only-learn FILE ...] [--seeds 5] [--target-vmaf 93]
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Generated ones bring screen content, moving text, noise, gradients and flat area
 grain, blur, banding and stutter to real scenes. A derived clip is called <title>_<number above 100>, so that
 leave-one-source-out by title leaves it out together with what it was made of.
 
-    python bench/made_clips.py OUT [--clips CLIPS]
+    python bench/recipe/made_clips.py OUT [--clips CLIPS]
 """
 
 from __future__ import annotations

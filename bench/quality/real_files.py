@@ -8,7 +8,8 @@ are only opened. A refusal is right where the reader sees a reason for it, too.
 What was read is kept in ``--cache`` and not read again as long as the file, PyAV and this package's sources stay
 what they are; ``--only-report`` reads nothing.
 
-    python bench/real_files.py FOLDER ... [--cache DIR] [--jobs 2] [--limit 120] [--most 400] [--only-report]
+    python bench/quality/real_files.py FOLDER ... [--cache DIR] [--jobs 2] [--limit 120] [--most 400]
+        [--only-report]
 """
 
 from __future__ import annotations

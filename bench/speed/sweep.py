@@ -1,6 +1,6 @@
 """How well a sweep fills the machine: 100 cells over four made-up sources, three ways in one run.
 
-    python bench/sweep.py [--crfs N]
+    python bench/speed/sweep.py [--crfs N]
 
 - bare: CPU seconds of the same ffmpeg encode and score commands, run one after the other
 - sweep: wall time of `vmaf-tune corpus` with as many jobs as there are CPUs, and its own CPU time

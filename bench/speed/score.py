@@ -1,6 +1,6 @@
 """How many cells a second a regressor scores: codec blocks from cells, scaling, the net, clipping.
 
-python bench/score.py [--model ID|FILE.onnx] [--cells 1000000] [--repeat 3]
+python bench/speed/score.py [--model ID|FILE.onnx] [--cells 1000000] [--repeat 3]
 """
 
 from __future__ import annotations

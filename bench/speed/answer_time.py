@@ -1,6 +1,6 @@
 """Wall time to an answer on ten seconds of 1080p: one probe against an interpolating search of real encodes.
 
-    python bench/answer_time.py [SOURCE] [--encoder libx264] [--preset medium] [--target 93]
+    python bench/speed/answer_time.py [SOURCE] [--encoder libx264] [--preset medium] [--target 93]
 
 Without SOURCE it makes one. The search encodes and scores whole clips with the same code: the middle of the crf
 range first, a cut to four tenths of the rest while one side is open, then linear interpolation, until a VMAF lies
@@ -16,14 +16,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from search import interpolate
-
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
 from vmaftune_frv2.predict.inputs import measure_cell
 from vmaftune_frv2.predict.search import Goal, judge
+
+sys.path.append(str(Path(__file__).parents[1] / "quality"))
+from search import interpolate  # the search that the product's is compared with, there by encodes, here by time
 
 MADE = "mandelbrot=size=1920x1080:rate=24:start_scale=0.3:end_scale=0.05:end_pts=240,noise=alls=6:allf=t"
 CRFS = list(range(10, 52))
