@@ -12,7 +12,7 @@ from docs_kit import DOCS
 from vmaftune_frv2.contract.features import CANONICAL6, mean_key
 from vmaftune_frv2.contract.full_features import EXTRACTORS, FULL_FEATURES, NAMED_FEATURES, RESERVED
 from vmaftune_frv2.contract.rowcheck import check_row
-from vmaftune_frv2.corpus.plan import identity
+from vmaftune_frv2.corpus.request import identity
 from vmaftune_frv2.errors import ExitCode
 
 QUICK = ("--encoder", "libx264", "--preset", "ultrafast", "--crf", "35")

@@ -6,16 +6,16 @@ import re
 
 import pytest
 
+from vmaftune_frv2 import PredictRequest, predict_source
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.errors import UsageError
-from vmaftune_frv2.media import probe
+from vmaftune_frv2.media import opening
 from vmaftune_frv2.media.encode import encode, encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import QUIET
 from vmaftune_frv2.media.hdr import MODES, Hdr, resolve, signalling_filters
-from vmaftune_frv2.media.vmaf_models import default_vmaf_model, model_warning
 from vmaftune_frv2.media.vmaf import score
-from vmaftune_frv2.predict import predict_source
+from vmaftune_frv2.media.vmaf_models import default_vmaf_model, model_warning
 
 FAST = {
     "libx264": "ultrafast", "libx265": "ultrafast", "libsvtav1": "12", "libvvenc": "faster",
@@ -66,7 +66,7 @@ def labels(ffmpeg):
 @pytest.mark.parametrize("transfer", ["pq", "hlg"])
 @pytest.mark.parametrize("encoder", FAST)
 def test_labels_of_an_hdr_source_arrive(encoder, transfer, container, hdr_clip, labels, ffmpeg, tmp_path):
-    source = probe.open_source(ffmpeg, str(hdr_clip(transfer)))
+    source = opening.open_source(ffmpeg, str(hdr_clip(transfer)))
     hdr = resolve(source, "auto")
     assert hdr.row_values() == {"hdr_transfer": transfer, "hdr_primaries": "bt2020", "hdr_forced": False}
     assert signalling_filters(source, hdr) == ""
@@ -87,7 +87,7 @@ def forced(ffmpeg, tmp_path):
     """Encodes a source under a forced mode."""
 
     def run(path, mode, encoder_name, container, *codec):
-        source = probe.open_source(ffmpeg, str(path))
+        source = opening.open_source(ffmpeg, str(path))
         encoder = ENCODERS.get(encoder_name)
         output = tmp_path / f"{mode}.{container}"
         filters = f"{source.filters}{signalling_filters(source, resolve(source, mode))}setpts=N/(24*TB)"
@@ -144,20 +144,20 @@ def test_labels_never_touch_a_sample(mode, labelled, clip, hdr_clip, forced, ffm
 @pytest.mark.parametrize("mode", MODES)
 def test_labels_never_move_the_score(mode, clip, forced, ffmpeg):
     path = clip("testsrc2", frames=6, pix_fmt="yuv420p10le", filters="setparams=colorspace=bt709")
-    source = probe.open_source(ffmpeg, str(path))
+    source = opening.open_source(ffmpeg, str(path))
     plain = score(ffmpeg, forced(path, "auto", "libx264", "mp4"), source, pix_fmt="yuv420p10le").vmaf
     assert score(ffmpeg, forced(path, mode, "libx264", "mkv"), source, pix_fmt="yuv420p10le").vmaf == plain
 
 
 def test_sdr_source_is_left_alone_in_auto_and_forced_sdr(clip, ffmpeg):
-    source = probe.open_source(ffmpeg, str(clip("testsrc2")))
+    source = opening.open_source(ffmpeg, str(clip("testsrc2")))
     assert resolve(source, "auto") == Hdr("", "", "", forced=False)
     assert resolve(source, "force-sdr") == Hdr("", "", "", forced=True)
     assert [signalling_filters(source, resolve(source, mode)) for mode in ("auto", "force-sdr")] == ["", ""]
 
 
 def test_unknown_mode_is_refused(clip, ffmpeg):
-    source = probe.open_source(ffmpeg, str(clip("testsrc2")))
+    source = opening.open_source(ffmpeg, str(clip("testsrc2")))
     with pytest.raises(UsageError, match="force-hdr-pq, force-hdr-hlg"):
         resolve(source, "force-hdr")
 
@@ -182,8 +182,8 @@ FORMS = {
     "cells": (),
     "target": ("--target-vmaf", "80", "--verify"),
     "windows": ("--target-vmaf", "80", "--samples", "1", "--sample-seconds", "0.5"),
-    "shots": ("--target-vmaf", "60", "--shots"),
-    "ladder": ("--ladder", "96,48"),
+    "shots": ("--target-vmaf", "60"),
+    "ladder": ("--heights", "96,48"),
     "middle": ("--sample-clip-seconds", "0.4"),
 }
 GRID = ("--encoder", "libx264", "--preset", "veryfast")
@@ -211,11 +211,12 @@ def warnings_of(err):
 @pytest.mark.parametrize("form", FORMS)
 def test_predictions_of_an_hdr_source_are_warned_of(form, transfer, long_hdr_clip, clip, curve_models, vmaf_tune):
     source = long_hdr_clip(transfer)
-    told = vmaf_tune("predict", source, *GRID, *curve_models, *FORMS[form])
+    command = {"shots": "per-shot", "ladder": "ladder"}.get(form, "predict")
+    told = vmaf_tune(command, source, *GRID, *curve_models, *FORMS[form])
     assert told.code in (0, 1), told.err
     (line,) = warnings_of(told.err)
     assert line == f"Warning: {source}: {model_warning(transfer, 'vmaf_v0.6.1')}"
-    sdr = vmaf_tune("predict", clip("testsrc2", frames=24), *GRID, *curve_models, *FORMS[form])
+    sdr = vmaf_tune(command, clip("testsrc2", frames=24), *GRID, *curve_models, *FORMS[form])
     assert warnings_of(sdr.err) == []
 
 
@@ -235,8 +236,9 @@ def test_regressor_warns_of_an_hdr_source_too(long_hdr_clip, model_dir, vmaf_tun
     assert len(warnings_of(told.err)) == 1
 
 
-def test_python_warns_of_an_hdr_source(long_hdr_clip, curve_models):
+def test_python_warns_of_an_hdr_source(long_hdr_clip, curve_models, caplog):
     models = {"model": str(curve_models[1]), "bitrate_model": str(curve_models[3])}
-    with pytest.warns(UserWarning, match="HDR source \\(PQ\\)") as told:
-        predict_source(long_hdr_clip("pq"), encoders=["libx264"], presets=["veryfast"], **models)
-    assert [warning.filename for warning in told] == [__file__]
+    request = PredictRequest(sources=str(long_hdr_clip("pq")), encoders="libx264", presets="veryfast", **models)
+    predict_source(request)
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "HDR source (PQ)" in warning.getMessage()

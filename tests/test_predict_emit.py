@@ -38,8 +38,8 @@ def test_commands_of_a_ladder_make_its_rungs(
     vmaf_tune: VmafTune, curve_models: Options, clip: Clips, ffmpeg: FFmpeg, tmp_path: Path
 ) -> None:
     source = clip("mandelbrot", size="192x108", frames=12)
-    ladder = ("--ladder", "108,72", "--rungs", 3, "--ladder-vmaf", "5:95", "--verify")
-    asked = ("predict", source, *curve_models, *X264, *ladder)
+    ladder = ("--heights", "108,72", "--rungs", 3, "--vmaf-range", "5:95", "--verify")
+    asked = ("ladder", source, *curve_models, *X264, *ladder)
     rungs: list[dict[str, Any]] = json.loads(vmaf_tune(*asked, "--format", "json").out)
     result = vmaf_tune(*asked, "--emit", "ffmpeg")
     assert result.code == 0, result.err
@@ -60,7 +60,7 @@ def test_commands_of_a_ladder_make_its_rungs(
 def test_commands_of_shots_are_a_script(
     options: Options, vmaf_tune: VmafTune, curve_models: Options, source: Path, ffmpeg: FFmpeg, tmp_path: Path
 ) -> None:
-    asked = ("predict", source, *curve_models, *X264, "--target-vmaf", 60, "--shots", *options)
+    asked = ("per-shot", source, *curve_models, *X264, "--target-vmaf", 60, *options)
     result = vmaf_tune(*asked, "--emit", "ffmpeg")
     assert result.code == 0, result.err
     table = vmaf_tune(*asked).out

@@ -1,4 +1,4 @@
-"""``predict SOURCE --ladder``: encodes at several heights along the convex hull of bitrate and VMAF."""
+"""``vmaf-tune ladder``: encodes at several heights along the convex hull of bitrate and VMAF."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ import pytest
 from conftest import Clips, VmafTune, invoke
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS
+from vmaftune_frv2.contract.requests import LadderRequest
+from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import PLUGINS_VARIABLE
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.predict import hull
-from vmaftune_frv2.predict.ladder import LadderQuestion, make_ladder
+from vmaftune_frv2.predict.ladder import make_ladder
 from vmaftune_frv2.predict.rendition import Rendition, Rung
 
 LINE = ("--encoder", "libx264", "--preset", "veryfast")
@@ -50,7 +52,7 @@ def source(clip: Clips) -> Path:
 
 
 def ladder(curves: tuple[str, ...], source: Path, *options: object) -> list[dict[str, Any]]:
-    done = invoke("predict", source, *LINE, *curves, "--format", "json", *options)
+    done = invoke("ladder", source, *LINE, *curves, "--format", "json", *options)
     assert done.code == 0, done.err
     rungs: list[dict[str, Any]] = json.loads(done.out)
     return rungs
@@ -76,7 +78,7 @@ def score_by_hand(ffmpeg: FFmpeg, source: Path, rung: dict[str, Any], folder: Pa
 def verified(curves: tuple[str, ...], clip: Clips) -> list[dict[str, Any]]:
     """A verified ladder of three heights."""
     source = clip("mandelbrot", size="192x108", frames=12, offset=1.5)
-    options = ("--ladder", "48,108,72", "--rungs", 5, "--ladder-vmaf", "5:95", "--verify")
+    options = ("--heights", "48,108,72", "--rungs", 5, "--vmaf-range", "5:95", "--verify")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PLUGINS_VARIABLE, "")
         return ladder(curves, source, *options)
@@ -106,7 +108,7 @@ def test_vmaf_of_every_rung_is_that_of_independent_commands(
 def test_unverified_ladder_encodes_once_per_height_and_marks_what_it_guesses(
     curves: tuple[str, ...], source: Path
 ) -> None:
-    done = invoke("predict", source, *LINE, *curves, "--ladder", "108,72", "--format", "jsonl")
+    done = invoke("ladder", source, *LINE, *curves, "--heights", "108,72", "--format", "jsonl")
     assert done.code == 0, done.err
     assert done.err.count("encoded ") == 2
     for rung in map(json.loads, done.out.splitlines()):
@@ -116,7 +118,7 @@ def test_unverified_ladder_encodes_once_per_height_and_marks_what_it_guesses(
 
 
 def test_formats_have_the_same_rungs(curves: tuple[str, ...], source: Path) -> None:
-    asked = ("predict", source, *LINE, *curves, "--ladder", "108", "--crf", "23:43:10")
+    asked = ("ladder", source, *LINE, *curves, "--heights", "108", "--crf", "23:43:10")
     found = {style: invoke(*asked, "--format", style).out for style in ("json", "csv", "table")}
     rows = list(csv.DictReader(io.StringIO(found["csv"])))
     assert [int(row["crf"]) for row in rows] == [rung["crf"] for rung in json.loads(found["json"])]
@@ -127,11 +129,11 @@ def test_formats_have_the_same_rungs(curves: tuple[str, ...], source: Path) -> N
 def test_height_of_the_source_is_not_scaled(clip: Clips, ffmpeg: FFmpeg) -> None:
     opened = open_source(ffmpeg, str(clip("testsrc2", size="160x96")))
     assert opened.at_height(96) is opened
-    assert Rendition(ffmpeg, opened, 96, "vmaf_v0.6.1").ceiling == 100.0
+    assert Rendition(Setup(ffmpeg, "vmaf_v0.6.1"), opened, 96).ceiling == 100.0
 
 
 def test_curve_at_the_sources_size_passes_through_what_was_measured(source: Path, ffmpeg: FFmpeg) -> None:
-    rendition = Rendition(ffmpeg, open_source(ffmpeg, str(source)), 72, "vmaf_v0.6.1")
+    rendition = Rendition(Setup(ffmpeg, "vmaf_v0.6.1"), open_source(ffmpeg, str(source)), 72)
     cells = [Cell("libx264", "veryfast", crf) for crf in (25, 35)]
     for cell in cells:
         rendition.measure(cell)
@@ -144,19 +146,17 @@ def test_curve_at_the_sources_size_passes_through_what_was_measured(source: Path
 
 
 BAD = {
-    "no number": (("--ladder", "72,tall"), "'tall' is not a height"),
-    "negative": (("--ladder", "-72"), "'-72' is not a height"),
-    "nothing": (("--ladder", ""), "'' is not a height"),
-    "odd": (("--ladder", "71"), "71 is odd"),
-    "above the source": (("--ladder", "110,72"), "110 is above the source's 108 rows"),
-    "too small to score": (("--ladder", "108,16"), "16 gives 28x16; libvmaf needs 18x18"),
-    "with a target": (("--ladder", "72", "--target-vmaf", "90"), "--target-vmaf does not go with --ladder"),
-    "with a probe": (("--ladder", "72", "--probe", "libx264:veryfast:33"), "--probe does not go with --ladder"),
-    "rungs alone": (("--rungs", "3"), "--rungs needs --ladder"),
-    "range alone": (("--ladder-vmaf", "40:95"), "--ladder-vmaf needs --ladder"),
-    "range of one": (("--ladder", "72", "--ladder-vmaf", "40"), "write LOW:HIGH"),
-    "range upside down": (("--ladder", "72", "--ladder-vmaf", "95:40"), "the lower end first"),
-    "unknown preset": (("--ladder", "72", "--preset", "tardy"), "tardy"),
+    "no number": (("--heights", "72,tall"), "'tall' is not a height"),
+    "negative": (("--heights", "-72"), "'-72' is not a height"),
+    "nothing": (("--heights", ""), "'' is not a height"),
+    "odd": (("--heights", "71"), "71 is odd"),
+    "above the source": (("--heights", "110,72"), "110 is above the source's 108 rows"),
+    "too small to score": (("--heights", "108,16"), "16 gives 28x16; libvmaf needs 18x18"),
+    "with a target": (("--heights", "72", "--target-vmaf", "90"), "No such option: --target-vmaf"),
+    "without heights": (("--rungs", "3"), "'' is not a height"),
+    "range of one": (("--heights", "72", "--vmaf-range", "40"), "write LOW:HIGH"),
+    "range upside down": (("--heights", "72", "--vmaf-range", "95:40"), "the lower end first"),
+    "unknown preset": (("--heights", "72", "--preset", "tardy"), "tardy"),
 }
 
 
@@ -164,7 +164,7 @@ BAD = {
 def test_bad_request_is_one_line(
     options: tuple[str, ...], says: str, curves: tuple[str, ...], source: Path, vmaf_tune: VmafTune
 ) -> None:
-    done = vmaf_tune("predict", source, *LINE, *curves, *options)
+    done = vmaf_tune("ladder", source, *LINE, *curves, *options)
     assert done.code == ExitCode.USAGE
     assert "encoded" not in done.err
     (line,) = [line for line in done.err.splitlines() if line.startswith("Error: ")]
@@ -172,14 +172,14 @@ def test_bad_request_is_one_line(
 
 
 def test_ladder_needs_an_encoder_and_a_source(source: Path, vmaf_tune: VmafTune) -> None:
-    assert "--ladder needs --encoder" in vmaf_tune("predict", source, "--ladder", "72").err
-    assert "--ladder needs SOURCE" in vmaf_tune("predict", "--features", "f.json", "--ladder", "72").err
+    assert "give --encoder" in vmaf_tune("ladder", source, "--heights", "72").err
+    assert "give one SOURCE" in vmaf_tune("ladder", *LINE, "--heights", "72").err
 
 
 def test_bitrate_limit_below_every_encode_is_a_negative_answer(
     curves: tuple[str, ...], source: Path, vmaf_tune: VmafTune
 ) -> None:
-    done = vmaf_tune("predict", source, *LINE, *curves, "--ladder", "108", "--max-bitrate", "0.01")
+    done = vmaf_tune("ladder", source, *LINE, *curves, "--heights", "108", "--max-bitrate", "0.01")
     assert done.code == ExitCode.NEGATIVE
     assert "no candidate is below --max-bitrate" in done.err
 
@@ -230,6 +230,7 @@ class Imagined:
     def __init__(self, height: int, ceiling: float, error: float) -> None:
         self.height, self.ceiling, self.error, self.scaled = height, ceiling, error, height < 1080
         self.rows: dict[Cell, float] = {}
+        self.known: set[Cell] = set()
 
     def truth(self, cell: Cell) -> float:
         return self.ceiling * (1.0 - (cell.crf / 60) ** 3)
@@ -237,13 +238,18 @@ class Imagined:
     def measure(self, cell: Cell) -> None:
         self.rows[cell] = self.truth(cell)
 
-    def predict(self, predictor: object, cells: list[Cell], level: float) -> list[Rung]:
+    def predict(self, predictor: object, cells: list[Cell]) -> list[Rung]:
         found = []
         for cell in cells:
             known = cell in self.rows
             vmaf = self.truth(cell) + (0.0 if known else self.error)
             kbps = self.height**1.5 * math.exp(-cell.crf / 8)
-            found.append(Rung(self.height, 2, cell, vmaf, vmaf, vmaf, kbps, kbps, kbps, not known, known))
+            found.append(
+                Rung(
+                    height=self.height, width=2, cell=cell, vmaf=vmaf, vmaf_low=vmaf, vmaf_high=vmaf, kbps=kbps,
+                    kbps_low=kbps, kbps_high=kbps, extrapolated=not known, measured=known,
+                )
+            )  # fmt: skip
         return found
 
 
@@ -252,13 +258,13 @@ def test_verification_ends_with_measured_rungs_however_wrong_the_prediction(erro
     heights = [Imagined(1080, 100.0, error), Imagined(720, 92.0, error), Imagined(480, 80.0, -error)]
     cells = tuple(Cell("libx264", "medium", crf) for crf in range(14, 49))
     predictor = SimpleNamespace(probe_cell=lambda encoder, preset, target, crfs: Cell(encoder, preset, 30))
-    question = LadderQuestion(cells, verify=True, rungs=6, max_encodes=20)
-    made = make_ladder(predictor, heights, question)
+    asked = {"source": "x", "encoders": "libx264", "heights": "1080,720,480", "verify": True, "rungs": 6}
+    made = make_ladder(predictor, heights, cells, LadderRequest(**asked, max_encodes=20))
     assert made.rungs
     assert all(rung.measured for rung in made.rungs)
     assert made.encodes == sum(len(height.rows) for height in heights)
     for height in heights:
         height.rows.clear()
-    limited = make_ladder(predictor, heights, LadderQuestion(cells, verify=True, rungs=6, max_encodes=1))
+    limited = make_ladder(predictor, heights, cells, LadderRequest(**asked, max_encodes=1))
     assert limited.encodes <= 3 + 6
     assert all(rung.measured for rung in limited.rungs)

@@ -17,20 +17,24 @@ import pytest
 
 from conftest import Clips, Invocation, VmafTune
 from training_kit import faults
-from vmaftune_frv2.commands import _predict_plot
-from vmaftune_frv2.commands._predict_output import CELL_COLUMNS, PICK_COLUMNS, WORST, cell_table, pick_table
-from vmaftune_frv2.commands._table import coloured
+from vmaftune_frv2 import Pick, Prediction, PredictRequest, predict_source
+from vmaftune_frv2.commands.predict.answers import PICK_COLUMNS, cell_table, pick_table
+from vmaftune_frv2.commands.shared.predictions import CELL_COLUMNS, WORST
+from vmaftune_frv2.commands.shared.table import coloured
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.files import sha256_bytes
+from vmaftune_frv2.drawing import curve_plot
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.vmaf import score
-from vmaftune_frv2.predict import Pick, Prediction, Step, predict_source
 from vmaftune_frv2.resources import schema_path
 
 X264 = ("--encoder", "libx264", "--preset", "veryfast")
 PICKED = (*X264, "--target-vmaf", 70)
-FOUND = Prediction(Cell("libx264", "medium", 23), 93.456, 91.0, 95.0, 1234.5, 1000.0, 1500.0, False, False, 0.7)
+FOUND = Prediction(
+    cell=Cell("libx264", "medium", 23), vmaf=93.456, vmaf_low=91.0, vmaf_high=95.0, kbps=1234.5, kbps_low=1000.0,
+    kbps_high=1500.0, extrapolated=False, measured=False, typical_error=0.7,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -71,37 +75,35 @@ def test_schemas_describe_every_key_and_refuse_nonsense(schema: str, columns: tu
 
 
 def test_pick_is_whole_or_empty() -> None:
-    record = dict.fromkeys(PICK_COLUMNS) | {"encoder": "x", "preset": "y", "encodes": 1, "settled": True}
+    record = dict.fromkeys(PICK_COLUMNS) | {"encoder": "x", "preset": "y", "encodes": 1, "verified": True}
     assert faults(record | {"reached": False}, "predict_pick") == []
     assert faults(record | {"reached": True}, "predict_pick")
 
 
 def test_tables_are_short_and_say_how_sure_they_are(predict) -> None:
     cells = predict(*X264, "--crf", "30:50:10", "--probe", "libx264:veryfast:30").out.splitlines()
-    assert cells[0].split() == ["encoder", "preset", "crf", "VMAF", "likely", "kbit/s", "likely"]
+    assert cells[0].split() == ["encoder", "preset", "crf", "VMAF", "VMAF", "90%", "kbit/s", "kbit/s", "90%"]
     assert [line.split()[-1] for line in (cells[1], cells[3])] == ["measured", "extrapolated"]
     assert max(map(len, cells)) < 100
     picks = predict(*PICKED, "--encoder", "libsvtav1", "--preset", "libsvtav1=10", "--verify").out.splitlines()
     assert len(picks) == 3
-    assert all(line.endswith("proven") for line in picks[1:])
+    assert all(line.endswith("verified") for line in picks[1:])
     assert predict(*X264, "--target-vmaf", 100).out.splitlines()[1].endswith("out of reach")
 
 
 def test_rows_of_tables_are_coloured_by_what_they_are() -> None:
     measured = Prediction(**{**vars(FOUND), "measured": True})
     outside = Prediction(**{**vars(FOUND), "extrapolated": True})
-    bold, plain, green, yellow = cell_table([FOUND, measured, outside]).splitlines()
+    bold, plain, green, yellow = cell_table([FOUND, measured, outside], None, False).splitlines()
     assert bold.startswith("\x1b[1m")
     assert not plain.startswith("\x1b")
     assert green.startswith("\x1b[32m")
     assert yellow.startswith("\x1b[33m")
-    picks = [
-        Pick("libx264", "medium", found, found, 3, sure) for found, sure in ((FOUND, False), (measured, True))
-    ]
-    plain, green = pick_table(picks).splitlines()[1:]
+    picks = [Pick(FOUND.cell.line, found, found, 3, sure) for found, sure in ((FOUND, False), (measured, True))]
+    plain, green = pick_table(picks, None, False).splitlines()[1:]
     assert not plain.startswith("\x1b")
     assert green.startswith("\x1b[32m")
-    red = pick_table([Pick("libx264", "medium", None, FOUND, 3, True)]).splitlines()[1]
+    red = pick_table([Pick(FOUND.cell.line, None, FOUND, 3, True)], None, False).splitlines()[1]
     assert red.startswith("\x1b[31m")
 
 
@@ -231,7 +233,7 @@ def test_what_cannot_be_drawn_is_refused_before_any_encode(predict, monkeypatch)
     assert missing.code == ExitCode.TOOL
     assert "pip install 'vmaftune-frv2[plot]'" in missing.err
     assert "encoded" not in unknown.err + missing.err
-    assert _predict_plot.SUFFIXES == (".png", ".svg", ".html")
+    assert curve_plot.SUFFIXES == (".png", ".svg", ".html")
 
 
 @pytest.mark.parametrize("option", ["--plot", "--record"])
@@ -288,9 +290,7 @@ def test_a_corpus_in_use_is_refused_before_any_encode(predict) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--record", "c.jsonl", "--samples", 2), "--record takes whole sources"),
         (("other.mkv", "--plot", "x.svg"), "--plot takes one SOURCE"),
-        ((*PICKED, "--record", "c.jsonl", "--shots"), "leave out --shots, whose windows a row cannot name"),
     ],
 )
 def test_outputs_that_do_not_go_together_are_refused(predict, options, message: str) -> None:
@@ -306,25 +306,24 @@ def test_outputs_need_the_curve_models(vmaf_tune: VmafTune, model_dir: Path, sou
 
 
 def test_python_says_what_the_command_line_says(predict, curve_models: Sequence[object], source: Path) -> None:
-    steps: list[Step] = []
-    said = predict_source(
-        source, encoders=["x264"], presets=["veryfast"], crfs=["24:44:2", 45], target=70, verify=True,
-        model=str(curve_models[1]), bitrate_model=str(curve_models[3]), on_step=steps.append,
+    models = {"model": str(curve_models[1]), "bitrate_model": str(curve_models[3])}
+    request = PredictRequest(
+        sources=str(source), encoders=["x264"], presets="veryfast", crfs=["24:44:2", "45"], target_vmaf=70,
+        verify=True, **models,
     )  # fmt: skip
+    said = predict_source(request).answer
     result = predict(*PICKED, "--crf", "24:44:2", "--crf", 45, "--verify", "--format", "json")
     (pick,), (record,) = said.picks, json.loads(result.out)
     assert pick.prediction is not None
     assert pick.prediction.cell == Cell("libx264", "veryfast", record["crf"])
     assert round(pick.prediction.vmaf, 4) == record["vmaf_predicted"]
     assert round(pick.prediction.kbps, 2) == record["kbps"]
-    assert (pick.encodes, pick.settled) == (record["encodes"], record["settled"])
-    assert [str(step.cell) for step in steps] == [
+    assert (pick.encodes, pick.verified) == (record["encodes"], record["verified"])
+    assert [str(step.cell) for step in said.steps] == [
         line.split()[1].removesuffix(":") for line in result.err.splitlines() if line.startswith("encoded")
     ]
-    cells = predict_source(
-        str(source), encoders=["libx264"], probes=["libx264:veryfast:33"], model=str(curve_models[1]),
-        bitrate_model=str(curve_models[3]),
-    )  # fmt: skip
+    probed = PredictRequest(sources=str(source), encoders="libx264", probes="libx264:veryfast:33", **models)
+    cells = predict_source(probed).answer
     records: list[dict[str, Any]] = json.loads(
         predict("--encoder", "libx264", "--probe", "libx264:veryfast:33", "--format", "json").out
     )
@@ -334,7 +333,7 @@ def test_python_says_what_the_command_line_says(predict, curve_models: Sequence[
 
 def test_importing_the_api_costs_nothing() -> None:
     script = (
-        "import sys, vmaftune_frv2.predict as p;"
+        "import sys, vmaftune_frv2 as p;"
         " print(sorted({'numpy', 'onnxruntime', 'click'} & set(sys.modules)));"
         " p.predict_source; print('torch' in sys.modules, 'onnxruntime' in sys.modules)"
     )

@@ -14,27 +14,29 @@ import pytest
 
 from conftest import Clips, Invocation, VmafTune
 from training_kit import faults
-from vmaftune_frv2.commands import _predict, _predict_ladder, _predict_shots
+from vmaftune_frv2.commands.ladder import command as ladder
+from vmaftune_frv2.commands.per_shot import report as per_shot
+from vmaftune_frv2.commands.predict import scores
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.resources import schema_path
 
 X264 = ("--encoder", "libx264", "--preset", "libx264=veryfast")
-SHOTS = (*X264, "--target-vmaf", 60, "--shots")
-LADDER = (*X264, "--ladder", "96,64", "--rungs", 3, "--ladder-vmaf", "5:90")
+SHOTS = (*X264, "--target-vmaf", 60)
+LADDER = (*X264, "--heights", "96,64", "--rungs", 3, "--vmaf-range", "5:90")
 COLUMNS = {
-    "predict_rung": _predict_ladder.COLUMNS,
-    "predict_shot": _predict_shots.COLUMNS,
-    "predict_row": _predict.ROW_COLUMNS,
-    "predict_score": _predict.GRID_COLUMNS,
+    "predict_rung": ladder.COLUMNS,
+    "predict_shot": per_shot.COLUMNS,
+    "predict_row": scores.ROW_COLUMNS,
+    "predict_score": scores.GRID_COLUMNS,
 }
 Predict = Callable[..., Invocation]
 
 
 @pytest.fixture
 def predict(vmaf_tune: VmafTune, curve_models: Sequence[object], source: Path) -> Predict:
-    """Runs ``predict SOURCE`` with the session's models."""
-    return lambda *options: vmaf_tune("predict", source, *curve_models, *options)
+    """Runs ``predict SOURCE``, or another command, with the session's models."""
+    return lambda *options, command="predict": vmaf_tune(command, source, *curve_models, *options)
 
 
 @pytest.fixture
@@ -44,8 +46,8 @@ def asked(predict: Predict, vmaf_tune: VmafTune, model_dir: Path, corpus_path: P
     row = Path("row.json")
     row.write_text(corpus_path.read_text().splitlines()[0])
     return {
-        "predict_rung": lambda *more: predict(*LADDER, *more),
-        "predict_shot": lambda *more: predict(*SHOTS, *more),
+        "predict_rung": lambda *more: predict(*LADDER, *more, command="ladder"),
+        "predict_shot": lambda *more: predict(*SHOTS, *more, command="per-shot"),
         "predict_row": lambda *more: vmaf_tune("predict", "--corpus", corpus_path, *regressor, *more),
         "predict_score": lambda *more: vmaf_tune("predict", "--features", row, *regressor, *X264, *more),
     }
@@ -108,7 +110,7 @@ def test_worst_frames_that_were_asked_for_are_shown(predict: Predict, rows_of: C
     header, line = predict(*options).out.splitlines()
     assert "  5 %  " in header
     assert f" {record['vmaf_p05']:.2f} " in line
-    shots = predict(*SHOTS, "--min-vmaf-frame", 50, "--format", "json")
+    shots = predict(*SHOTS, "--min-vmaf-frame", 50, "--format", "json", command="per-shot")
     assert all(faults(shot, "predict_shot") == [] and shot["vmaf_p05"] >= 50 for shot in json.loads(shots.out))
 
 
@@ -128,7 +130,7 @@ def test_bitrate_out_of_reach_says_the_cheapest_there_is(predict: Predict) -> No
 def test_tables_of_ladders_shots_and_many_sources_are_short(
     asked: dict[str, Predict], vmaf_tune: VmafTune, curve_models: Sequence[object], clip: Clips, source: Path
 ) -> None:
-    figures = ["VMAF", "likely", "kbit/s", "likely"]
+    figures = ["VMAF", "VMAF", "90%", "kbit/s", "kbit/s", "90%"]
     rungs = asked["predict_rung"]().out.splitlines()
     assert rungs[0].split() == ["height", "width", "encoder", "preset", "crf", *figures]
     assert {line.split()[-1] for line in rungs[1:]} & {"extrapolated", "measured"}

@@ -13,9 +13,9 @@ CRFS = list(range(18, 46))
 
 
 def search(goal: Goal, crfs: list[int], truth: dict[int, float], mean, typical, known=()) -> dict[int, float]:
-    """What is measured until the search is settled, the most unlikely encode counts included."""
+    """What is measured until the search is decided, the most unlikely encode counts included."""
     measured = {crf: truth[crf] for crf in known}
-    while not judge(goal, crfs, measured).settled:
+    while not judge(goal, crfs, measured).decided:
         crf = next_crf(goal, crfs, measured, np.asarray(mean), np.asarray(typical))
         assert crf in crfs
         assert crf not in measured
@@ -24,7 +24,7 @@ def search(goal: Goal, crfs: list[int], truth: dict[int, float], mean, typical, 
 
 
 def check(goal: Goal, crfs: list[int], measured: dict[int, float]) -> None:
-    """A settled search is one that measurements prove."""
+    """A decided search is one that measurements prove."""
     best = judge(goal, crfs, measured).best
     failing = [crf for crf, vmaf in measured.items() if vmaf < goal.target]
     if best is None:

@@ -150,7 +150,7 @@ def test_verified_pick_is_measured_and_reaches_the_target(predict, corpus_path: 
     assert [pick["kbps"] for pick in picks] == sorted(pick["kbps"] for pick in picks)
     for pick in picks:
         assert pick["measured"]
-        assert pick["settled"]
+        assert pick["verified"]
         assert pick["vmaf_predicted"] >= 80
         mine = [cell for cell in encoded(result) if cell.startswith(pick["encoder"])]
         assert len(mine) == len(set(mine)) == pick["encodes"]
@@ -167,7 +167,7 @@ def test_verification_stops_at_max_encodes(predict) -> None:
     )  # fmt: skip
     (pick,) = json.loads(result.out)
     assert len(encoded(result)) == pick["encodes"] == 2
-    assert not pick["settled"]
+    assert not pick["verified"]
     if not pick["reached"]:
         assert "none of 2 encodes reaches 80, allow more with --max-encodes" in result.err
 
@@ -178,12 +178,12 @@ def test_a_probe_beside_the_candidates_is_never_the_pick(ask: Ask) -> None:
         "--max-encodes", 9,
     )  # fmt: skip
     assert pick["crf"] in range(20, 45, 6)
-    assert pick["settled"]
+    assert pick["verified"]
 
 
-def test_a_pick_nobody_measured_is_not_settled(ask: Ask) -> None:
+def test_a_pick_nobody_measured_is_not_verified(ask: Ask) -> None:
     (pick,) = ask(*X264, "--target-vmaf", 80, "--probe", "libx264:veryfast:30")
-    assert pick["measured"] == pick["settled"] == (pick["crf"] == 30)
+    assert pick["measured"] == pick["verified"] == (pick["crf"] == 30)
 
 
 def test_confidence_picks_a_lower_crf(ask: Ask) -> None:
@@ -234,7 +234,7 @@ def test_target_out_of_reach_says_the_best_there_is(predict, verify: tuple[objec
     (pick,) = json.loads(result.out)
     assert not pick["reached"]
     assert pick["crf"] is pick["vmaf_predicted"] is pick["kbps"] is None
-    assert pick["settled"] == bool(verify)
+    assert pick["verified"] == bool(verify)
     assert "no candidate reaches 99.9; the best is crf 40 with" in result.err
 
 

@@ -9,13 +9,16 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.gop import Gop
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF
+from vmaftune_frv2.corpus.packets import count_packets
+from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.media.encode import Encoded, FrameSizes
 from vmaftune_frv2.media.ffmpeg import QUIET
 from vmaftune_frv2.media.opening import open_source
-from vmaftune_frv2.media.source import Margins, Source, Window
+from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.view import Margins, View, Window
 from vmaftune_frv2.predict.measuring import start_measuring
-from vmaftune_frv2.predict.whole import count, sampling_error, whole_bytes
-from vmaftune_frv2.predict.windows import measure_windows
+from vmaftune_frv2.predict.pooling import measure_windows
+from vmaftune_frv2.predict.whole import sampling_error, whole_bytes
 
 SECONDS = 12
 FAST = {"libx264": "medium", "libx265": "medium", "libsvtav1": "10", "libvpx-vp9": "5"}
@@ -36,9 +39,9 @@ def steady(ffmpeg, tmp_path_factory):
 def test_windows_say_what_the_whole_takes(encoder, steady, ffmpeg):
     cell = Cell(encoder, FAST[encoder], 26)
     whole = open_source(ffmpeg, str(steady), hash_file=False)
-    row = measure_windows(ffmpeg, [whole], cell, "vmaf_v0.6.1").row
+    row = measure_windows(Setup(ffmpeg), [whole], cell).row
     middle = open_source(ffmpeg, str(steady), sample_seconds=1, hash_file=False, trust_header=True)
-    measuring = start_measuring(ffmpeg, middle, "vmaf_v0.6.1", samples=3, sample_seconds=1, jobs=2)
+    measuring = start_measuring(Setup(ffmpeg), middle, samples=3, sample_seconds=1, jobs=2)
     measuring.measure(cell)
     found, error = measuring.rows[cell], measuring.errors[cell]
     assert len(found[PER_FRAME_VMAF]) == 75
@@ -53,8 +56,8 @@ def windowed(before, frames, after):
     start, window = before / 25, Window(before / 25, frames / 25)
     return Source(
         path=None, label="", sha256=None, width=64, height=64, pix_fmt="yuv420p", depth=8, full_range=False,
-        framerate=25, frames=frames, duration_s=None, window=window,
-        margins=Margins(before, after, Window(start - before / 25, (before + frames + after) / 25)),
+        framerate=25, frames=frames, duration_s=None,
+        view=View(window, Margins(before, after, Window(start - before / 25, (before + frames + after) / 25))),
     )  # fmt: skip
 
 
@@ -69,7 +72,7 @@ GOP = Gop(lead=2, lookahead=2, mini=1, keyframe_every=10, container_bytes=10)
 def test_keyframes_are_added_as_often_as_the_whole_has_them():
     """Every frame takes 50 bytes, a keyframe 450 more; the whole is 100 frames and 10 keyframes."""
     window = windowed(2, 8, 2)
-    found = count(window, encoded([500, *[50] * 11], [0]), GOP)
+    found = count_packets(window, encoded([500, *[50] * 11], [0]), GOP)
     assert (found.frames, found.bytes, found.excess, found.cuts, found.header) == (8, 400, 450, 0, 100)
     assert whole_bytes([found, found], 100, 25.0, GOP) == pytest.approx(100 + 100 * 60 + 10 * 450)
 
@@ -78,7 +81,7 @@ def test_a_keyframe_that_was_due_is_counted_once():
     window = windowed(2, 16, 2)
     sizes = [50] * 20
     sizes[0] = sizes[10] = 500
-    found = count(window, encoded(sizes, [0, 10]), GOP)
+    found = count_packets(window, encoded(sizes, [0, 10]), GOP)
     assert found.cuts == 0
     assert found.excess == pytest.approx(450)
     assert found.bytes == pytest.approx(16 * 50)
@@ -88,7 +91,7 @@ def test_a_keyframe_at_a_cut_is_of_the_pictures():
     window = windowed(2, 8, 2)
     sizes = [50] * 12
     sizes[0] = sizes[5] = 500
-    found = count(window, encoded(sizes, [0, 5]), GOP)
+    found = count_packets(window, encoded(sizes, [0, 5]), GOP)
     assert found.cuts == 1
     assert found.bytes == 8 * 50 + 450
     # Cuts put off the keyframes that are due, one in eight frames all but the first.

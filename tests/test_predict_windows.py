@@ -1,4 +1,4 @@
-"""``vmaf-tune predict --samples`` and ``--shots``: long sources by parts of them."""
+"""``vmaf-tune predict --samples`` and ``per-shot``: long sources by parts of them."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ import numpy as np
 import pytest
 
 from conftest import Clips, VmafTune
+from vmaftune_frv2 import PredictRequest, predict_source
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR, descriptor
 from vmaftune_frv2.contract.encoders import ENCODERS
+from vmaftune_frv2.contract.raw import RawFormat
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF
+from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import ExitCode, InputError
 from vmaftune_frv2.media.encode import work_argv
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg
 from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.shot_parts import find_shots
 from vmaftune_frv2.media.shots import detect_shots
-from vmaftune_frv2.media.source import RawFormat, Source
+from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.spread import spread_windows
 from vmaftune_frv2.media.together import together
 from vmaftune_frv2.media.vmaf import score
-from vmaftune_frv2.media.spread import spread_windows
-from vmaftune_frv2.predict import predict_source
-from vmaftune_frv2.predict.windows import measure_windows, pool_rows
+from vmaftune_frv2.predict.pooling import measure_windows, pool_rows
 from vmaftune_frv2.predict.zones import Zone, merged, zone_argv, zone_text
 
 LINE = ("--encoder", "libx264", "--preset", "libx264=veryfast")
@@ -93,7 +95,7 @@ def test_windows_lie_in_the_middle_of_equal_stretches(ffmpeg: FFmpeg, long_sourc
 def test_nothing_reads_the_whole_file(ffmpeg: FFmpeg, long_source: Path) -> None:
     watched = Watched(ffmpeg)
     windows = spread_windows(watched.ffmpeg, opened(watched.ffmpeg, long_source, 0.5), 3, 0.5, jobs=2)
-    measure_windows(watched.ffmpeg, windows, CELL, "vmaf_v0.6.1", jobs=2)
+    measure_windows(Setup(watched.ffmpeg), windows, CELL, jobs=2)
     touching = [line for line in watched.lines if long_source.name in line]
     unbounded = [line for line in touching if "trim=" not in line and "-frames:v 1" not in line]
     assert touching
@@ -110,7 +112,7 @@ def test_encode_and_score_see_the_same_frames(ffmpeg: FFmpeg, clip: Clips, conta
     source = open_source(ffmpeg, str(path), raw=raw, sample_seconds=0.5, hash_file=False, trust_header=True)
     windows = spread_windows(ffmpeg, source, 2, 0.5)
     assert [part.frames for part in windows] == [12, 12]
-    row = measure_windows(ffmpeg, windows, Cell("libx264", "veryfast", 5), "vmaf_v0.6.1").row
+    row = measure_windows(Setup(ffmpeg), windows, Cell("libx264", "veryfast", 5)).row
     assert len(row[PER_FRAME_VMAF]) == 24
     assert min(row[PER_FRAME_VMAF]) > 90  # one frame beside its place, this moving picture scores far less
 
@@ -165,7 +167,7 @@ def test_pick_by_windows_is_measured_on_the_windows(
     (pick,) = json.loads(result.out)
     assert pick["measured"]
     whole = open_source(ffmpeg, str(long_source), hash_file=False)
-    row = measure_windows(ffmpeg, [whole], Cell("libx264", "veryfast", pick["crf"]), "vmaf_v0.6.1").row
+    row = measure_windows(Setup(ffmpeg), [whole], Cell("libx264", "veryfast", pick["crf"])).row
     assert pick["vmaf_predicted"] == pytest.approx(row["vmaf_score"], abs=2.5)
     assert pick["kbps"] == pytest.approx(row["bitrate_kbps"], rel=0.15)
     assert pick["vmaf_low"] < pick["vmaf_predicted"] < pick["vmaf_high"]
@@ -188,15 +190,16 @@ def test_short_source_is_said_in_one_line(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--shots",), "--shots needs --target-vmaf"),
-        (("--shots", "--target-vmaf", 90, "--samples", 2), "all of one SOURCE"),
-        (("--samples", 2, "--sample-clip-seconds", 1), "give one of them"),
+        (("per-shot",), "give --target-vmaf"),
+        (("per-shot", "--target-vmaf", 90, "--samples", 2), "No such option: --samples"),
+        (("predict", "--samples", 2, "--sample-clip-seconds", 1), "give one of them"),
     ],
 )
 def test_parts_that_contradict_each_other(
     vmaf_tune: VmafTune, options: tuple[object, ...], says: str, two_shots: Path
 ) -> None:
-    result = vmaf_tune("predict", two_shots, *options)
+    command, *more = options
+    result = vmaf_tune(command, two_shots, *more)
     assert result.code == ExitCode.USAGE
     assert says in result.err
 
@@ -243,7 +246,7 @@ def test_frames_of_a_shot_are_its_own(ffmpeg: FFmpeg, two_shots: Path, tmp_path:
 def shot_answer(two_shots: Path, curve_models: tuple[object, ...]) -> Callable[..., Any]:
     def ask(tune: VmafTune, *options: object) -> Any:
         return tune(
-            "predict", two_shots, *curve_models, "--target-vmaf", 80, "--shots", "--verify", *options
+            "per-shot", two_shots, *curve_models, "--target-vmaf", 80, "--verify", *options
         )  # fmt: skip
 
     return ask
@@ -300,7 +303,7 @@ def test_shot_out_of_reach_is_named_and_gets_the_best_there_is(
     vmaf_tune: VmafTune, curve_models: tuple[object, ...], two_shots: Path
 ) -> None:
     result = vmaf_tune(
-        "predict", two_shots, *curve_models, *LINE, "--crf", "40:42", "--target-vmaf", 99, "--shots",
+        "per-shot", two_shots, *curve_models, *LINE, "--crf", "40:42", "--target-vmaf", 99,
         "--format", "json",
     )  # fmt: skip
     assert result.code == ExitCode.NEGATIVE
@@ -375,10 +378,11 @@ def test_python_takes_parts_as_the_command_line_does(
     curve_models: tuple[object, ...], long_source: Path,
 ) -> None:  # fmt: skip
     model, bitrate_model = str(curve_models[1]), str(curve_models[3])
-    said = predict_source(
-        long_source, encoders=["libx264"], presets=["veryfast"], crfs=["30:33"], model=model,
+    request = PredictRequest(
+        sources=str(long_source), encoders=["libx264"], presets=["veryfast"], crfs=["30:33"], model=model,
         bitrate_model=bitrate_model, **arguments,
     )  # fmt: skip
+    said = predict_source(request).answer
     told = json.loads(
         vmaf_tune("predict", long_source, *curve_models, *LINE, "--crf", "30:33", *options, "--format", "json").out
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from vmaftune_frv2.errors import ToolError
-from vmaftune_frv2.media import probe as source_module
+from vmaftune_frv2.media import opening as source_module
 from vmaftune_frv2.media import vmaf
 
 TOLERANCE = 1e-3

@@ -7,7 +7,7 @@ import statistics
 import pytest
 
 from vmaftune_frv2.errors import ToolError
-from vmaftune_frv2.media import probe
+from vmaftune_frv2.media import opening
 from vmaftune_frv2.media.ffmpeg import QUIET
 from vmaftune_frv2.media.shots import Shots, detect_shots, find_cuts
 
@@ -59,7 +59,7 @@ def frames_of(shots, rate=24):
     ],
 )
 def test_hard_cuts_are_found_exactly(parts, pix_fmt, joined, ffmpeg):
-    shots = detect_shots(ffmpeg, probe.open_source(ffmpeg, str(joined(*parts, pix_fmt=pix_fmt))))
+    shots = detect_shots(ffmpeg, opening.open_source(ffmpeg, str(joined(*parts, pix_fmt=pix_fmt))))
     assert frames_of(shots) == [frames for _, frames in parts]
     assert shots.count == len(parts)
 
@@ -77,20 +77,20 @@ ONE_SHOT = {
 
 @pytest.mark.parametrize("generator", GENERATORS)
 def test_whatever_goes_on_steadily_is_one_shot(generator, joined, ffmpeg):
-    shots = detect_shots(ffmpeg, probe.open_source(ffmpeg, str(joined((generator, 48)))))
+    shots = detect_shots(ffmpeg, opening.open_source(ffmpeg, str(joined((generator, 48)))))
     assert frames_of(shots) == [48]
 
 
 @pytest.mark.parametrize("what", ONE_SHOT)
 @pytest.mark.parametrize("generator", ["testsrc2", "zoom"])
 def test_what_looks_like_a_cut_is_none(what, generator, joined, ffmpeg):
-    source = probe.open_source(ffmpeg, str(joined((generator, 56), filters=ONE_SHOT[what])))
+    source = opening.open_source(ffmpeg, str(joined((generator, 56), filters=ONE_SHOT[what])))
     assert detect_shots(ffmpeg, source).count == 1
 
 
 def test_irregular_timestamps_do_not_move_a_cut(joined, ffmpeg):
     path = joined(("testsrc2", 20), ("bars", 28), filters="setpts=(N+0.4*mod(N\\,3)+if(gte(N\\,10)\\,30))/24/TB")
-    source = probe.open_source(ffmpeg, str(path))
+    source = opening.open_source(ffmpeg, str(path))
     shots = detect_shots(ffmpeg, source)
     assert frames_of(shots, source.framerate) == [20, 28]
     assert sum(shots.durations_s) == pytest.approx(source.encoded_seconds)
@@ -100,14 +100,14 @@ def test_irregular_timestamps_do_not_move_a_cut(joined, ffmpeg):
 def test_only_the_window_in_use_is_looked_at(name, joined, ffmpeg):
     codec = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-g", "7")
     path = joined(("bars", 24), ("testsrc2", 24), ("zoom", 24), ("bars", 24), name=name, codec=codec)
-    source = probe.open_source(ffmpeg, str(path), sample_seconds=1.5)
+    source = opening.open_source(ffmpeg, str(path), sample_seconds=1.5)
     assert source.frames == 36
     assert frames_of(detect_shots(ffmpeg, source)) == [18, 18]
 
 
 def test_row_values_are_of_the_population(joined, ffmpeg):
     path = joined(("bars", 12), ("testsrc2", 24), ("zoom", 36))
-    values = detect_shots(ffmpeg, probe.open_source(ffmpeg, str(path))).row_values()
+    values = detect_shots(ffmpeg, opening.open_source(ffmpeg, str(path))).row_values()
     assert values == {
         "shot_count": 3,
         "shot_avg_duration_sec": pytest.approx(1.0),
@@ -137,7 +137,7 @@ def test_very_short_source_is_one_shot(frames):
 
 def test_failing_ffmpeg_is_named(clip, ffmpeg):
     path = clip("testsrc2", frames=12, container="mp4")
-    source = probe.open_source(ffmpeg, str(path))
+    source = opening.open_source(ffmpeg, str(path))
     path.unlink()
     with pytest.raises(ToolError, match="finding the shots"):
         detect_shots(ffmpeg, source)

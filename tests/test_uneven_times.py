@@ -158,7 +158,7 @@ def uneven_shots(ffmpeg, uneven, tmp_path_factory):
 
 @pytest.mark.parametrize("how", [(), ("--segments",)], ids=["zones", "segments"])
 def test_shots_begin_where_the_table_says(how, uneven_shots, ffmpeg, vmaf_tune):
-    asked = ("predict", uneven_shots, *LINE, "--shots", *how)
+    asked = ("per-shot", uneven_shots, *LINE, *how)
     result = vmaf_tune(*asked, "--format", "json")
     assert result.code == 0, result.err
     first, second = json.loads(result.out)

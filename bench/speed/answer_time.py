@@ -16,11 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from vmaftune_frv2.predict.inputs import measure_cell
+
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
-from vmaftune_frv2.predict.inputs import measure_cell
 from vmaftune_frv2.predict.search import Goal, judge
 
 sys.path.append(str(Path(__file__).parents[1] / "quality"))

@@ -110,8 +110,9 @@ def read(job: str, path: Path) -> int:
         return len(load_corpus([path]).rows)
     from functools import partial
 
-    from vmaftune_frv2.corpus.reader import read_lines
     from vmaftune_frv2.predict.rows import to_score
+
+    from vmaftune_frv2.corpus.reader import read_lines
 
     whole = job == "rows"
     return sum(isinstance(found, tuple) for found in read_lines([path], partial(to_score, None, None, whole)))

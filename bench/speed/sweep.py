@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 from vmaftune_frv2.commands._options import default_jobs
+
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.grid import build_grid
 from vmaftune_frv2.corpus.plan import CellRequest, make_plan

@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from vmaftune_frv2.api.sweeping import Swept as Swept
     from vmaftune_frv2.api.sweeping import plan_sweep as plan_sweep
     from vmaftune_frv2.api.sweeping import sweep as sweep
+    from vmaftune_frv2.api.training import release as release
+    from vmaftune_frv2.api.training import train as train
     from vmaftune_frv2.contract.requests import LadderRequest as LadderRequest
     from vmaftune_frv2.contract.requests import PerShotRequest as PerShotRequest
     from vmaftune_frv2.contract.requests import PredictRequest as PredictRequest
     from vmaftune_frv2.contract.requests import SweepRequest as SweepRequest
+    from vmaftune_frv2.contract.train_request import TrainRequest as TrainRequest
     from vmaftune_frv2.corpus.validation import Report as Report
     from vmaftune_frv2.corpus.validation import validate_files as validate_files
     from vmaftune_frv2.drawing.curve_plot import write_plot as write_plot
@@ -56,7 +59,9 @@ _WHERE = {
     "api.shot_answers": ("ShotAnswers", "per_shot"),
     "api.shot_commands": ("shot_commands",),
     "api.sweeping": ("Swept", "plan_sweep", "sweep"),
+    "api.training": ("release", "train"),
     "contract.requests": ("LadderRequest", "PerShotRequest", "PredictRequest", "SweepRequest"),
+    "contract.train_request": ("TrainRequest",),
     "corpus.validation": ("Report", "validate_files"),
     "drawing.curve_plot": ("write_plot",),
     "errors": ("ExitCode", "TuneError"),

@@ -165,9 +165,10 @@ class OptionField:
 
 
 def options_of(request: type[Request]) -> tuple[OptionField, ...]:
-    """The options of a request: its own, then those of each of its groups in the order in which it names them."""
+    """The options of a request: those of each of its groups in the order in which it names them, then its own."""
     fields = {each.name: each for each in dataclasses.fields(request) if _KEY in each.metadata}
-    ordered = dict.fromkeys(name for group in request.__mro__ for name in vars(group).get("__annotations__", ()))
+    own, *groups = request.__mro__
+    ordered = dict.fromkeys(n for group in (*groups, own) for n in vars(group).get("__annotations__", ()))
     return tuple(_field(fields[name]) for name in ordered if name in fields)
 
 

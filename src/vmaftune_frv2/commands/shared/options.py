@@ -108,12 +108,12 @@ def _as_click(field: OptionField) -> list[Callable[[Any], Any]]:
 
 
 def _extras(field: OptionField) -> str:
-    """Default and range, as click shows them."""
+    """Default, and the range where it has two ends, as click shows them."""
     shown, default = field.known.shown, field.default
     if shown is None and default not in (None, (), ""):
         shown = f"{default:g}" if isinstance(default, float) else str(default)
     if shown == "0":
         shown = None
     found = [f"default: {shown}"] if shown else []
-    found += [field.known.range_text()] if field.known.range_text() else []
+    found += [field.known.range_text()] if field.known.high is not None else []
     return f"  [{'; '.join(found)}]" if found else ""

@@ -1,0 +1,242 @@
+"""What is asked for is checked in one place: the command line and Python refuse the same, in the same words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Clips, VmafTune
+from vmaftune_frv2 import (
+    LadderRequest,
+    PerShotRequest,
+    PredictRequest,
+    SweepRequest,
+    TrainRequest,
+    ladder,
+    per_shot,
+    predict_source,
+    score_cells,
+    sweep,
+)
+from vmaftune_frv2.contract.options import OptionField, Request, options_of
+from vmaftune_frv2.errors import ExitCode, UsageError
+
+SOURCE = "x.mkv"
+REQUESTS: dict[str, tuple[type[Request], dict[str, Any]]] = {
+    "predict": (PredictRequest, {"sources": SOURCE}),
+    "ladder": (LadderRequest, {"source": SOURCE, "encoders": "libx264", "heights": "72"}),
+    "per-shot": (PerShotRequest, {"source": SOURCE, "target_vmaf": 90}),
+    "corpus": (SweepRequest, {"sources": SOURCE}),
+    "train-v2": (TrainRequest, {"smoke": True}),
+}
+"""{command: its request, and the least that it takes}."""
+
+
+def wrong_values(field: OptionField) -> list[object]:
+    """Values that a field cannot have."""
+    known, found = field.known, list[object]()
+    if field.kind in ("int", "float"):
+        found += ["nan", "inf", "many"] + (["1.5"] if field.kind == "int" else [])
+        low, high = known.low, known.high
+        found += [] if low is None else [low if known.above else low - 1]
+        found += [] if high is None else [high if known.below else high + 1]
+    if known.choices and not known.flags:
+        found.append("nonsense")
+    if known.names:
+        found.append(".." if known.names == "file" else __file__)
+    return found
+
+
+VALUES = [
+    (command, field.name, value)
+    for command, (request, _) in REQUESTS.items()
+    for field in options_of(request)
+    for value in wrong_values(field)
+]
+
+
+def as_arguments(request: type[Request], values: dict[str, Any]) -> list[str]:
+    """A request as it is written on a command line."""
+    found = []
+    for field in options_of(request):
+        given = values.get(field.name)
+        if field.known.argument or given is None:
+            found += [str(given)] if given is not None else []
+        elif field.kind == "bool":
+            found += [field.spelled] if given else []
+        else:
+            each = given if isinstance(given, (list, tuple)) else [given]
+            found += [f"{field.spelled}={value}" for value in each]
+    return found
+
+
+def refused(command: str, values: dict[str, Any], vmaf_tune: VmafTune) -> str:
+    """What the command line says of a request that cannot be."""
+    request = REQUESTS[command][0]
+    result = vmaf_tune(command, *as_arguments(request, values))
+    assert (result.code, result.out) == (ExitCode.USAGE, ""), result.err
+    (line,) = [line for line in result.err.splitlines() if line.startswith("Error: ")]
+    return line.removeprefix("Error: ")
+
+
+@pytest.mark.parametrize(("command", "name", "value"), VALUES, ids=str)
+def test_value_that_cannot_be_is_refused_alike(
+    command: str, name: str, value: object, vmaf_tune: VmafTune
+) -> None:
+    request, least = REQUESTS[command]
+    values = {**least, name: str(value)}
+    with pytest.raises(UsageError) as error:
+        request(**values)
+    assert str(error.value) == refused(command, values, vmaf_tune)
+    (field,) = [field for field in options_of(request) if field.name == name]
+    assert field.spelled in str(error.value)
+
+
+RULES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "nothing asked about": ("predict", {"sources": None}, "give one of SOURCE, --features and --corpus"),
+    "two things": ("predict", {"features": "f.json"}, "give one of SOURCE, --features and --corpus"),
+    "tolerance without a search": ("predict", {"target_vmaf": 80, "tolerance": 0.5}, "--tolerance needs --verify"),
+    "encodes without a search": ("predict", {"target_vmaf": 80, "max_encodes": 3}, "--max-encodes needs --verify"),
+    "encodes of an unverified ladder": ("ladder", {"max_encodes": 3}, "--max-encodes needs --verify"),
+    "tolerance of unverified shots": ("per-shot", {"tolerance": 1}, "--tolerance needs --verify"),
+    "search for nothing": ("predict", {"verify": True}, "--verify needs SOURCE and --target-vmaf"),
+    "confidence without a target": ("predict", {"confidence": 0.9}, "--confidence needs --target-vmaf"),
+    "frames without a target": ("predict", {"min_vmaf_frame": 80}, "--min-vmaf-frame needs --target-vmaf"),
+    "bitrate without a target": ("predict", {"max_bitrate": 80}, "--max-bitrate needs --target-vmaf"),
+    "confidence in what is measured": (
+        "predict", {"target_vmaf": 80, "verify": True, "confidence": 0.9}, "leave out --confidence",
+    ),
+    "length of no window": ("predict", {"sample_seconds": 2}, "--sample-seconds needs --samples"),
+    "windows and the middle": ("predict", {"samples": 2, "sample_clip_seconds": 1}, "give one of them"),
+    "grid of a corpus": ("predict", {"sources": None, "corpora": "c.jsonl", "crfs": "30"}, "leave out the grid"),
+    "probe that is none": ("predict", {"probes": "libx264:medium"}, "is not a cell"),
+    "half a size": ("predict", {"width": 64}, "--width and --height go together"),
+    "rate of no video": ("corpus", {"framerate": "fast"}, "--framerate 'fast': not a frame rate"),
+    "ladder of nothing": ("ladder", {"source": None}, "give one SOURCE"),
+    "ladder of no encoder": ("ladder", {"encoders": None}, "give --encoder"),
+    "ladder without heights": ("ladder", {"heights": None}, "'' is not a height"),
+    "odd height": ("ladder", {"heights": "71"}, "71 is odd"),
+    "range of one end": ("ladder", {"vmaf_range": "40"}, "write LOW:HIGH"),
+    "range upside down": ("ladder", {"vmaf_range": "95:40"}, "the lower end first"),
+    "shots of nothing": ("per-shot", {"source": None}, "give one SOURCE"),
+    "shots without a target": ("per-shot", {"target_vmaf": None}, "give --target-vmaf"),
+    "sweep of nothing": ("corpus", {"sources": None}, "give at least one SOURCE"),
+    "cluster without an address": ("corpus", {"executor": "dask"}, "--executor dask and --scheduler ADDRESS"),
+    "address without a cluster": ("corpus", {"scheduler": "tcp://x:1"}, "go together"),
+    "compressed output": ("corpus", {"output": "c.jsonl.gz"}, "compress it afterwards"),
+    "open quotation": ("corpus", {"extra_params": "-tune 'film"}, "--extra-params"),
+    "training on nothing": ("train-v2", {"smoke": None}, "give --corpus, or --smoke"),
+    "smoke of a corpus": ("train-v2", {"corpora": "c.jsonl"}, "leave --corpus out"),
+    "model id": ("train-v2", {"model_id": "No Id"}, "--model-id takes"),
+    "probe cell that is none": ("train-v2", {"probes": "x"}, "is not a cell"),
+    **{
+        f"{name} of features": (
+            "predict", {"sources": None, "features": "f.json", "target_vmaf": 80, name: value},
+            f"--{spelled} needs SOURCE and a curve model",
+        )
+        for name, value, spelled in (
+            ("bitrate_model", "x", "bitrate-model"), ("record", "c.jsonl", "record"),
+            ("confidence", 0.9, "confidence"),
+            ("min_vmaf_frame", 70, "min-vmaf-frame"), ("max_bitrate", 5, "max-bitrate"), ("pool", "mean", "pool"),
+            ("probes", "libx264:medium:22", "probe"), ("jobs", 2, "jobs"), ("samples", 2, "samples"),
+        )
+    },
+    **{
+        f"{name} of rows": (
+            "predict", {"sources": None, "corpora": "c.jsonl", **values},
+            f"--{next(iter(values)).replace('_', '-')}",
+        )
+        for name, values in {
+            "pool": {"pool": "harmonic_mean"}, "size": {"width": 64, "height": 64}, "rate": {"framerate": "25"},
+            "track": {"video_track": 1}, "middle": {"sample_clip_seconds": 2},
+        }.items()
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "change", "message"), RULES.values(), ids=RULES)
+def test_values_that_do_not_go_together_are_refused_alike(
+    command: str, change: dict[str, Any], message: str, vmaf_tune: VmafTune
+) -> None:
+    request, least = REQUESTS[command]
+    values = {name: value for name, value in {**least, **change}.items() if value is not None}
+    with pytest.raises(UsageError) as error:
+        request(**values)
+    assert message in str(error.value)
+    assert str(error.value) == refused(command, values, vmaf_tune)
+
+
+FUNCTIONS = {"predict": predict_source, "ladder": ladder, "per-shot": per_shot, "corpus": sweep}
+LATER: dict[str, tuple[str, dict[str, Any], str]] = {
+    "unknown encoder": ("predict", {"encoders": "x263"}, "x263"),
+    "unknown preset": ("ladder", {"presets": "tardy"}, "tardy"),
+    "crf out of range": ("per-shot", {"encoders": "libx264", "crfs": "99"}, "99"),
+    "encoder not learnt": ("predict", {"encoders": "libaom-av1"}, "libaom-av1"),
+    "missing file": ("predict", {"sources": "nowhere.mkv"}, "nowhere.mkv: no such file"),
+    "missing file of a sweep": ("corpus", {"sources": "nowhere.mkv"}, "nowhere.mkv: no such file"),
+    "raw without a size": ("predict", {"sources": "raw.yuv"}, "give --width and --height"),
+    "size that is another": ("predict", {"width": 64, "height": 64}, "is 160x96, not 64x64"),
+    "height above the source": ("ladder", {"heights": "720"}, "720 is above the source's 96 rows"),
+    "model that is none": ("predict", {"model": "nobody"}, "no model 'nobody'"),
+    "format of a picture": ("corpus", {"vmaf_model": "a b"}, "is no VMAF model"),
+}
+
+
+@pytest.mark.parametrize(("command", "change", "message"), LATER.values(), ids=LATER)
+def test_what_only_shows_when_it_is_asked_is_refused_alike(
+    command: str, change: dict[str, Any], message: str, clip: Clips, curve_models: tuple[object, ...],
+    vmaf_tune: VmafTune,
+) -> None:  # fmt: skip
+    request, least = REQUESTS[command]
+    found = clip("testsrc2", frames=16)
+    named = {name: str(found) for name in ("source", "sources") if name in least}
+    models = {} if command == "corpus" else {"model": str(curve_models[1]), "bitrate_model": str(curve_models[3])}
+    values = {**least, **named, **models, **change}
+    Path("raw.yuv").write_bytes(bytes(100))
+    with pytest.raises(Exception, match="") as error:
+        FUNCTIONS[command](request(**values))
+    told = vmaf_tune(command, *as_arguments(request, values))
+    assert message in str(error.value)
+    assert told.err.splitlines()[-1] == f"Error: {str(error.value).splitlines()[-1]}"
+    assert told.code == error.value.exit_code
+
+
+@pytest.mark.parametrize("name", ["emit", "plot"])
+def test_outputs_of_curves_need_a_curve_model(
+    name: str, model_dir: Path, clip: Clips, vmaf_tune: VmafTune
+) -> None:
+    value = "ffmpeg" if name == "emit" else "x.svg"
+    regressor = model_dir / "fr_regressor_v2.onnx"
+    result = vmaf_tune("predict", clip("testsrc2"), "--model", regressor, f"--{name}={value}")
+    assert result.code == ExitCode.USAGE
+    assert f"--{name} needs SOURCE and a curve model" in result.err
+
+
+def test_regressor_refuses_what_only_curves_answer(model_dir: Path, clip: Clips, vmaf_tune: VmafTune) -> None:
+    values = {
+        "sources": str(clip("testsrc2")), "model": str(model_dir / "fr_regressor_v2.onnx"), "pool": "mean",
+    }  # fmt: skip
+    with pytest.raises(UsageError, match="--pool needs SOURCE and a curve model") as error:
+        score_cells(PredictRequest(**values))
+    assert str(error.value) == refused("predict", values, vmaf_tune)
+
+
+def test_source_shorter_than_its_window_is_used_whole_and_said(
+    clip: Clips, vmaf_tune: VmafTune, curve_models: tuple[object, ...]
+) -> None:
+    source = clip("testsrc2", size="128x96", frames=12)
+    line = ("--encoder", "libx264", "--preset", "veryfast")
+    asked = ("predict", source, *curve_models, *line, "--crf", "30:33", "--format", "csv")
+    whole, windowed = vmaf_tune(*asked), vmaf_tune(*asked, "--sample-clip-seconds", 9)
+    assert f"{source} lasts 0.50 s, no longer than 9 s; all of it is used" in windowed.err
+    assert windowed.out == whole.out
+    assert "lasts" not in whole.err + vmaf_tune(*asked, "--sample-clip-seconds", 0.25).err
+
+
+def test_lists_tuples_paths_and_lone_values_are_read_alike() -> None:
+    alone = PredictRequest(sources="a.mkv", encoders="libx264", crfs=30, record="c.jsonl")
+    listed = PredictRequest(sources=[Path("a.mkv")], encoders=("libx264",), crfs=["30"], record=Path("c.jsonl"))
+    assert alone == listed
+    assert hash(alone) == hash(listed)
