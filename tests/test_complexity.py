@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.source_complexity import COMPLEXITY, COMPLEXITY_KEYS, complexity_vector
 from vmaftune_frv2.contract.first_crf import FirstCrf
 from vmaftune_frv2.contract.rowcheck import check_row
+from vmaftune_frv2.contract.source_complexity import COMPLEXITY, COMPLEXITY_KEYS, complexity_vector
 from vmaftune_frv2.errors import ExitCode, ModelError, ToolError
 from vmaftune_frv2.media.complexity import FRAMES, measure_complexity
 from vmaftune_frv2.media.probe import open_source

@@ -21,11 +21,11 @@ from training_kit import document, made_row, made_rows, write_rows
 from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import CodecBlock
-from vmaftune_frv2.contract.source_complexity import COMPLEXITY_KEYS
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR, OF_SOURCE, descriptor
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.files import sha256_bytes
 from vmaftune_frv2.contract.sidecar import read_sidecar
+from vmaftune_frv2.contract.source_complexity import COMPLEXITY_KEYS
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import PLUGINS_VARIABLE
 from vmaftune_frv2.predict.curve_model import Point, open_curve_model
@@ -274,9 +274,7 @@ def test_intervals_hear_how_hard_a_source_is(tmp_path: Path) -> None:
         values = np.random.default_rng(int(row["src_sha256"][:8], 16)).uniform(0.2, 0.9, len(COMPLEXITY_KEYS))
         row["source_complexity"] = dict(zip(COMPLEXITY_KEYS, values.tolist(), strict=True))
     corpus = write_rows(tmp_path / "corpus.jsonl", rows)
-    result = invoke(
-        "train-v2", "--corpus", corpus, "--curves", "--epochs", 1, "--seeds", 2, "--out-dir", tmp_path
-    )
+    result = invoke("train-v2", "--corpus", corpus, "--curves", "--epochs", 1, "--seeds", 2, "--out-dir", tmp_path)
     assert result.code == 0, result.err
     trained = open_curve_model(str(tmp_path / "vmaf_curve_v2.onnx"))
     assert max(abs(trained.intervals.weights[name]) for name in OF_SOURCE) > 0.01

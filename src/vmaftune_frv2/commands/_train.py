@@ -12,6 +12,7 @@ from vmaftune_frv2.commands._progress import progress_bar
 from vmaftune_frv2.commands._train_report import print_report
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.files import dump_json, write_atomic
+from vmaftune_frv2.contract.kinds import KINDS
 from vmaftune_frv2.errors import NegativeError, ToolError
 
 SMOKE_EPOCHS = 1
@@ -53,15 +54,16 @@ def run_training(options: Mapping[str, Any]) -> None:
 
 def _request(options: Mapping[str, Any]) -> Any:
     from vmaftune_frv2.training.fit import FitOptions
-    from vmaftune_frv2.training.train import TrainRequest
+    from vmaftune_frv2.training.learnt import TrainRequest
 
     smoke = options["smoke"]
     same = (
         "corpora", "only_learn", "smoke", "features_from", "vocab", "vmaf_model", "group_by", "feature_set",
-        "codec_block", "hidden", "depth", "dropout", "emit_variance", "anchored", "model_id",
+        "codec_block", "hidden", "depth", "dropout", "emit_variance", "model_id",
     )  # fmt: skip
     return TrainRequest(
         **{name: options[name] for name in same},
+        kinds=tuple(kind for kind in KINDS[1:] if kind.option is None or options[kind.option.name]),
         probes=tuple(map(Cell.parse, options["probe_cells"])),
         seeds=1 if smoke else options["seeds"],
         fit=FitOptions(

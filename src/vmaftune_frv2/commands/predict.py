@@ -165,4 +165,4 @@ def _is_regressor(reference: str | None) -> bool:
         return False
     from vmaftune_frv2.predict.session import find_model
 
-    return find_model(reference).sidecar.quantity is None
+    return not find_model(reference).sidecar.kind.is_curve

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,18 @@ import click
 
 from vmaftune_frv2.commands._options import Number
 from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_PROBE
+from vmaftune_frv2.contract.codec import DEFAULT_VOCABULARY, VOCABULARIES
+from vmaftune_frv2.contract.kinds import KINDS, REGRESSOR
 
 MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """What file names and the registry bear, the ensemble's suffixes included."""
+
+
+def _options_of_kinds(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds a flag for every option by which kinds of model are asked for."""
+    for option in {kind.option: None for kind in reversed(KINDS) if kind.option}:
+        command = click.option(f"--{option.name}", is_flag=True, help=option.help)(command)
+    return command
 
 
 @click.command(name="train-v2")
@@ -27,9 +37,13 @@ MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
     "--only-learn",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Corpus that is learnt from and never judged (made-up sources); repeatable.",
+    help="Corpus to learn from but not to judge on (made-up sources); repeatable.",
 )
-@click.option("--smoke", is_flag=True, help="Train one epoch on 100 synthetic rows, to try the path.")
+@click.option(
+    "--smoke",
+    is_flag=True,
+    help="Train one epoch on 100 made-up rows: checks that training works, and makes a model of no use.",
+)
 @click.option(
     "--group-by",
     default="stem-prefix",
@@ -50,7 +64,7 @@ MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
     "probe_cells",
     multiple=True,
     metavar="ENCODER:PRESET:CRF",
-    help="The probe; given for several encoders, each has its own.  [default: most covered]",
+    help="The probe encode; repeat it to give each encoder its own.  [default: the cell that most sources have]",
 )
 @click.option(
     "--feature-set",
@@ -67,12 +81,14 @@ MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
     help="onehot: the encoder alone, as in the superseded graph.",
 )
 @click.option(
-    "--vocab", type=click.IntRange(1, 4), default=1, show_default=True, help="Encoder vocabulary version."
+    "--vocab",
+    type=click.IntRange(min(VOCABULARIES), max(VOCABULARIES)),
+    default=DEFAULT_VOCABULARY,
+    show_default=True,
+    help="Which list of encoders the codec block tells apart.",
 )
 @click.option("--emit-variance", is_flag=True, help="Predict score and log-variance (output score_logvar).")
-@click.option(
-    "--curves", is_flag=True, help="Train the curve models of VMAF and bitrate too (some minutes)."
-)
+@_options_of_kinds
 @click.option("--vmaf-model", default=None, help="Keep only rows scored with this model.")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Nets of the ensemble.")
 @click.option("--epochs", type=click.IntRange(min=1), default=60, show_default=True)
@@ -86,7 +102,7 @@ MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 @click.option("--dropout", type=Number(0, 1, max_open=True), default=0.0, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="torch device: cpu, cuda, cuda:1.")
-@click.option("--model-id", default="fr_regressor_v2", show_default=True, help="Registry id.")
+@click.option("--model-id", default=REGRESSOR.model_id, show_default=True, help="Registry id.")
 @click.option(
     "--out-dir",
     type=click.Path(path_type=Path, file_okay=False),
@@ -100,15 +116,15 @@ MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 def train_v2(**options: Any) -> None:
     """Fit the codec-aware regressor, judge it leave-one-source-out, export and register it.
 
-    Besides: its ensemble with intervals, the codec-blind per-frame model and, with --curves, the predictors that
-    start from one measured cell.
+    Besides: its ensemble with intervals, the codec-blind regressor of single frames and, with --curves, the curve
+    models, which start from one measured cell.
     """
     from vmaftune_frv2.commands._train import run_training
 
     if not options["corpora"] and not options["smoke"]:
-        raise click.UsageError("give --corpus, or --smoke to try the path")
+        raise click.UsageError("give --corpus, or --smoke to check that training works")
     if options["smoke"] and (options["corpora"] or options["only_learn"]):
-        raise click.UsageError("--smoke trains on synthetic rows; leave --corpus out")
+        raise click.UsageError("--smoke trains on made-up rows; leave --corpus out")
     if not MODEL_ID.fullmatch(options["model_id"]):
         raise click.UsageError("--model-id takes at most 32 lower-case letters, digits, _ and -")
     run_training(options)

@@ -158,7 +158,7 @@ class _Work:
 
     def hears(self, encoder: str) -> bool:
         """Whether what was measured tells of an encoder's cells."""
-        return self.predictor.hears(encoder, self.measuring.points())
+        return self.predictor.learns_from(encoder, self.measuring.points())
 
     def probe(self, line: Line, crfs: list[int]) -> None:
         """The first encode of an encoder: where cells of others, or else the source itself, expect the target."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.source_complexity import complexity_vector
 from vmaftune_frv2.contract.rows import SOURCE_COMPLEXITY, Row
+from vmaftune_frv2.contract.source_complexity import complexity_vector
 from vmaftune_frv2.corpus.measure import Outcome
 from vmaftune_frv2.corpus.plan import Remap, make_plan
 from vmaftune_frv2.errors import InputError, ToolError
