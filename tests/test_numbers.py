@@ -130,7 +130,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "std NaN": (sidecar(lambda s: s["feature_std"].__setitem__(0, math.nan)), "feature_std[0] is nan"),
     "std negative": (sidecar(lambda s: s["feature_std"].__setitem__(0, -1.0)), "std above 0"),
     "crf range NaN": (sidecar(lambda s: s["cells"]["libx264"].update(crf_min=math.nan)), "crf_min is nan"),
-    "crf range reversed": (sidecar(lambda s: s["cells"]["libx264"].update(crf_min=99)), "which is no range"),
+    "crf range reversed": (sidecar(lambda s: s["cells"]["libx264"].update(crf_min=99)), "above crf_max"),
     "registry infinite": (
         lambda m: edit(m / "registry.json", lambda r: r.update(schema_version=math.inf)),
         "schema_version is inf",

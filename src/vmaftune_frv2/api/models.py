@@ -42,4 +42,4 @@ def names_regressor(reference: str | None) -> bool:
     Raises:
         ModelError: there is no such model.
     """
-    return reference is not None and find_model(reference).sidecar.quantity is None
+    return reference is not None and not find_model(reference).sidecar.kind.is_curve

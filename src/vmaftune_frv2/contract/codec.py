@@ -1,6 +1,6 @@
-"""The codec block: encoder one-hot, preset_norm and crf_norm, under a pinned vocabulary.
+"""The codec block: encoder one-hot, preset_norm and crf_norm, in the slots of a vocabulary.
 
-Vocabularies are versioned and append-only in spirit; a sidecar pins the version and the list it was
+Vocabularies are versioned and append-only in spirit; a sidecar names the version and the list it was
 trained with, and nothing else decides a slot.
 """
 
@@ -8,21 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.cells import Cell, Line
 from vmaftune_frv2.contract.encoders import ENCODERS, SLOWEST_ORDINAL, EncoderTable, canonical_name
 from vmaftune_frv2.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 CRF_SCALE = 63.0
 UNKNOWN = "unknown"
 BLIND = 0.5
 """preset_norm and crf_norm of an encoder in the unknown slot."""
 
+DEFAULT_VOCABULARY = 1
 CURVE_VOCABULARY = 4
 """The curve models' own: every software encoder of the table, no unknown."""
+SCALARS = ("preset_norm", "crf_norm")
+"""What follows the encoder's one-hot in a block."""
 
 VOCABULARIES: dict[int, tuple[str, ...]] = {
     1: ("libx264", "libx265", "libsvtav1", "libvvenc", "libvpx-vp9", UNKNOWN),
@@ -39,12 +44,28 @@ VOCABULARIES: dict[int, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+class CodecParts(NamedTuple):
+    """Where the parts of a codec vector lie: ``line`` is encoder and preset, all that is equal along a curve."""
+
+    encoder: slice
+    preset: int
+    crf: int
+    line: slice
+
+    @classmethod
+    def of_width(cls, width: int) -> CodecParts:
+        """Of a block with preset and crf, as wide as ``CodecBlock.width``."""
+        slots = width - len(SCALARS)
+        preset, crf = (slots + SCALARS.index(name) for name in ("preset_norm", "crf_norm"))
+        return cls(slice(0, slots), preset, crf, slice(0, crf))
+
+
 @dataclass(frozen=True)
 class CodecBlock:
     """Turns cells into codec vectors.
 
     Args:
-        vocab: encoder names in slot order, as pinned by a sidecar.
+        vocab: encoder names in slot order, as a sidecar names them.
         version: vocabulary version that ``vocab`` is.
     """
 
@@ -65,12 +86,12 @@ class CodecBlock:
     @property
     def width(self) -> int:
         """Length of a codec vector."""
-        return len(self.vocab) + 2
+        return len(self.layout)
 
     @property
     def layout(self) -> list[str]:
         """Meaning of each element, as the sidecar's ``codec_block_layout``."""
-        return [f"encoder_onehot[{name}]" for name in self.vocab] + ["preset_norm", "crf_norm"]
+        return [f"encoder_onehot[{name}]" for name in self.vocab] + list(SCALARS)
 
     def slot(self, encoder: str) -> int | None:
         """The one-hot slot of an encoder: its own, else ``unknown``'s, else None."""
@@ -105,11 +126,13 @@ class CodecBlock:
         Raises:
             UsageError: no slot for an encoder, or a preset nobody knows.
         """
-        lines: dict[tuple[str, str], int] = {}
+        import numpy as np
+
+        lines: dict[Line, int] = {}
         crfs: list[int] = []
         numbered = []
         for cell in cells:
-            numbered.append(lines.setdefault((cell.encoder, cell.preset), len(lines)))
+            numbered.append(lines.setdefault(cell.line, len(lines)))
             crfs.append(cell.crf)
         line = np.asarray(numbered, dtype=np.intp)
         ends = [[self.vector(Cell(*name, crf), table) for name in lines] for crf in (0, int(CRF_SCALE))]
@@ -125,14 +148,9 @@ class OneHotBlock(CodecBlock):
     """The superseded block: the encoder alone, without preset and crf."""
 
     @property
-    def width(self) -> int:
-        """Length of a codec vector."""
-        return len(self.vocab)
-
-    @property
     def layout(self) -> list[str]:
         """Meaning of each element."""
-        return super().layout[:-2]
+        return super().layout[: len(self.vocab)]
 
     def vector(self, cell: Cell, table: EncoderTable = ENCODERS) -> list[float]:
         """One-hot of the encoder.
@@ -140,7 +158,7 @@ class OneHotBlock(CodecBlock):
         Raises:
             UsageError: no slot for the encoder.
         """
-        return super().vector(cell, table)[:-2]
+        return super().vector(cell, table)[: len(self.vocab)]
 
 
 def block_of_layout(vocab: tuple[str, ...], version: int, layout: Sequence[str]) -> CodecBlock:

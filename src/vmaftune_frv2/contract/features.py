@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-CANONICAL6 = ("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2")
+RATIOS = ("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3")
+"""The features that are 1 for an encode like its source."""
+CANONICAL6 = (*RATIOS, "motion2")
 """Feature order of every vector and tensor in this project. Load-bearing."""
 
 _PREFIXES = ("integer_", "", "float_")
@@ -24,7 +26,7 @@ _PREFIXES = ("integer_", "", "float_")
 beside them a float model logs its own under bare names. A suffix, as in ``integer_motion2_mmxv_18``, tells of
 options: that is another quantity."""
 
-FEATURE_RANGES = {**dict.fromkeys(CANONICAL6[:5], (0.0, 2.0)), "motion2": (0.0, 256.0)}
+FEATURE_RANGES = {**dict.fromkeys(RATIOS, (0.0, 2.0)), "motion2": (0.0, 256.0)}
 """What libvmaf can give as a mean over frames. An encode stays below 1.1 in the ratios; a picture that was
 enhanced lies above, by contrast=1.5 at adm2 1.36."""
 OTHER_RANGE = (-1e4, 1e4)
@@ -65,7 +67,7 @@ def read_metric(metrics: Mapping[str, Any], feature: str) -> float:
 
 
 NEVER_KNOWN_STD = 1e12
-"""Scales whatever comes to about 0: a net that never heard a feature is not to hear it later."""
+"""Scales whatever comes to about 0: a net that never saw a feature is not to be moved by it later."""
 
 
 def finite(values: Iterable[Any], what: str) -> tuple[float, ...]:

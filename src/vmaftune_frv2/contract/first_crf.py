@@ -19,6 +19,8 @@ from vmaftune_frv2.errors import ModelError
 
 LEVELS = (50.0, 60.0, 70.0, 80.0, 85.0, 90.0, 93.0, 95.0, 97.0)
 """VMAF levels that are learnt."""
+WEIGHTS = (*COMPLEXITY, "preset_ordinal", "bias")
+"""What each weight belongs to, in order."""
 Vector = NDArray[np.float64]
 
 
@@ -28,7 +30,7 @@ class FirstCrf:
 
     Args:
         scaler: of complexity vectors.
-        weights: {encoder: [L, 23 + 2]}, a row per level: of the scaled complexity, the preset's ordinal, bias.
+        weights: {encoder: [L, W]}, a row per one of LEVELS, a column per one of WEIGHTS; complexity is scaled.
         figures: how far off, on sources that were left out.
     """
 
@@ -43,7 +45,7 @@ class FirstCrf:
             encoder: canonical name.
             preset: native preset.
             target: VMAF.
-            complexity: [23] of the source, unscaled.
+            complexity: [K] of the source, in the order of COMPLEXITY, unscaled.
         """
         weights = self.weights.get(encoder)
         if weights is None:
@@ -73,13 +75,13 @@ class FirstCrf:
 
         Raises:
             KeyError: something is missing.
-            ValueError: a number is none.
+            ValueError: something that must be a number is not.
             ModelError: the features or levels are not those of this version.
         """
         if tuple(document["feature_order"]) != COMPLEXITY or tuple(document["levels"]) != LEVELS:
-            raise ModelError("first_crf is of other features or levels than this version's; train anew")
+            raise ModelError("first_crf is of other features or levels than this version's; train again")
         scaler = FeatureScaler.read(document, COMPLEXITY)
-        shape = (len(LEVELS), len(COMPLEXITY) + 2)
+        shape = (len(LEVELS), len(WEIGHTS))
         weights = {name: np.asarray(rows, dtype=np.float64) for name, rows in document["weights"].items()}
         if any(rows.shape != shape for rows in weights.values()):
             raise ModelError(f"first_crf: every encoder takes weights of {shape[0]} by {shape[1]}")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vmaftune_frv2.contract.descriptor import OF_SOURCE
+from vmaftune_frv2.contract.descriptor import BLOCKS, COMPLEXITY_BLOCK, block_of
 from vmaftune_frv2.contract.features import finite
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
@@ -22,8 +22,9 @@ METHOD = "conformal, locally scaled residuals, per encoder"
 ALL = "all"
 """Quantiles for an encoder without its own."""
 FROM_ANOTHER = " from another"
-"""After an encoder's name: what is predicted of it from cells of other encoders only."""
+"""After an encoder's name: its cells, predicted from cells of other encoders only."""
 BIAS = "bias"
+OF_SOURCE = BLOCKS[COMPLEXITY_BLOCK]
 CURVE_COVARIATES = (
     "log_spread", "log_moved", "other_encoder", "other_log_spread", "other_log_moved", *OF_SOURCE,
 )  # fmt: skip
@@ -92,7 +93,7 @@ class Intervals:
         """The inverse of ``to_json``.
 
         Raises:
-            ValueError: written with other levels, or a number is none: quantiles are not negative, and rise.
+            ValueError: written with other levels, something is not a number, or quantiles are negative or fall.
             KeyError: something is missing.
         """
         if tuple(document["levels"]) != LEVELS:
@@ -108,7 +109,7 @@ class Intervals:
 
 
 def score_covariates(mean: Vector, spread: Vector) -> dict[str, Vector]:
-    """What tells a hard cell from an easy one, for the regressor: [N] ensemble means and deviations."""
+    """How uncertain a cell is, for the regressor, from [N] means and [N] deviations of the ensemble: [N] each."""
     level = np.asarray(mean) / 100.0
     return {"log_spread": np.log(np.asarray(spread) + 0.1), "level": level, "level2": level**2}
 
@@ -118,7 +119,7 @@ def curve_covariates(
     spread: Vector,
     anchor: Vector,
     other_encoder: NDArray[np.bool_],
-    told: NDArray[np.floating[Any]],
+    descriptors: NDArray[np.floating[Any]],
     bounded: bool,
 ) -> dict[str, Vector]:
     """The same for a curve model of VMAF, or of log bits per pixel in hundredths.
@@ -128,11 +129,11 @@ def curve_covariates(
         spread: [N] deviations of the ensemble.
         anchor: [N] the probe's value.
         other_encoder: [N] whether the probe is another encoder's.
-        told: [N, D] the probe's descriptor, standard-scaled; of it the complexity of the source, 0 where unknown.
+        descriptors: [N, D] the probe's, standard-scaled; the complexity of the source is used, 0 where unknown.
         bounded: whether 0 and 100 are the ends of what is predicted, near which errors are small.
     """
     moved, level = np.abs(np.asarray(mean) - np.asarray(anchor)), np.asarray(mean) / 100.0
-    complexity = np.asarray(told, dtype=np.float64)[:, -len(OF_SOURCE) :]
+    complexity = np.asarray(descriptors, dtype=np.float64)[:, block_of(COMPLEXITY_BLOCK)]
     other = np.asarray(other_encoder, dtype=np.float64)
     log_spread, log_moved = np.log(np.asarray(spread) + 0.002), np.log(moved + 0.3)
     return {

@@ -68,7 +68,7 @@ class Registry:
         path = self.folder / sidecar.onnx
         entry = {
             "id": sidecar.id,
-            "kind": sidecar.kind,
+            "kind": sidecar.upstream_kind,
             "onnx": sidecar.onnx,
             "sha256": sidecar.sha256,
             "opset": sidecar.opset,

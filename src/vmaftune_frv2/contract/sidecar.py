@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmaftune_frv2.contract.anchor import SCORE_MAX
-from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_CELL, FROM_PROBE, UNIVERSAL_ENCODER, Cell
+from vmaftune_frv2.contract.anchor import CurveStart
+from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_CELL, FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import CodecBlock, block_of_layout
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler, finite
 from vmaftune_frv2.contract.files import read_json
 from vmaftune_frv2.contract.full_features import FULL_FEATURES
 from vmaftune_frv2.contract.intervals import BOUNDED_COVARIATES, CURVE_COVARIATES, Intervals
+from vmaftune_frv2.contract.kinds import Kind, kind_of
 from vmaftune_frv2.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 NOTES_LIMIT = 512
 FEATURE_ORDERS = (CANONICAL6, FULL_FEATURES, DESCRIPTOR)
-SCORE = "score"
-LOG_BITS_PER_PIXEL = "log_bits_per_pixel"
 POOL_CLIP = "clip"
 POOL_FRAME = "frame"
 
@@ -46,21 +45,18 @@ class Sidecar:
         scaler: scales raw features before they enter the model.
         block: codec block, None for a codec-blind model.
         notes: at most 512 characters.
-        kind: libvmaf's model kind.
+        upstream_kind: libvmaf's model kind.
         features_from: what the features describe.
         probes: the cell to probe a source with, when features come from a probe; or those of each
             encoder, of which the first serves presets without one.
         feature_order: names of the features.
         pooling: ``clip``: features are means over frames; ``frame``: the model scores frames, and their mean is
             the score.
-        quantity: what a curve model shifts: ``score`` or ``log_bits_per_pixel``; None for a regressor.
-        anchor_pad: of a curve model's space, see ``AnchorSpace``.
-        learnt_from: of a curve model, {encoder: encoders whose cells were its probes in training}; None
-            of one that learnt each encoder from its own cells and libx264's only.
+        curve: what a curve model starts from; None for a regressor.
         intervals: how wrong predictions are.
-        first_crf: where a search begins, told by the source alone.
+        first_crf: where a search begins, from the source alone.
         vmaf_model: libvmaf model whose scores were learnt.
-        smoke: True for a load-path probe that is not for quality work.
+        smoke: True for a model that did not pass the ship gate: not for quality work.
         gate: the ship gate's lines.
         cells: {encoder: {"presets": [...], "crf_min": int, "crf_max": int}} seen in training.
         training: corpus, options and figures.
@@ -75,14 +71,12 @@ class Sidecar:
     scaler: FeatureScaler
     block: CodecBlock | None
     notes: str
-    kind: str = "fr"
+    upstream_kind: str = "fr"
     features_from: str = FROM_CELL
     probes: tuple[Cell, ...] = ()
     feature_order: tuple[str, ...] = CANONICAL6
     pooling: str = POOL_CLIP
-    quantity: str | None = None
-    anchor_pad: float | None = None
-    learnt_from: Mapping[str, tuple[str, ...]] | None = None
+    curve: CurveStart | None = None
     intervals: Intervals | None = None
     first_crf: FirstCrf | None = None
     vmaf_model: str | None = None
@@ -90,6 +84,20 @@ class Sidecar:
     gate: Mapping[str, Any] = field(default_factory=dict)
     cells: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of model it is.
+
+        Raises:
+            ModelError: none that there is.
+        """
+        return kind_of(self.block is not None, self.curve.quantity if self.curve else None)
+
+    @property
+    def input_widths(self) -> dict[str, int | None]:
+        """{input of the graph: elements per cell, None where it is one number}."""
+        return self.kind.widths(len(self.feature_order), self.block.width if self.block else 0)
 
     @property
     def probe(self) -> Cell | None:
@@ -101,20 +109,12 @@ class Sidecar:
         mine = [probe for probe in self.probes if probe.encoder == encoder]
         return self.probe or next((probe for probe in mine if probe.preset == preset), next(iter(mine), None))
 
-    def hears(self, encoder: str, probed: str) -> bool:
-        """Whether a measured cell of ``probed`` tells a curve model of an encoder's cells."""
-        if probed == encoder:
-            return True
-        if self.learnt_from is None:
-            return probed == UNIVERSAL_ENCODER
-        return probed in self.learnt_from.get(encoder, ())
-
     def to_json(self) -> dict[str, Any]:
         """The document that is written."""
         block = self.block
         return {
             "id": self.id,
-            "kind": self.kind,
+            "kind": self.upstream_kind,
             "onnx": self.onnx,
             "opset": self.opset,
             "sha256": self.sha256,
@@ -131,7 +131,7 @@ class Sidecar:
             "probe": dataclasses.asdict(self.probe) if self.probe else None,
             **({"probes": [dataclasses.asdict(probe) for probe in self.probes]} if len(self.probes) > 1 else {}),
             "pooling": self.pooling,
-            **({"anchor": self._anchor()} if self.quantity else {}),
+            **({"anchor": self.curve.to_json()} if self.curve else {}),
             **({"intervals": self.intervals.to_json()} if self.intervals else {}),
             **({"first_crf": self.first_crf.to_json()} if self.first_crf else {}),
             "vmaf_model": self.vmaf_model,
@@ -142,17 +142,12 @@ class Sidecar:
             "notes": self.notes[:NOTES_LIMIT],
         }
 
-    def _anchor(self) -> dict[str, Any]:
-        learnt = {encoder: list(probed) for encoder, probed in (self.learnt_from or {}).items()}
-        told = {"learnt_from": learnt} if self.learnt_from is not None else {}
-        return {"quantity": self.quantity, "pad": self.anchor_pad, **told}
-
 
 def read_sidecar(path: Path) -> Sidecar:
     """Reads a sidecar, ours or upstream's.
 
     Raises:
-        ModelError: unreadable, a key missing, a number that is none, or a feature order that nobody knows.
+        ModelError: unreadable, a key missing, something else where a number must be, or an unknown feature order.
     """
     document = read_json(path)
     try:
@@ -174,16 +169,14 @@ def _from_json(document: Mapping[str, Any]) -> Sidecar:
         block = block_of_layout(vocab, version, document["codec_block_layout"])
     features_from = document.get("features_from", FROM_CELL)
     probes = _probes(document)
-    anchor = document.get("anchor")
-    if features_from not in FEATURE_SOURCES or (features_from == FROM_PROBE and not probes and anchor is None):
-        raise ModelError(f"features_from {features_from!r} without a probe cell is no feature source")
+    curve = CurveStart.from_json(document["anchor"]) if document.get("anchor") else None
+    if features_from not in FEATURE_SOURCES or (features_from == FROM_PROBE and not probes and curve is None):
+        raise ModelError(f"features_from is {features_from!r}, and no probe cell is named")
     intervals = Intervals.from_json(document["intervals"]) if "intervals" in document else None
-    if anchor and intervals:
-        known = CURVE_COVARIATES if anchor["pad"] is None else (*CURVE_COVARIATES, *BOUNDED_COVARIATES)
+    if curve and intervals:
+        known = (*CURVE_COVARIATES, *BOUNDED_COVARIATES) if curve.space.bounded else CURVE_COVARIATES
         if not intervals.weigh_only(known):
             raise ModelError("its intervals are of another version; train it again with train-v2 --curves")
-    if anchor and anchor["pad"] is not None and not 0.0 < anchor["pad"] <= SCORE_MAX:
-        raise ModelError(f"the anchor's pad is {anchor['pad']}, which is no number of VMAF points")
     return Sidecar(
         id=str(document["id"]),
         onnx=str(document["onnx"]),
@@ -194,14 +187,12 @@ def _from_json(document: Mapping[str, Any]) -> Sidecar:
         scaler=scaler,
         block=block,
         notes=str(document.get("notes", "")),
-        kind=str(document.get("kind", "fr")),
+        upstream_kind=str(document.get("kind", "fr")),
         features_from=features_from,
         probes=probes,
         feature_order=order,
         pooling=document.get("pooling", POOL_CLIP),
-        quantity=anchor["quantity"] if anchor else None,
-        anchor_pad=anchor["pad"] if anchor else None,
-        learnt_from=_learnt_from(anchor) if anchor else None,
+        curve=curve,
         intervals=intervals,
         first_crf=_first_crf(document["first_crf"]) if "first_crf" in document else None,
         vmaf_model=document.get("vmaf_model"),
@@ -216,12 +207,12 @@ def _cells(seen: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, A
     """What training saw, as it stands.
 
     Raises:
-        ValueError: the range of an encoder's crf is none, or a typical curve is no [crf, VMAF] points.
+        ValueError: an encoder's crf range runs backwards, or a typical curve is not made of [crf, VMAF] points.
     """
     for encoder, each in seen.items():
         low, high = finite((each["crf_min"], each["crf_max"]), f"cells.{encoder}")
         if low > high:
-            raise ValueError(f"cells.{encoder} was seen from crf {low:g} to {high:g}, which is no range")
+            raise ValueError(f"cells.{encoder} has crf_min {low:g} above crf_max {high:g}")
         for preset, points in (each.get("typical") or {}).items():
             for crf, vmaf in points:
                 finite((crf, vmaf), f"cells.{encoder}.typical.{preset}")
@@ -232,12 +223,6 @@ def _first_crf(document: Mapping[str, Any]) -> FirstCrf:
     from vmaftune_frv2.contract.first_crf import FirstCrf
 
     return FirstCrf.from_json(document)
-
-
-def _learnt_from(anchor: Mapping[str, Any]) -> dict[str, tuple[str, ...]] | None:
-    if "learnt_from" not in anchor:
-        return None
-    return {encoder: tuple(probed) for encoder, probed in anchor["learnt_from"].items()}
 
 
 def _probes(document: Mapping[str, Any]) -> tuple[Cell, ...]:

@@ -1,4 +1,4 @@
-"""How hard a source is to encode, told by the source alone: no encode is made.
+"""How hard a source is to encode, measured on the source alone: no encode is made.
 
 The source is set beside copies of itself from which filters took what an encoder would take first: faint detail
 (``denoised``), fine detail (``blurred``), and what changes from frame to frame (``averaged``). VMAF and its
@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vmaftune_frv2.contract.features import CANONICAL6, MOTION_FLOOR, RATIO_CEILING
+from vmaftune_frv2.contract.features import MOTION_FLOOR, RATIO_CEILING, RATIOS
 
 COPIES = ("denoised", "blurred", "averaged")
 """Copies of the source that are scored against it."""
-RATIOS = CANONICAL6[:5]
 COMPLEXITY_KEYS = (
     *(f"{copy}_{name}" for copy in COPIES for name in (*RATIOS, "vmaf")),
     "motion2",
@@ -26,21 +25,21 @@ COMPLEXITY_KEYS = (
     "interpolation_psnr",
 )
 """Keys of a row's ``source_complexity``: means over frames; of the interpolation's PSNR (dB) the median."""
-COMPLEXITY = (
+OF_SOURCE = (
     *(f"{copy}_log_{name}" for copy in COPIES for name in RATIOS),
     *(f"{copy}_logit_vmaf" for copy in COPIES),
     "log_motion2",
     "log_motion2_std",
     "interpolation_psnr",
-    "log_pixels",
-    "log_framerate",
 )
+"""Order of what is measured. Load-bearing."""
+COMPLEXITY = (*OF_SOURCE, "log_pixels", "log_framerate")
 """Order of a complexity vector. Load-bearing."""
 VMAF_PAD = 2.0
 
 
 def complexity_vector(values: Mapping[str, Any], pixels: int, framerate: float) -> NDArray[np.float64]:
-    """[23] complexity of a source.
+    """[K] complexity of a source, in the order of COMPLEXITY.
 
     Args:
         values: COMPLEXITY_KEYS.
@@ -50,9 +49,18 @@ def complexity_vector(values: Mapping[str, Any], pixels: int, framerate: float) 
     Raises:
         KeyError: a value is missing.
     """
+    return np.concatenate([measured_complexity(values), [math.log(pixels), math.log(framerate)]])
+
+
+def measured_complexity(values: Mapping[str, Any]) -> NDArray[np.float64]:
+    """What was measured of a source, COMPLEXITY_KEYS, in the order of OF_SOURCE.
+
+    Raises:
+        KeyError: a value is missing.
+    """
     ratios = np.asarray([values[f"{copy}_{name}"] for copy in COPIES for name in RATIOS], dtype=np.float64)
     vmaf = np.asarray([values[f"{copy}_vmaf"] for copy in COPIES], dtype=np.float64)
     logits = np.log((vmaf + VMAF_PAD) / (100.0 + VMAF_PAD - vmaf))
     motions = [math.log(max(values[key], 0.0) + MOTION_FLOOR) for key in ("motion2", "motion2_std")]
-    others = [*motions, values["interpolation_psnr"], math.log(pixels), math.log(framerate)]
+    others = [*motions, values["interpolation_psnr"]]
     return np.concatenate([-np.log(RATIO_CEILING - np.clip(ratios, 0.0, 1.0)), logits, others])

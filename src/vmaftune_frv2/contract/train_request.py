@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_PROBE, Cell
+from vmaftune_frv2.contract.codec import DEFAULT_VOCABULARY, VOCABULARIES
+from vmaftune_frv2.contract.kinds import KINDS, REGRESSOR, Kind
 from vmaftune_frv2.contract.option_groups import POSITIVE
 from vmaftune_frv2.contract.options import Request, option
 from vmaftune_frv2.errors import UsageError
 
 MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """What file names and the registry bear, the ensemble's suffixes included."""
-DEFAULT_ID = "fr_regressor_v2"
 ONEHOT = "onehot"
 FULL = "full"
 
@@ -52,7 +53,9 @@ class TrainRequest(Request):
     codec_block: str = option(
         FULL, "onehot: the encoder alone, as in the superseded graph.", choices=(FULL, ONEHOT)
     )
-    vocab: int = option(1, "Encoder vocabulary version.", low=1, high=4)
+    vocab: int = option(
+        DEFAULT_VOCABULARY, "Encoder vocabulary version.", low=min(VOCABULARIES), high=max(VOCABULARIES)
+    )
     emit_variance: bool = option(False, "Predict score and log-variance (output score_logvar).")
     curves: bool = option(False, "Train the curve models of VMAF and bitrate too (some minutes).")
     vmaf_model: str | None = option(None, "Keep only rows scored with this model.")
@@ -66,7 +69,7 @@ class TrainRequest(Request):
     dropout: float = option(0.0, "Share of hidden units that is dropped.", low=0, high=1, below=True)
     seed: int = option(0, "Seed of everything random.")
     device: str = option("cpu", "torch device: cpu, cuda, cuda:1.")
-    model_id: str = option(DEFAULT_ID, "Registry id.")
+    model_id: str = option(REGRESSOR.model_id, "Registry id.")
 
     def check(self) -> None:
         """Refuses a training without rows, probes that are no cells, and an id that is none."""
@@ -78,6 +81,10 @@ class TrainRequest(Request):
         if not MODEL_ID.fullmatch(self.model_id):
             raise UsageError("--model-id takes at most 32 lower-case letters, digits, _ and -")
         self.probe_cells()
+
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of model that are wanted beside the regressor."""
+        return tuple(kind for kind in KINDS[1:] if kind.option is None or getattr(self, kind.option))
 
     def probe_cells(self) -> tuple[Cell, ...]:
         """The probes as cells."""

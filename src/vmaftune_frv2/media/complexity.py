@@ -9,8 +9,8 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmaftune_frv2.contract.features import read_metric
-from vmaftune_frv2.contract.source_complexity import COPIES, RATIOS
+from vmaftune_frv2.contract.features import RATIOS, read_metric
+from vmaftune_frv2.contract.source_complexity import COPIES
 from vmaftune_frv2.errors import ToolError
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.process import scratch_dir

@@ -82,7 +82,7 @@ class _Work:
 
     def can_predict(self, encoder: str) -> bool:
         """Whether an encoder's cells were learnt from ones like those that were measured."""
-        return self.predictor.hears(encoder, self.measuring.points())
+        return self.predictor.learns_from(encoder, self.measuring.points())
 
     def probe(self, line: Line, crfs: list[int]) -> None:
         """The first encode of an encoder: where cells of others, or else the source itself, expect the target."""

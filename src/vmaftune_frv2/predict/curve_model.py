@@ -8,28 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vmaftune_frv2.contract.anchor import SCORE_MAX, AnchorSpace
+from vmaftune_frv2.contract.anchor import AnchorSpace, CurveStart
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import FAR
 from vmaftune_frv2.contract.intervals import Intervals, curve_covariates
-from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE, Sidecar
+from vmaftune_frv2.contract.kinds import MEMBERS, SCORE, Kind
+from vmaftune_frv2.contract.sidecar import Sidecar
 from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.predict.session import find_model, open_session, require_numbers
 
 Vector = NDArray[np.float64]
-PERCENT = 100.0
-"""Log bits per pixel enter the interval's covariates in hundredths."""
-LOG_BPP_RANGE = (-30.0, 10.0)
-"""No encode has fewer or more bits per pixel."""
 LENGTH, LENGTH_REACH = DESCRIPTOR.index("log_frames"), 1.0
 """Training clips last about a second; what their lengths teach says nothing of a film a hundred times as long."""
 
 
 Shift = Callable[..., NDArray[np.float32]]
-"""What a stack of S nets says: scaled descriptors [N, D], codec blocks of probe and cell [N, C], anchors [N] to
-[S, N]."""
+"""A stack of S nets: scaled descriptors [N, D], codec blocks of probe and cell [N, C], anchors [N] to [S, N]."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ class Point:
         cell: what was encoded.
         vmaf: measured.
         log_bpp: natural log of bits per pixel, measured.
-        descriptor: [45] what it tells of the source.
+        descriptor: [D], in the order of DESCRIPTOR.
     """
 
     cell: Cell
@@ -66,9 +62,20 @@ class CurveModel:
     shift: Shift
 
     @property
+    def start(self) -> CurveStart:
+        """What it starts from."""
+        assert self.sidecar.curve is not None
+        return self.sidecar.curve
+
+    @property
+    def quantity(self) -> str:
+        """What it predicts."""
+        return self.start.quantity
+
+    @property
     def space(self) -> AnchorSpace:
         """Where predictions are combined."""
-        return AnchorSpace(self.sidecar.anchor_pad)
+        return self.start.space
 
     @property
     def block(self) -> CodecBlock:
@@ -82,33 +89,33 @@ class CurveModel:
         assert self.sidecar.intervals is not None
         return self.sidecar.intervals
 
-    def _told(self, point: Point) -> NDArray[np.float32]:
-        """[1, 45] scaled descriptor, held where the net can know anything."""
+    def _scaled(self, point: Point) -> NDArray[np.float32]:
+        """[1, D] scaled descriptor, clipped to the range that training covered."""
         scaled = np.clip(self.sidecar.scaler.transform(point.descriptor[None, :]), -FAR, FAR)
         scaled[:, LENGTH] = np.clip(scaled[:, LENGTH], -LENGTH_REACH, LENGTH_REACH)
         return scaled
 
     def is_like_training(self, point: Point) -> bool:
-        """Whether what a measured cell tells, its length aside, lies within FAR deviations of training."""
+        """Whether a cell's descriptor, its length aside, lies within FAR deviations of training's mean."""
         off = np.abs(self.sidecar.scaler.transform(point.descriptor[None, :])[0])
         return bool((np.delete(off, LENGTH) <= FAR).all())
 
-    def hears(self, encoder: str, point: Point) -> bool:
-        """Whether a measured cell tells anything of an encoder's cells: only what was learnt does."""
-        return self.sidecar.hears(encoder, point.cell.encoder)
+    def learns_from(self, encoder: str, point: Point) -> bool:
+        """Whether an encoder's cells can be predicted from a measured cell."""
+        return self.start.learns_from(encoder, point.cell.encoder)
 
     def from_point(self, point: Point, cells: Sequence[Cell]) -> tuple[Vector, Vector]:
-        """What one measured cell says of others.
+        """Predicts cells from one measured cell.
 
         Returns:
             [N] predictions and [N] typical errors, 0 at the measured cell itself.
 
         Raises:
-            ModelError: what the net gives cannot be.
+            ModelError: the net gives something that no score or bitrate can be.
         """
         count = len(cells)
-        anchor = point.value(str(self.sidecar.quantity))
-        scaled = np.repeat(self._told(point), count, axis=0)
+        anchor, kind = point.value(self.quantity), self.sidecar.kind
+        scaled = np.repeat(self._scaled(point), count, axis=0)
         probe = self.block.matrix([point.cell])
         members = self.shift(
             scaled,
@@ -116,38 +123,38 @@ class CurveModel:
             self.block.matrix(cells),
             np.full(count, self.space.enter(anchor), dtype=np.float32),
         ).astype(np.float64)
-        low, high = LOG_BPP_RANGE if self.sidecar.quantity == LOG_BITS_PER_PIXEL else (-1.0, SCORE_MAX + 1.0)
-        require_numbers(members, low, high, self.sidecar.id, str(self.sidecar.quantity))
-        mean, spread = members.mean(axis=0), members.std(axis=0)
-        bounded = self.sidecar.anchor_pad is not None
-        scale = 1.0 if bounded else PERCENT
+        require_numbers(members, *kind.plausible, self.sidecar.id, self.quantity)
+        mean, spread, scale = members.mean(axis=0), members.std(axis=0), kind.error_scale
         other = np.asarray([cell.encoder != point.cell.encoder for cell in cells])
         anchors = np.full(count, anchor * scale)
-        covariates = curve_covariates(mean * scale, spread * scale, anchors, other, scaled, bounded)
+        covariates = curve_covariates(mean * scale, spread * scale, anchors, other, scaled, self.space.bounded)
         typical = self.intervals.typical_error(covariates)
         itself = np.asarray([cell == point.cell for cell in cells])
         return np.where(itself, anchor, mean), np.where(itself, 0.0, typical)
 
 
-def open_curve_model(reference: str, production: bool = False, option: str = "--model") -> CurveModel:
+def open_curve_model(kind: Kind, reference: str | None = None) -> CurveModel:
     """Opens a curve model by registry id or by path.
 
     Args:
-        reference: an id, or the path of an ``.onnx`` file.
-        production: pass smoke models over.
-        option: the command-line option that names it, for an error.
+        kind: of which quantity.
+        reference: an id, or the path of an ``.onnx`` file; None for the kind's own id, smoke models passed over.
 
     Raises:
-        ModelError: there is none, it is no curve model, or its bytes are not those that were registered.
+        ModelError: there is none, it is of another kind, or its bytes are not those that were registered.
     """
-    registered = find_model(reference, production, option, "train-v2 --curves")
+    registered = find_model(reference or kind.model_id, reference is None, kind.choose_by, kind.made_by)
     sidecar = registered.sidecar
-    if sidecar.quantity is None or sidecar.block is None or sidecar.intervals is None:
-        raise ModelError(f"{registered.path} is no curve model; {option} takes one, as train-v2 --curves makes it")
+    if not sidecar.kind.is_curve or sidecar.intervals is None:
+        raise ModelError(
+            f"{registered.path} is not a curve model; {kind.choose_by} takes one, as {kind.made_by} makes it"
+        )
+    if sidecar.kind is not kind:
+        raise ModelError(f"{sidecar.id} is a {sidecar.kind.name}; {kind.choose_by} takes a {kind.name}")
     session, names = open_session(registered), sidecar.input_names
 
     def shift(*inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        members: NDArray[np.float32] = session.run(["members"], dict(zip(names, inputs, strict=True)))[0]
+        members: NDArray[np.float32] = session.run([MEMBERS], dict(zip(names, inputs, strict=True)))[0]
         return members
 
     return CurveModel(sidecar, shift)

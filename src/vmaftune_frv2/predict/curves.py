@@ -1,4 +1,4 @@
-"""The curves of one source: what its measured cells together say of every other cell."""
+"""The curves of one source: every cell, predicted from all its measured cells together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.anchor import SCORE_MAX
+from vmaftune_frv2.contract.cells import Cell, by_line
 from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.predict.curve_model import CurveModel, Point
 
@@ -43,29 +44,30 @@ def predict_curve(
 ) -> Curve:
     """Predicts cells from measured ones: exact at those, falling with crf.
 
-    A cell of a measured (encoder, preset) listens to the measured neighbours on that line, between which the error
-    is bridged; another cell to all measured ones of its encoder, else to those of the encoders that its own was
-    learnt from.
+    A cell whose encoder and preset were measured is predicted from the nearest measured cells of that preset;
+    one of another preset from all measured cells of its encoder; one of an encoder without any from those of the
+    encoders that the model learnt it from.
 
     Args:
-        model: the predictor.
-        points: measured cells of one source, at least one that every cell's encoder hears.
+        model: of the quantity.
+        points: measured cells of one source, at least one that every cell's encoder was learnt from.
         cells: N cells.
         level: nominal coverage of the intervals.
 
     Raises:
-        ModelError: no point tells of an encoder.
+        ModelError: an encoder was not learnt from cells of any measured one.
     """
     every = sorted({*cells, *(point.cell for point in points)})  # by encoder, preset, crf
-    said = [model.from_point(point, every) for point in points]
+    found = [model.from_point(point, every) for point in points]
     mean, typical, other = np.empty(len(every)), np.empty(len(every)), np.zeros(len(every), dtype=bool)
-    for line, members in _lines(every).items():
-        here = [index for index, point in enumerate(points) if (point.cell.encoder, point.cell.preset) == line]
-        own = [index for index, point in enumerate(points) if point.cell.encoder == line[0]]
-        heard = here or own or _told_by(model, points, line[0])
+    for line, places in by_line(range(len(every)), lambda place: every[place].line).items():
+        members = np.asarray(places)
+        here = [index for index, point in enumerate(points) if point.cell.line == line]
+        own = [index for index, point in enumerate(points) if point.cell.encoder == line.encoder]
+        used = here or own or _learnt_from(model, points, line.encoder)
         other[members] = not (here or own)
-        values = np.stack([said[index][0][members] for index in heard])
-        errors = np.stack([said[index][1][members] for index in heard])
+        values = np.stack([found[index][0][members] for index in used])
+        errors = np.stack([found[index][1][members] for index in used])
         if here:
             crfs = np.asarray([every[index].crf for index in members], dtype=np.float64)
             at = np.asarray([points[index].cell.crf for index in here], dtype=np.float64)
@@ -75,18 +77,18 @@ def predict_curve(
         mean[members] = _falling(mean[members], typical[members])
     place = {cell: index for index, cell in enumerate(every)}
     asked = np.asarray([place[cell] for cell in cells])
-    known = {point.cell: point.value(str(model.sidecar.quantity)) for point in points}
+    known = {point.cell: point.value(model.quantity) for point in points}
     exact = np.asarray([known.get(cell, value) for cell, value in zip(cells, mean[asked], strict=True)])
     factor = [
-        model.intervals.quantile(cell.encoder, level, bool(told))
-        for cell, told in zip(cells, other[asked], strict=True)
+        model.intervals.quantile(cell.encoder, level, bool(from_another))
+        for cell, from_another in zip(cells, other[asked], strict=True)
     ]
     return _with_intervals(model, exact, typical[asked], np.asarray(factor))
 
 
-def _told_by(model: CurveModel, points: Sequence[Point], encoder: str) -> list[int]:
-    """Points of other encoders that tell of an encoder."""
-    found = [index for index, point in enumerate(points) if model.hears(encoder, point)]
+def _learnt_from(model: CurveModel, points: Sequence[Point], encoder: str) -> list[int]:
+    """Points of other encoders from which an encoder's cells can be predicted."""
+    found = [index for index, point in enumerate(points) if model.learns_from(encoder, point)]
     if not found:
         probed = ", ".join(dict.fromkeys(point.cell.encoder for point in points))
         raise ModelError(
@@ -97,17 +99,9 @@ def _told_by(model: CurveModel, points: Sequence[Point], encoder: str) -> list[i
 
 def _with_intervals(model: CurveModel, mean: Vector, typical: Vector, factor: Vector) -> Curve:
     low, high = mean - typical * factor, mean + typical * factor
-    if model.sidecar.anchor_pad is not None:
-        low, high = np.clip(low, 0.0, 100.0), np.clip(high, 0.0, 100.0)
+    if model.space.bounded:
+        low, high = np.clip(low, 0.0, SCORE_MAX), np.clip(high, 0.0, SCORE_MAX)
     return Curve(mean, low, high, typical)
-
-
-def _lines(cells: Sequence[Cell]) -> dict[tuple[str, str], NDArray[np.int64]]:
-    """{(encoder, preset): indices of its cells}."""
-    lines: dict[tuple[str, str], list[int]] = {}
-    for index, cell in enumerate(cells):
-        lines.setdefault((cell.encoder, cell.preset), []).append(index)
-    return {line: np.asarray(members) for line, members in lines.items()}
 
 
 def _blend(model: CurveModel, values: Vector, errors: Vector) -> tuple[Vector, Vector]:
@@ -144,7 +138,7 @@ def _bridge(model: CurveModel, values: Vector, errors: Vector, at: Vector, crfs:
     mean = (1.0 - share) * z[left, column] + share * z[right, column]
     a, b = errors[left, column], errors[right, column]
     typical = a * b / np.maximum(np.hypot(a, b), 1e-9)
-    measured = z[:, np.searchsorted(crfs, at)]  # [P, P] what each point says of each point
+    measured = z[:, np.searchsorted(crfs, at)]  # [P, P] each point, predicted from each
     for outside, end, inner in ((crfs < at[0], 0, 1), (crfs > at[-1], -1, -2)):
         predicted = measured[end, inner] - measured[end, end]
         if outside.any() and abs(predicted) > 1e-6:

@@ -11,9 +11,10 @@ from typing import Any
 from vmaftune_frv2.contract.ensemble import KIND, read_ensemble
 from vmaftune_frv2.contract.files import read_json
 from vmaftune_frv2.contract.registry import FILE_NAME, RegisteredModel, Registry, read_model
-from vmaftune_frv2.contract.schema import breaches
 from vmaftune_frv2.contract.sidecar import Sidecar, read_sidecar
 from vmaftune_frv2.errors import ModelError
+from vmaftune_frv2.predict.session import open_session
+from vmaftune_frv2.resources import schema_path
 
 
 @dataclass(kw_only=True)
@@ -80,7 +81,7 @@ def check_folder(folder: Path) -> Listed:
     """
     path = folder / FILE_NAME
     document = read_json(path)
-    listed = Listed(others=_breaches(document, "model_registry", path))
+    listed = Listed(others=breaches(document, "model_registry", path))
     if listed.others:  # entries may be anything
         return listed
     registry = Registry(folder)
@@ -97,9 +98,15 @@ def check_folder(folder: Path) -> Listed:
     return listed
 
 
-def _breaches(document: Mapping[str, Any], schema: str, path: Path) -> list[str]:
+def breaches(document: Mapping[str, Any], schema: str, path: Path) -> list[str]:
     """One line per place where a document breaks ``schemas/<schema>.json``."""
-    return [f"{path}: {violation}" for violation in breaches(document, schema)]
+    from jsonschema import Draft202012Validator
+
+    validator = Draft202012Validator(json.loads(schema_path(schema).read_text(encoding="utf-8")))
+    return [
+        f"{path}: {'.'.join(map(str, error.absolute_path)) or 'document'}: {error.message}"
+        for error in validator.iter_errors(document)
+    ]
 
 
 def _check_model(folder: Path, entry: Mapping[str, Any]) -> ListedModel:
@@ -108,7 +115,7 @@ def _check_model(folder: Path, entry: Mapping[str, Any]) -> ListedModel:
     beside = path.with_suffix(".json")
     try:
         document = read_json(beside)
-        model.faults += _breaches(document, "model_sidecar", beside)
+        model.faults += breaches(document, "model_sidecar", beside)
         model.sidecar = read_sidecar(beside)
     except ModelError as error:
         model.faults.append(str(error))
@@ -125,10 +132,10 @@ def _check_model(folder: Path, entry: Mapping[str, Any]) -> ListedModel:
 
 
 def _disagreements(beside: Path, sidecar: Sidecar, entry: Mapping[str, Any]) -> list[str]:
-    said = {"id": sidecar.id, "onnx": sidecar.onnx, "sha256": sidecar.sha256, "smoke": sidecar.smoke}
+    stated = {"id": sidecar.id, "onnx": sidecar.onnx, "sha256": sidecar.sha256, "smoke": sidecar.smoke}
     return [
         f"{beside}: {key} is {_short(value)}, {FILE_NAME} says {_short(entry.get(key, False))}"
-        for key, value in said.items()
+        for key, value in stated.items()
         if value != entry.get(key, False)
     ]
 
@@ -139,37 +146,23 @@ def _short(value: Any) -> str:
 
 
 def _check_graph(model: RegisteredModel) -> list[str]:
-    from vmaftune_frv2.predict.session import open_session
-
     try:
         session = open_session(model)
     except ModelError as error:
         return [" ".join(str(error).split())]
     inputs = {node.name: list(node.shape) for node in session.get_inputs()}
     outputs = [node.name for node in session.get_outputs()]
-    wanted = input_widths(model.sidecar)
+    wanted = {name: [] if width is None else [width] for name, width in model.sidecar.input_widths.items()}
     faults = []
     if {name: shape[1:] for name, shape in inputs.items()} != wanted:
         faults.append(f"{model.path}: takes {_shown(inputs)}; by its sidecar {_shown(wanted, batch='N')}")
     if list(inputs) != list(model.sidecar.input_names):
-        faults.append(f"{model.path}: inputs are {', '.join(inputs)}; {_said(model.sidecar.input_names)}")
+        faults.append(f"{model.path}: inputs are {', '.join(inputs)}; {_by_sidecar(model.sidecar.input_names)}")
     if any(not shape or isinstance(shape[0], int) for shape in inputs.values()):
         faults.append(f"{model.path}: the batch axis is fixed: {_shown(inputs)}")
     if outputs != list(model.sidecar.output_names):
-        faults.append(f"{model.path}: outputs are {', '.join(outputs)}; {_said(model.sidecar.output_names)}")
+        faults.append(f"{model.path}: outputs are {', '.join(outputs)}; {_by_sidecar(model.sidecar.output_names)}")
     return faults
-
-
-def input_widths(sidecar: Sidecar) -> dict[str, list[int]]:
-    """{input: its shape without the batch axis} by what the sidecar says of features and codec block."""
-    widths: dict[str, list[int]] = {"features": [len(sidecar.feature_order)]}
-    if sidecar.block is not None:
-        if sidecar.quantity is not None:
-            widths["probe_codec"] = [sidecar.block.width]
-        widths["codec"] = [sidecar.block.width]
-    if sidecar.quantity is not None:
-        widths["anchor"] = []
-    return widths
 
 
 def _shown(shapes: Mapping[str, list[Any]], batch: str | None = None) -> str:
@@ -177,12 +170,12 @@ def _shown(shapes: Mapping[str, list[Any]], batch: str | None = None) -> str:
     return ", ".join(f"{name} [{', '.join(map(str, [*first, *shape]))}]" for name, shape in shapes.items())
 
 
-def _said(names: tuple[str, ...]) -> str:
+def _by_sidecar(names: tuple[str, ...]) -> str:
     return f"the sidecar says {', '.join(names)}"
 
 
 def _check_ensemble(folder: Path, path: Path, document: Mapping[str, Any], registry: Registry) -> ListedEnsemble:
-    ensemble = ListedEnsemble(document, faults=_breaches(document, "model_ensemble", path))
+    ensemble = ListedEnsemble(document, faults=breaches(document, "model_ensemble", path))
     if ensemble.faults:
         return ensemble
     try:

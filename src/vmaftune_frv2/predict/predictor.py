@@ -14,17 +14,15 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.descriptor import descriptor, kbps, log_bits_per_pixel
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.grid import candidate_grid, was_seen
+from vmaftune_frv2.contract.kinds import BITRATE_CURVE, VMAF_CURVE
 from vmaftune_frv2.contract.option_groups import GridOptions
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF, Row
-from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE
 from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.predict.curve_model import CurveModel, Point, Vector, open_curve_model
 from vmaftune_frv2.predict.curves import LEVEL, Curve, predict_curve
 from vmaftune_frv2.predict.results import Prediction
 from vmaftune_frv2.predict.whole import SamplingError
 
-VMAF_ID = "vmaf_curve_v2"
-BITRATE_ID = "bitrate_curve_v2"
 EXACT = SamplingError(0.0, 0.0)
 WIDEN = 1.5
 """Factor of an interval where a cell or a source lies outside of training."""
@@ -41,8 +39,8 @@ def point_of(row: Row, pool: str = "mean") -> Point:
         InputError: the row lacks something.
     """
     cell = Cell.resolve(row["encoder"], row["preset"], row["crf"])
-    told = descriptor(row, str(cell))
-    return Point(cell, pooled(row, pool), log_bits_per_pixel(row), told)
+    shown = descriptor(row, str(cell))
+    return Point(cell, pooled(row, pool), log_bits_per_pixel(row), shown)
 
 
 def pooled(row: Row, pool: str) -> float:
@@ -74,16 +72,10 @@ class Predictor:
         Raises:
             ModelError: one is missing, altered, or of another quantity, or each learnt from its own VMAF model.
         """
-        opened = cls(
-            open_curve_model(vmaf or VMAF_ID, production=vmaf is None),
-            open_curve_model(bitrate or BITRATE_ID, production=bitrate is None, option="--bitrate-model"),
-        )
-        for model, quantity in ((opened.vmaf, SCORE), (opened.bitrate, LOG_BITS_PER_PIXEL)):
-            if model.sidecar.quantity != quantity:
-                raise ModelError(f"{model.sidecar.id} predicts {model.sidecar.quantity}, not {quantity}")
+        opened = cls(open_curve_model(VMAF_CURVE, vmaf), open_curve_model(BITRATE_CURVE, bitrate))
         learnt = opened.bitrate.sidecar.vmaf_model
         if None not in (opened.vmaf_model, learnt) and opened.vmaf_model != learnt:
-            raise ModelError(  # both are told the probe's VMAF
+            raise ModelError(  # the probe's VMAF is an input of both
                 f"{opened.vmaf.sidecar.id} learnt from scores of {opened.vmaf_model}, {opened.bitrate.sidecar.id}"
                 f" from those of {learnt}; name two that were trained together (--model, --bitrate-model)"
             )
@@ -136,30 +128,31 @@ class Predictor:
             preset: native preset.
             target: VMAF that is looked for; None for the middle of the range.
             crfs: candidates.
-            complexity: [23] of the source, None where it was not measured.
+            complexity: [K] of the source, in the order of COMPLEXITY; None where it was not measured.
 
         Returns:
             Where the source should meet the target by its complexity, else where the typical curve does; without
-            a target or a curve, at the crf of the preset's pinned probe.
+            a target or a curve, at the crf of the preset's standard probe.
         """
         guess = self._first_crf(encoder, preset, target, complexity)
         if guess is not None:
             return Cell(encoder, preset, min(crfs, key=lambda crf: abs(crf - guess)))
         curve = self._typical(encoder, preset)
         if target is None or curve is None:
-            pinned = self.vmaf.sidecar.probe_for(encoder, preset)
-            crf = pinned.crf if pinned else sorted(crfs)[len(crfs) // 2]
+            standard = self.vmaf.sidecar.probe_for(encoder, preset)
+            crf = standard.crf if standard else sorted(crfs)[len(crfs) // 2]
             return Cell(encoder, preset, crf)
         reaching = [crf for crf in crfs if np.interp(crf, *curve) >= target]
         return Cell(encoder, preset, max(reaching, default=min(crfs)))
 
-    def hears(self, encoder: str, points: Sequence[Point]) -> bool:
-        """Whether measured cells tell anything of an encoder's, to both models."""
-        return all(any(model.hears(encoder, point) for point in points) for model in (self.vmaf, self.bitrate))
+    def learns_from(self, encoder: str, points: Sequence[Point]) -> bool:
+        """Whether both models can predict an encoder's cells from measured ones."""
+        models = (self.vmaf, self.bitrate)
+        return all(any(model.learns_from(encoder, point) for point in points) for model in models)
 
     @property
     def wants_complexity(self) -> bool:
-        """Whether the source's complexity tells where to begin."""
+        """Whether the first crf is chosen by the source's complexity."""
         return self.vmaf.sidecar.first_crf is not None
 
     def _first_crf(
@@ -228,7 +221,7 @@ class Predictor:
         return found
 
     def unlike_training(self, points: Sequence[Point]) -> bool:
-        """Whether what the probes tell lies far from every training source."""
+        """Whether a probe's descriptor lies far from every training source's."""
         return not all(self.vmaf.is_like_training(point) for point in points)
 
 

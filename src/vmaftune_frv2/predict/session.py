@@ -11,18 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.kinds import REGRESSOR
 from vmaftune_frv2.contract.registry import FILE_NAME, RegisteredModel, Registry, read_model
 from vmaftune_frv2.contract.sidecar import Sidecar, read_sidecar
 from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.predict.weights import float_tensors
 from vmaftune_frv2.resources import shipped_models_dir
 
-DEFAULT_ID = "fr_regressor_v2"
 LOCAL_DIR = Path("model/tiny")
 CHUNK = 8192
 """Cells that are scored in one go."""
-SLACK = 100.0
-"""How far beyond 0..100 a net without a bound of its own may score; it is held within."""
 LARGEST_WEIGHT = 1e9
 """No net that learnt something has one that comes near it."""
 
@@ -68,7 +66,7 @@ class Model:
             [N] scores in 0..100.
 
         Raises:
-            ModelError: the vocabulary has no place for an encoder, or what the net gives is no score.
+            ModelError: the vocabulary has no place for an encoder, or the net gives something that is not a score.
         """
         raw = np.atleast_2d(np.asarray(features, dtype=np.float64))
         scaled = self.sidecar.scaler.transform(raw)
@@ -76,7 +74,7 @@ class Model:
         if self.sidecar.block is not None:
             feed["codec"] = self.sidecar.block.matrix(cells)
         scores = np.asarray(_in_chunks(self._run, feed, len(cells)), dtype=np.float64)
-        require_numbers(scores, -SLACK, 100.0 + SLACK, str(self.path), "VMAF")
+        require_numbers(scores, *self.sidecar.kind.plausible, str(self.path), "VMAF")
         return np.clip(scores, 0.0, 100.0)
 
     def _run(self, feed: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -87,7 +85,7 @@ class Model:
 
 
 def require_numbers(values: ArrayLike, low: float, high: float, model: str, quantity: str) -> None:
-    """Checks that what a net gives can be what it predicts.
+    """Checks that a net's outputs are possible values of what it predicts.
 
     Raises:
         ModelError: NaN, or a value outside of ``low`` to ``high``.
@@ -127,11 +125,11 @@ def open_model(reference: str | None = None) -> Model:
     Raises:
         ModelError: there is none, or its bytes are not those that were registered.
     """
-    return Model(find_model(reference or DEFAULT_ID, production=reference is None))
+    return Model(find_model(reference or REGRESSOR.model_id, production=reference is None))
 
 
 def find_model(
-    reference: str, production: bool = False, option: str = "--model", made_by: str = "train-v2"
+    reference: str, production: bool = False, option: str = REGRESSOR.choose_by, made_by: str = REGRESSOR.made_by
 ) -> RegisteredModel:
     """A registered model, its bytes checked.
 
@@ -180,7 +178,7 @@ def open_session(registered: RegisteredModel) -> Any:
     """An onnxruntime session on one thread.
 
     Raises:
-        ModelError: onnxruntime cannot load the graph, or a weight is no number that a net could have learnt.
+        ModelError: onnxruntime cannot load the graph, or a weight is NaN, infinite or absurdly large.
     """
     import onnxruntime
 
@@ -219,9 +217,9 @@ def _check_weights(registered: RegisteredModel) -> None:
 
 
 def _check_inputs(session: Any, sidecar: Sidecar, path: Path) -> None:
-    wanted = {"features": len(sidecar.scaler.mean)}
-    if sidecar.block is not None:
-        wanted["codec"] = sidecar.block.width
+    if sidecar.kind.is_curve:
+        raise ModelError(f"{path} is a {sidecar.kind.name}, which needs a measured cell; name a {REGRESSOR.name}")
+    wanted = sidecar.input_widths
     found = {node.name: node.shape[1] if len(node.shape) == 2 else None for node in session.get_inputs()}
     outputs = [node.name for node in session.get_outputs()]
     if found != wanted or sidecar.output_names[0] not in outputs:

@@ -1,4 +1,4 @@
-"""What a simpler model would have said, on the same folds: the bar that the nets must clear."""
+"""Simpler models on the same folds: the bar that the nets must clear."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from vmaftune_frv2.contract.cells import by_line
+from vmaftune_frv2.contract.codec import CodecParts
 from vmaftune_frv2.training.dataset import Dataset
 
 RIDGE = 1e-3
@@ -16,26 +18,29 @@ Mask = NDArray[np.bool_]
 
 def linear(data: Dataset, learn: Mask, ask: Mask) -> Vector:
     """Ridge regression on features, codec block, and crf times encoder."""
-    X = np.concatenate([data.features, data.codec, data.codec[:, :-2] * data.codec[:, -1:]], axis=1)
+    parts = CodecParts.of_width(data.codec.shape[1])
+    crf_of_encoder = data.codec[:, parts.encoder] * data.codec[:, parts.crf, None]
+    X = np.concatenate([data.features, data.codec, crf_of_encoder], axis=1)
     mean, std = X[learn].mean(axis=0), X[learn].std(axis=0)
     X = (X - mean) / np.where(std < 1e-9, 1.0, std)
     centre = data.targets[learn].mean()
     A = X[learn].T @ X[learn] + RIDGE * learn.sum() * np.eye(X.shape[1])
     weights = np.linalg.solve(A, X[learn].T @ (data.targets[learn] - centre))
-    said: Vector = np.clip(X[ask] @ weights + centre, 0.0, 100.0)
-    return said
+    predicted: Vector = np.clip(X[ask] @ weights + centre, 0.0, 100.0)
+    return predicted
 
 
 def crf_curves(data: Dataset, learn: Mask, ask: Mask) -> Vector:
     """The mean curve of each (encoder, preset): isotonic in crf, interpolated; it knows nothing of the source."""
-    keys = [(cell.encoder, cell.preset) for cell in data.cells]
+    lines = by_line(range(len(data)), lambda index: data.cells[index].line)
     crf = np.asarray([float(cell.crf) for cell in data.cells])
-    said = np.full(len(data), data.targets[learn].mean())
-    for key in dict.fromkeys(keys):
-        mine = np.asarray([other == key for other in keys])
-        if (mine & learn).any():
-            said[mine] = np.interp(crf[mine], *falling_curve(crf[mine & learn], data.targets[mine & learn]))
-    return said[ask]
+    predicted = np.full(len(data), data.targets[learn].mean())
+    for members in lines.values():
+        mine = np.asarray(members)
+        known = mine[learn[mine]]
+        if known.size:
+            predicted[mine] = np.interp(crf[mine], *falling_curve(crf[known], data.targets[known]))
+    return predicted[ask]
 
 
 def falling_curve(x: Vector, y: Vector) -> tuple[Vector, Vector]:

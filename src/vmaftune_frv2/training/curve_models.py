@@ -3,33 +3,51 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmaftune_frv2.contract.anchor import AnchorSpace
-from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER
+from vmaftune_frv2.contract.anchor import SCORE_MAX, AnchorSpace, CurveStart
+from vmaftune_frv2.contract.cells import FROM_PROBE, UNIVERSAL_ENCODER
 from vmaftune_frv2.contract.codec import CURVE_VOCABULARY, CodecBlock
-from vmaftune_frv2.contract.descriptor import OF_SOURCE
+from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import FeatureScaler
-from vmaftune_frv2.contract.intervals import FROM_ANOTHER, Intervals, curve_covariates
+from vmaftune_frv2.contract.first_crf import FirstCrf
+from vmaftune_frv2.contract.intervals import FROM_ANOTHER, OF_SOURCE, Intervals, curve_covariates
+from vmaftune_frv2.contract.kinds import BITRATE_CURVE, VMAF_CURVE, Kind
+from vmaftune_frv2.contract.scenarios import ANY_OTHER, ANY_OWN, NO_COMPLEXITY, OF_ENCODER
+from vmaftune_frv2.contract.train_request import TrainRequest
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
 from vmaftune_frv2.training.curve_net import CurveConfig, CurveNet, joined
+from vmaftune_frv2.training.dataset import cells_seen
+from vmaftune_frv2.training.export import curves_to_onnx
 from vmaftune_frv2.training.fit import FitOptions, Fitted, Member, Progress, fit
+from vmaftune_frv2.training.fit_first_crf import fit_first_crf
+from vmaftune_frv2.training.gate import judge
+from vmaftune_frv2.training.learnable import Corpus
+from vmaftune_frv2.training.learnt import Described
 from vmaftune_frv2.training.loso import MIN_GROUPS
 from vmaftune_frv2.training.metrics import Agreement, agreement
-from vmaftune_frv2.training.pairs import ANY_OTHER, ANY_OWN, USUAL, Pairs
+from vmaftune_frv2.training.pairs import USUAL, Pairs, make_pairs
+from vmaftune_frv2.training.typical import typical_curves
 
 FOLDS = 10
 """Groups are left out a tenth at a time: pairs are many, and a tenth fewer sources teach about as much."""
 NONE = -2
 """Left out by the nets that learn from everything: no fold."""
-UNTOLD = "pinned, complexity not known"
+BLOCK = CodecBlock.of_version(CURVE_VOCABULARY)
+SCORE_FIT = FitOptions(epochs=12, batch_size=512, lr=1.5e-3, weight_decay=0.5, beta=0.3)
+SCORE_NET = CurveConfig(in_features=len(DESCRIPTOR), num_codecs=BLOCK.width, hidden=96, knots=6, pad=5.0)
+HOW: Mapping[Kind, tuple[str, CurveConfig, FitOptions]] = {
+    VMAF_CURVE: ("score", SCORE_NET, SCORE_FIT),
+    BITRATE_CURVE: ("log_bpp", replace(SCORE_NET, pad=None), replace(SCORE_FIT, beta=0.1)),
+}
+"""{kind: what of a ``Measured`` row is learnt, with which net, fitted how}."""
 PROBE_BANDS = (0.0, 30.0, 50.0, 65.0, 75.0, 82.0, 88.0, 92.0, 95.0, 97.0, 99.0, 101.0)
 
 
@@ -42,7 +60,7 @@ class CurveEvaluation:
         groups: left-out groups in all.
         references: sources in them.
         scenarios: {how the probe is used: agreement of the ensemble}.
-        by_encoder: {encoder: agreement with a pinned probe in it}.
+        by_encoder: {encoder: agreement with its standard probe}.
         by_group: {group: the same}.
         by_probe: {band of the probe's VMAF: agreement with any cell of the encoder as the probe}.
         by_pair: {encoder of the probe: {encoder: agreement with any cell as the probe}}.
@@ -68,26 +86,89 @@ class CurveEvaluation:
 
 @dataclass(frozen=True)
 class FittedCurves:
-    """A judged predictor.
+    """A judged curve model.
 
     Args:
+        kind: its entry in the table.
         config: shape of the nets.
         pairs: what was learnt.
         nets: fitted on everything, one per seed.
         intervals: calibrated on left-out groups.
         evaluation: figures.
         folded: {group: nets that never saw it}.
+        cells: {encoder: what was seen of it, and the typical curve of each preset, where a search begins}.
+        first_crf: where a search begins for a source of known complexity; None where too few have one.
     """
 
+    kind: Kind
     config: CurveConfig
     pairs: Pairs
     nets: list[Fitted[CurveNet]]
     intervals: Intervals
     evaluation: CurveEvaluation
     folded: dict[str, list[Fitted[CurveNet]]]
+    cells: dict[str, dict[str, Any]]
+    first_crf: FirstCrf | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Figures, for the sidecar and ``--metrics-out``."""
+        return self.evaluation.as_json()
+
+    def to_onnx(self, name: str) -> bytes:
+        """The graph of all nets, checked against them."""
+        return curves_to_onnx([fitted.net for fitted in self.nets], name, self.kind)
+
+    def described(self) -> Described:
+        """What the sidecar says."""
+        found, pairs = self.evaluation, self.pairs
+        figures = "; ".join(f"{name}: MAE {each.mae:.3g}" for name, each in found.scenarios.items())
+        plccs = [each.plcc for each in found.by_group.values()]
+        return Described(
+            kind=self.kind,
+            scaler=self.nets[0].scaler,
+            gate=judge(plccs, None, found.references, len(found.by_encoder)),
+            notes=f"{found.folds} folds of {found.groups} groups. {figures}.",
+            rows=len(pairs),
+            references=found.references,
+            training={
+                "net": dataclasses.asdict(self.config),
+                "loso": self.as_json(),
+                "dropped": dict(pairs.dropped),
+            },
+            sidecar={
+                "block": BLOCK,
+                "features_from": FROM_PROBE,
+                "probes": tuple(probe for presets in pairs.standard.values() for probe in presets.values()),
+                "feature_order": DESCRIPTOR,
+                "curve": CurveStart(self.kind.quantity, self.config.pad, pairs.learnt_from),
+                "intervals": self.intervals,
+                "first_crf": self.first_crf,
+                "cells": self.cells,
+            },
+        )
+
+
+def learn(kind: Kind, request: TrainRequest, corpus: Corpus, progress: Progress | None) -> FittedCurves:
+    """Fits and judges a curve model of the kind's quantity.
+
+    Raises:
+        InputError: the corpus has too few sources, or no pairs of cells.
+    """
+    learnt, config, options = HOW[kind]
+    pairs = make_pairs(corpus.rows, BLOCK, learnt, request.group_by)
+    options = replace(options, seed=request.seed, device=request.device)
+    fitted = fit_curve_model(kind, config, pairs, options, request.seeds, progress)
+    judged = [row for row in corpus.rows if row.judged]
+    for encoder, curves in typical_curves(judged or corpus.rows).items():
+        if encoder in fitted.cells:
+            fitted.cells[encoder]["typical"] = curves
+    if kind is not VMAF_CURVE:
+        return fitted
+    return replace(fitted, first_crf=fit_first_crf(corpus.rows, request.group_by))
 
 
 def fit_curve_model(
+    kind: Kind,
     config: CurveConfig,
     pairs: Pairs,
     options: FitOptions,
@@ -97,6 +178,7 @@ def fit_curve_model(
     """Fits nets for every (fold, seed) and on everything, judges the former, calibrates intervals on them.
 
     Args:
+        kind: whose quantity the pairs have.
         config: shape of the nets.
         pairs: what to learn.
         options: how; ``beta`` in units of the quantity.
@@ -112,19 +194,21 @@ def fit_curve_model(
     ]
     space = AnchorSpace(config.pad)
     nets = _fit(config, pairs, fold, left_out, options, progress)
-    predicted = _left_out(pairs, space, fold, nets, pairs.told, pairs.judged)
-    pinned = next(iter(pairs.scenarios.values()))
-    untold = _left_out(pairs, space, fold, nets, pairs.untold, pinned).mean(axis=0)
-    told = nets[-1].scaler.transform(pairs.told)[pairs.probe_rows]
-    calibrated = _residuals(config, pairs, predicted, told).where(_calibrated(pairs))
+    predicted = _left_out(pairs, space, fold, nets, pairs.descriptors, pairs.judged)
+    wanted = pairs.scenarios[OF_ENCODER]
+    no_complexity = _left_out(pairs, space, fold, nets, pairs.without_complexity, wanted).mean(axis=0)
+    scaled = nets[-1].scaler.transform(pairs.descriptors)[pairs.probe_rows]
+    calibrated = _residuals(kind, space, pairs, predicted, scaled).where(_calibrated(pairs))
     by_group = {name: int(fold[pairs.groups == index][0]) for index, name in enumerate(pairs.group_names)}
     return FittedCurves(
+        kind=kind,
         config=nets[-1].net.config,
         pairs=pairs,
         nets=nets[-seeds:],
         intervals=calibrate(calibrated),
-        evaluation=_evaluate(pairs, fold, predicted, untold, calibrated),
+        evaluation=_evaluate(pairs, fold, predicted, no_complexity, calibrated),
         folded={name: nets[number * seeds : (number + 1) * seeds] for name, number in by_group.items()},
+        cells=cells_seen(pairs.cells),
     )
 
 
@@ -148,7 +232,7 @@ def _fit(
     if not pairs.across.any():
         return first
     second = fit_some(pairs.across, [fitted.scaler for fitted in first])
-    slot = CodecBlock.of_version(CURVE_VOCABULARY).vocab.index(UNIVERSAL_ENCODER)
+    slot = BLOCK.vocab.index(UNIVERSAL_ENCODER)
     return [Fitted(joined(one.net, other.net, slot), one.scaler) for one, other in zip(first, second, strict=True)]
 
 
@@ -157,17 +241,17 @@ def _left_out(
     space: AnchorSpace,
     fold: NDArray[np.int64],
     nets: Sequence[Fitted[CurveNet]],
-    told: NDArray[np.float64],
+    descriptors: NDArray[np.float64],
     wanted: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """[S, P] what each seed's nets say of the wanted pairs of groups they never saw; NaN for the others.
+    """[S, P] predictions of each seed's nets for the wanted pairs of groups they never saw; NaN for the others.
 
     Args:
         pairs: P pairs.
         space: of the anchors.
         fold: [P].
         nets: S of every fold, then others.
-        told: [R, D] descriptors of the probes.
+        descriptors: [R, D] of the probes.
         wanted: [P].
     """
     inputs, folds = pairs.inputs(space), int(fold.max()) + 1
@@ -178,7 +262,7 @@ def _left_out(
         if mine.any():
             for seed in range(seeds):
                 net = nets[number * seeds + seed]
-                known = told[pairs.probe_rows[mine]]
+                known = descriptors[pairs.probe_rows[mine]]
                 predicted[seed, mine] = net.predict(known, *(array[mine] for array in inputs))
     return predicted
 
@@ -204,14 +288,12 @@ def _calibrated(pairs: Pairs) -> NDArray[np.bool_]:
 
 
 def _residuals(
-    config: CurveConfig, pairs: Pairs, predicted: NDArray[np.float64], told: NDArray[np.float32]
+    kind: Kind, space: AnchorSpace, pairs: Pairs, predicted: NDArray[np.float64], scaled: NDArray[np.float32]
 ) -> Residuals:
-    mean, spread = predicted.mean(axis=0), predicted.std(axis=0)
-    bounded = config.pad is not None
-    scale = 1.0 if bounded else 100.0
+    mean, spread, scale = predicted.mean(axis=0), predicted.std(axis=0), kind.error_scale
     return Residuals(
         covariates=curve_covariates(
-            mean * scale, spread * scale, pairs.anchor * scale, ~pairs.same_encoder, told, bounded
+            mean * scale, spread * scale, pairs.anchor * scale, ~pairs.same_encoder, scaled, space.bounded
         ),
         predicted=mean,
         true=pairs.targets,
@@ -222,8 +304,8 @@ def _residuals(
             ]
         ),
         groups=pairs.groups,
-        low=0.0 if bounded else -np.inf,
-        high=100.0 if bounded else np.inf,
+        low=0.0 if space.bounded else -np.inf,
+        high=SCORE_MAX if space.bounded else np.inf,
         held=OF_SOURCE,
     )
 
@@ -232,7 +314,7 @@ def _evaluate(
     pairs: Pairs,
     fold: NDArray[np.int64],
     predicted: NDArray[np.float64],
-    untold: NDArray[np.float64],
+    no_complexity: NDArray[np.float64],
     calibrated: Residuals,
 ) -> CurveEvaluation:
     mean = predicted.mean(axis=0)
@@ -242,21 +324,21 @@ def _evaluate(
         return agreement(mean[mask], pairs.targets[mask])
 
     across = calibrated.covariates["other_encoder"] > 0
-    pinned, told = next(iter(scenarios.values())), np.isfinite(untold)
+    standard, known = next(iter(scenarios.values())), np.isfinite(no_complexity)
     encoders = np.asarray([cell.encoder for cell in pairs.cells])
     groups = [
-        (index, name) for index, name in enumerate(pairs.group_names) if (pinned & (pairs.groups == index)).any()
+        (index, name) for index, name in enumerate(pairs.group_names) if (standard & (pairs.groups == index)).any()
     ]
     return CurveEvaluation(
         folds=int(fold.max()) + 1,
         groups=len(set(pairs.groups[pairs.judged].tolist())),
         references=pairs.references,
         scenarios={name: agree(mask) for name, mask in scenarios.items()}
-        | ({UNTOLD: agreement(untold[told], pairs.targets[told])} if told.any() else {}),
+        | ({NO_COMPLEXITY: agreement(no_complexity[known], pairs.targets[known])} if known.any() else {}),
         by_encoder={
-            str(name): agree(pinned & (encoders == name)) for name in dict.fromkeys(encoders[pinned].tolist())
+            str(name): agree(standard & (encoders == name)) for name in dict.fromkeys(encoders[standard].tolist())
         },
-        by_group={name: agree(pinned & (pairs.groups == index)) for index, name in groups},
+        by_group={name: agree(standard & (pairs.groups == index)) for index, name in groups},
         by_probe=_by_probe(pairs, mean),
         by_pair=_by_pair(pairs, mean),
         coverage=cross_coverage(calibrated, ~across),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vmaftune_frv2.contract.anchor import SCORE_MAX
+from vmaftune_frv2.contract.codec import CodecParts
 from vmaftune_frv2.training.net import Dense, dense_layers
 
 FIRST_FALL = 4.0
@@ -26,7 +27,7 @@ class CurveConfig:
 
     Args:
         in_features: width of the descriptor.
-        num_codecs: width of a codec block; its last two elements are preset_norm and crf_norm.
+        num_codecs: width of a codec block, with preset and crf.
         hidden: units of each hidden layer.
         depth: hidden layers.
         knots: pieces of crf range, each with a slope of its own.
@@ -43,6 +44,11 @@ class CurveConfig:
     pad: float | None = 2.0
     across: int | None = None
 
+    @property
+    def parts(self) -> CodecParts:
+        """Of the codec block."""
+        return CodecParts.of_width(self.num_codecs)
+
 
 class CurveNet(nn.Module):
     """z = anchor + preset_gap * (preset - probe preset) + [other encoder] * encoder_gap - sum_k slope_k * step_k.
@@ -55,7 +61,8 @@ class CurveNet(nn.Module):
     def __init__(self, config: CurveConfig) -> None:
         super().__init__()
         self.config = config
-        widths = [config.in_features + 2 * config.num_codecs - 1] + [config.hidden] * config.depth
+        inputs = config.in_features + config.num_codecs + config.parts.line.stop
+        widths = [inputs] + [config.hidden] * config.depth
         self.hidden = dense_layers(widths)
         self.head = Dense(widths[-1], config.knots + 2)
         if config.across is not None:
@@ -79,16 +86,16 @@ class CurveNet(nn.Module):
         Returns:
             [..., N]
         """
-        knots = self.config.knots
-        h = torch.cat([features, probe_codec, codec[..., :-1]], dim=-1)
-        same = (probe_codec[..., :-2] * codec[..., :-2]).sum(-1)  # [..., N]
+        knots, (encoder, preset, crf, line) = self.config.knots, self.config.parts
+        h = torch.cat([features, probe_codec, codec[..., line]], dim=-1)
+        same = (probe_codec[..., encoder] * codec[..., encoder]).sum(-1)  # [..., N]
         out = _perceptron(self.hidden, self.head, h)  # [..., N, knots + 2]
         if self.config.across is not None:
             across = (1.0 - same) * (1.0 - probe_codec[..., self.config.across])  # [..., N]
             out = out + across[..., None] * (_perceptron(self.across_hidden, self.across_head, h) - out)
         slopes = functional.softplus(out[..., :knots])
-        steps = self._reached(codec[..., -1:]) - self._reached(probe_codec[..., -1:])  # [..., N, knots]
-        z = anchor + out[..., knots] * (codec[..., -2] - probe_codec[..., -2])
+        steps = self._reached(codec[..., crf]) - self._reached(probe_codec[..., crf])  # [..., N, knots]
+        z = anchor + out[..., knots] * (codec[..., preset] - probe_codec[..., preset])
         z = z + out[..., knots + 1] * (1.0 - same) - (slopes * steps).sum(-1)
         if self.config.pad is None:
             unbounded: Tensor = z
@@ -98,9 +105,9 @@ class CurveNet(nn.Module):
         return bounded
 
     def _reached(self, crf: Tensor) -> Tensor:
-        """[..., N, knots] share of each piece that lies below crf."""
+        """[..., N, knots] share of each piece that lies below [..., N] crf."""
         starts: Tensor = self.get_buffer("starts")
-        reached: Tensor = ((crf - starts) * self.config.knots).clamp(0.0, 1.0)
+        reached: Tensor = ((crf[..., None] - starts) * self.config.knots).clamp(0.0, 1.0)
         return reached
 
 

@@ -155,13 +155,13 @@ def make_dataset(
         if block.slot(row.cell.encoder) is None:
             dropped[f"encoder {row.cell.encoder} has no slot in vocabulary {block.version}"] += 1
         elif block.knows(row.cell.encoder) and ENCODERS.find(row.cell.encoder) is None:
-            dropped[f"encoder {row.cell.encoder} has a slot, but no plugin tells its presets"] += 1
+            dropped[f"encoder {row.cell.encoder} has a slot, but no plugin names its presets"] += 1
         else:
             slotted.append(row)
     if not slotted:
         reasons = "; ".join(f"{count} rows: {reason}" for reason, count in dropped.items())
         raise InputError(
-            f"no row has an encoder that vocabulary {block.version} can tell; see --vocab ({reasons})"
+            f"no row is of an encoder in vocabulary {block.version}; --vocab chooses another one ({reasons})"
         )
     if features_from == FROM_PROBE:
         probes = tuple(probes) or (choose_probe([row for row in slotted if row.judged] or slotted),)

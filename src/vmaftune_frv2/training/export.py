@@ -11,12 +11,11 @@ import torch
 from torch import nn
 
 from vmaftune_frv2.contract.anchor import SCORE_MAX
+from vmaftune_frv2.contract.kinds import Kind
 from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.training.curve_net import CurveNet
-from vmaftune_frv2.training.graphs import OPSET, curve_graph, regressor_graph
+from vmaftune_frv2.training.graphs import curve_graph, regressor_graph
 from vmaftune_frv2.training.net import FRRegressor, stack
-
-__all__ = ["OPSET", "check", "curves_to_onnx", "input_names", "output_name", "to_onnx"]
 
 TOLERANCE = 1e-5
 """Largest difference allowed between onnxruntime and torch, relative to the score's range."""
@@ -29,16 +28,6 @@ OP_ALLOWLIST = frozenset({
 """Of libvmaf's allowlist, what a net like ours may use."""
 
 
-def input_names(net: FRRegressor) -> tuple[str, ...]:
-    """``features`` and, for a codec-aware net, ``codec``."""
-    return ("features", "codec") if net.config.num_codecs else ("features",)
-
-
-def output_name(net: FRRegressor) -> str:
-    """``score``, or ``score_logvar`` in variance mode."""
-    return "score_logvar" if net.config.emit_variance else "score"
-
-
 def to_onnx(net: FRRegressor, name: str) -> bytes:
     """The net as ONNX bytes, checked against the net.
 
@@ -47,14 +36,13 @@ def to_onnx(net: FRRegressor, name: str) -> bytes:
     Raises:
         ModelError: the file does not hold what the contract asks for.
     """
-    data = regressor_graph(net.cpu().eval(), name)
-    widths = [net.config.in_features, net.config.num_codecs][: len(input_names(net))]
-    check(data, net, dict(zip(input_names(net), widths, strict=True)))
+    data, config = regressor_graph(net.cpu().eval(), name), net.config
+    check(data, net, config.kind.widths(config.in_features, config.num_codecs))
     return data
 
 
-def curves_to_onnx(nets: Sequence[CurveNet], name: str, output: str) -> bytes:
-    """CurveModel nets as one graph, checked against the nets.
+def curves_to_onnx(nets: Sequence[CurveNet], name: str, kind: Kind) -> bytes:
+    """The nets of a curve model as one graph, checked against the nets.
 
     Inputs ``features`` [N, D], ``probe_codec`` and ``codec`` [N, C], ``anchor`` [N]; outputs their mean [N] and
     ``members`` [S, N], all float32.
@@ -63,10 +51,8 @@ def curves_to_onnx(nets: Sequence[CurveNet], name: str, output: str) -> bytes:
         ModelError: the file does not hold what the contract asks for.
     """
     whole = stack(nets).eval()
-    data = curve_graph(whole, name, output)
-    config = whole.config
-    widths = {"features": config.in_features, "probe_codec": config.num_codecs, "codec": config.num_codecs}
-    check(data, _Mean(whole), {**widths, "anchor": None})
+    data, config = curve_graph(whole, name, kind), whole.config
+    check(data, _Mean(whole), kind.widths(config.in_features, config.num_codecs))
     return data
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vmaftune_frv2.contract.cells import Line
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import FeatureScaler
-from vmaftune_frv2.contract.first_crf import LEVELS, FirstCrf
+from vmaftune_frv2.contract.first_crf import LEVELS, WEIGHTS, FirstCrf
 from vmaftune_frv2.contract.rows import Clip
 from vmaftune_frv2.training.baselines import falling_curve
 from vmaftune_frv2.training.groups import group_names
@@ -19,7 +20,7 @@ from vmaftune_frv2.training.learnable import Measured
 RIDGE = 1.0
 """Of standard-scaled inputs; added to sums over curves, not to means."""
 MIN_CELLS = 4
-"""A curve of fewer cells tells too little of where it crosses a level."""
+"""A curve of fewer cells shows too little of where it crosses a level."""
 MIN_CURVES = 8
 """Curves of an encoder across a level, below which the nearest level with more stands in."""
 JUDGED_LEVELS = (80.0, 90.0, 95.0)
@@ -33,23 +34,21 @@ class Curve:
 
     Args:
         group: what is left out together.
-        encoder: of the line.
-        preset: native preset.
-        complexity: [23] of the source.
+        line: encoder and native preset.
+        complexity: [K] of the source, in the order of COMPLEXITY.
         crossings: [L] crf at each of LEVELS; NaN where the measured cells do not reach it.
         judged: whether figures count it.
     """
 
     group: str
-    encoder: str
-    preset: str
+    line: Line
     complexity: Vector
     crossings: Vector
     judged: bool
 
 
 def fit_first_crf(rows: Sequence[Measured], group_by: str) -> FirstCrf | None:
-    """Learns from every source whose complexity is known, and tells how far off it is on those left out.
+    """Learns from every source whose complexity is known, and judges how far off it is on those left out.
 
     Args:
         rows: usable rows.
@@ -65,19 +64,19 @@ def fit_first_crf(rows: Sequence[Measured], group_by: str) -> FirstCrf | None:
 
 def measured_curves(rows: Sequence[Measured], group_by: str) -> list[Curve]:
     """The curves of rows whose source's complexity is known."""
-    lines: dict[tuple[Clip, str, str], list[tuple[Measured, str]]] = {}
+    lines: dict[tuple[Clip, Line], list[tuple[Measured, str]]] = {}
     for row, group in zip(rows, group_names(rows, group_by), strict=True):
         if row.complexity is not None and ENCODERS.find(row.cell.encoder):
-            lines.setdefault((row.clip, row.cell.encoder, row.cell.preset), []).append((row, group))
+            lines.setdefault((row.clip, row.cell.line), []).append((row, group))
     curves = []
-    for (_, encoder, preset), members in lines.items():
+    for (_, line), members in lines.items():
         crfs = np.asarray([row.cell.crf for row, _ in members], dtype=np.float64)
         if len(set(crfs.tolist())) < MIN_CELLS:
             continue
         first, group = members[0]
         assert first.complexity is not None
         crossings = _crossings(*falling_curve(crfs, np.asarray([row.score for row, _ in members])))
-        curves.append(Curve(group, encoder, preset, first.complexity, crossings, first.judged))
+        curves.append(Curve(group, line, first.complexity, crossings, first.judged))
     return curves
 
 
@@ -87,10 +86,10 @@ def fit_curves(curves: Sequence[Curve]) -> FirstCrf | None:
         return None
     scaler = FeatureScaler.fit(np.stack([curve.complexity for curve in curves]))
     weights = {}
-    for encoder in dict.fromkeys(curve.encoder for curve in curves):
-        mine = [curve for curve in curves if curve.encoder == encoder]
+    for encoder in dict.fromkeys(curve.line.encoder for curve in curves):
+        mine = [curve for curve in curves if curve.line.encoder == encoder]
         ordinal = ENCODERS.get(encoder).preset_ordinal
-        inputs = np.asarray([[*scaler.transform(curve.complexity), ordinal(curve.preset)] for curve in mine])
+        inputs = np.asarray([[*scaler.transform(curve.complexity), ordinal(curve.line.preset)] for curve in mine])
         wanted = np.stack([curve.crossings for curve in mine])
         known = np.flatnonzero(np.isfinite(wanted).sum(axis=0) >= MIN_CURVES)
         if len(known):
@@ -107,12 +106,12 @@ def _crossings(crfs: Vector, vmaf: Vector) -> Vector:
 
 
 def _ridge(inputs: Vector, wanted: Vector) -> Vector:
-    """[F + 1] weights and bias; the last input, the preset's ordinal, and the bias are not held back."""
+    """[W] one of each of WEIGHTS; the preset's and the bias are not held back."""
     known = np.isfinite(wanted)
     X, y = inputs[known], wanted[known]
     centre, mean = X.mean(axis=0), y.mean()
     held = np.full(X.shape[1], RIDGE)
-    held[-1] = 1e-6
+    held[WEIGHTS.index("preset_ordinal")] = 1e-6
     Z = X - centre
     weights = np.linalg.solve(Z.T @ Z + np.diag(held), Z.T @ (y - mean))
     return np.concatenate([weights, [mean - centre @ weights]])
@@ -136,13 +135,13 @@ def _figures(curves: Sequence[Curve]) -> dict[str, float]:
 
 def _errors(fitted: FirstCrf | None, others: Sequence[Curve], curve: Curve) -> list[tuple[float, float]]:
     """(of what was learnt, of the mean crossing) at each of JUDGED_LEVELS that the curve crosses."""
-    line = [o.crossings for o in others if (o.encoder, o.preset) == (curve.encoder, curve.preset)]
+    line = [o.crossings for o in others if o.line == curve.line]
     found = []
     for level in JUDGED_LEVELS:
         column = LEVELS.index(level)
         true = curve.crossings[column]
-        said = fitted.crf(curve.encoder, curve.preset, level, curve.complexity) if fitted else None
+        learnt = fitted.crf(*curve.line, level, curve.complexity) if fitted else None
         usual = [crossings[column] for crossings in line if np.isfinite(crossings[column])]
-        if said is not None and np.isfinite(true) and usual:
-            found.append((abs(said - true), abs(float(np.mean(usual)) - true)))
+        if learnt is not None and np.isfinite(true) and usual:
+            found.append((abs(learnt - true), abs(float(np.mean(usual)) - true)))
     return found

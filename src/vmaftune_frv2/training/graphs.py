@@ -11,7 +11,8 @@ from torch import nn
 
 from vmaftune_frv2 import __version__
 from vmaftune_frv2.contract.anchor import SCORE_MAX
-from vmaftune_frv2.training.curve_net import CurveNet
+from vmaftune_frv2.contract.kinds import MEMBERS, Kind
+from vmaftune_frv2.training.curve_net import CurveConfig, CurveNet
 from vmaftune_frv2.training.net import Dense, FRRegressor
 
 OPSET = 17
@@ -88,11 +89,8 @@ class Graph:
 def regressor_graph(net: FRRegressor, name: str) -> bytes:
     """features [N, F] (and codec [N, C]) to score [N], or score_logvar [N, 2] in variance mode."""
     graph, config = Graph(), net.config
-    inputs: dict[str, int | None] = {"features": config.in_features}
-    flow = "features"
-    if config.num_codecs:
-        inputs["codec"] = config.num_codecs
-        flow = graph.add("Concat", ["features", "codec"], "input", axis=1)
+    inputs = config.kind.widths(config.in_features, config.num_codecs)
+    flow = graph.add("Concat", list(inputs), "input", axis=1) if len(inputs) > 1 else "features"
     for index, layer in enumerate(net.hidden):
         flow = graph.dense(layer, flow, f"hidden{index}", f"pre{index}")
         flow = graph.add("Relu", [flow], f"hidden{index}")
@@ -101,22 +99,22 @@ def regressor_graph(net: FRRegressor, name: str) -> bytes:
     share = graph.add("Sigmoid", [logit], "share")
     points = graph.add("Mul", [share, graph.constant("score_max", [SCORE_MAX])], "points")
     if config.emit_variance:
-        graph.add("Concat", [points, graph.slice(out, 1, 2, "logvar")], "score_logvar", axis=1)
-        return graph.model(name, inputs, {"score_logvar": ["N", 2]})
-    graph.squeeze(points, "score")
-    return graph.model(name, inputs, {"score": ["N"]})
+        graph.add("Concat", [points, graph.slice(out, 1, 2, "logvar")], config.output, axis=1)
+        return graph.model(name, inputs, {config.output: ["N", 2]})
+    graph.squeeze(points, config.output)
+    return graph.model(name, inputs, {config.output: ["N"]})
 
 
-def curve_graph(stack: CurveNet, name: str, output: str) -> bytes:
-    """A stack of S anchored nets as one graph: their mean [N], and ``members`` [S, N].
+def curve_graph(stack: CurveNet, name: str, kind: Kind) -> bytes:
+    """A stack of S nets of a curve model as one graph: their mean [N], and ``members`` [S, N].
 
     Inputs features [N, D], probe_codec [N, C], codec [N, C] and anchor [N], the probe's value in the anchor space.
     """
     graph, config = Graph(), stack.config
-    count, knots, width = len(stack.head.weight), config.knots, config.num_codecs
-    cell = graph.slice("codec", 0, width - 1, "cell")
+    count, knots, parts = len(stack.head.weight), config.knots, config.parts
+    cell = graph.slice("codec", parts.line.start, parts.line.stop, "cell")
     graph.add("Concat", ["features", "probe_codec", cell], "input", axis=1)
-    other = _other_encoder(graph, width)
+    other = _other_encoder(graph, config)
     out = _perceptron(graph, stack.hidden, stack.head, "")  # [S, N, knots + 2]
     if config.across is not None:
         second = _perceptron(graph, stack.across_hidden, stack.across_head, "across_")
@@ -125,11 +123,11 @@ def curve_graph(stack: CurveNet, name: str, output: str) -> bytes:
         moved = graph.add("Mul", [across, graph.add("Sub", [second, out], "across_less_out")], "across_moved")
         out = graph.add("Add", [out, moved], "shaped")
     slopes = graph.add("Softplus", [graph.slice(out, 0, knots, "raw_slopes")], "slopes")
-    fallen = graph.add("Mul", [slopes, _steps(graph, width, knots)], "falls")
+    fallen = graph.add("Mul", [slopes, _steps(graph, config)], "falls")
     ones = graph.constant("ones_knots", np.ones((knots, 1)))
     drop = graph.add("MatMul", [fallen, ones], "drop")  # [S, N, 1]
-    preset = graph.slice("codec", width - 2, width - 1, "preset")
-    probed = graph.slice("probe_codec", width - 2, width - 1, "probe_preset")
+    preset = graph.slice("codec", parts.preset, parts.preset + 1, "preset")
+    probed = graph.slice("probe_codec", parts.preset, parts.preset + 1, "probe_preset")
     moved = graph.add("Sub", [preset, probed], "preset_step")
     preset_gap = graph.add("Mul", [graph.slice(out, knots, knots + 1, "preset_slope"), moved], "preset_gap")
     slope = graph.slice(out, knots + 1, knots + 2, "encoder_slope")
@@ -147,9 +145,9 @@ def curve_graph(stack: CurveNet, name: str, output: str) -> bytes:
     row = graph.add("MatMul", [weights, "members"], "mean_row")
     if config.pad is not None:  # rounding may carry a mean of hundreds beyond
         row = graph.add("Clip", [row, *bounds], "mean_in_range")
-    graph.squeeze(row, output, axis=0)
-    inputs = {"features": config.in_features, "probe_codec": width, "codec": width, "anchor": None}
-    return graph.model(name, inputs, {output: ["N"], "members": [count, "N"]})
+    graph.squeeze(row, kind.outputs[0], axis=0)
+    inputs = kind.widths(config.in_features, config.num_codecs)
+    return graph.model(name, inputs, {kind.outputs[0]: ["N"], MEMBERS: [count, "N"]})
 
 
 def _perceptron(graph: Graph, hidden: nn.ModuleList, head: nn.Module, prefix: str) -> str:
@@ -162,10 +160,11 @@ def _perceptron(graph: Graph, hidden: nn.ModuleList, head: nn.Module, prefix: st
     return graph.dense(head, flow, f"{prefix}head", f"{prefix}out")
 
 
-def _steps(graph: Graph, width: int, knots: int) -> str:
+def _steps(graph: Graph, config: CurveConfig) -> str:
     """[N, knots] how far crf moves within each piece, from the probe to the cell."""
-    select = np.zeros((width, knots))
-    select[-1] = knots
+    knots = config.knots
+    select = np.zeros((config.num_codecs, knots))
+    select[config.parts.crf] = knots
     weight = graph.constant("pieces", select)
     offset = graph.constant("starts", -np.arange(knots))
     bounds = [graph.constant("zero", 0.0), graph.constant("one", 1.0)]
@@ -176,9 +175,11 @@ def _steps(graph: Graph, width: int, knots: int) -> str:
     return graph.add("Sub", reached, "steps")
 
 
-def _other_encoder(graph: Graph, width: int) -> str:
+def _other_encoder(graph: Graph, config: CurveConfig) -> str:
     """[N, 1] 1 where probe and cell are of different encoders."""
     both = graph.add("Mul", ["codec", "probe_codec"], "both")
-    mask = graph.constant("encoder_slots", [[1.0]] * (width - 2) + [[0.0]] * 2)
+    slots = np.zeros((config.num_codecs, 1))
+    slots[config.parts.encoder] = 1.0
+    mask = graph.constant("encoder_slots", slots)
     same = graph.add("MatMul", [both, mask], "same_encoder")
     return graph.add("Sub", [graph.constant("whole", [1.0]), same], "other_encoder")

@@ -33,14 +33,14 @@ class Measured:
         label: what people call the source: its file name.
         clip: source and window; rows of one clip share their frames.
         cell: what was encoded.
-        features: [6] canonical-6 means.
+        features: [F] canonical-6 means.
         score: VMAF.
         vmaf_model: libvmaf model of the score.
-        descriptor: [45] what the row tells as a probe; None where it lacks something.
+        descriptor: [D] of the row as a probe, in the order of DESCRIPTOR; None where it lacks something.
         log_bpp: natural log of bits per pixel; None where unknown.
-        frames: [T, 7] canonical-6 and VMAF of every frame; None where unknown.
+        frames: [T, F + 1] canonical-6 and then VMAF of every frame; None where unknown.
         full: {name: mean} of features beyond the canonical-6.
-        complexity: [23] how hard the source is to encode; None where unknown.
+        complexity: [K] how hard the source is to encode, in the order of COMPLEXITY; None where unknown.
         judged: False for rows that are only learnt from.
     """
 
@@ -118,7 +118,7 @@ def _learnable(vmaf_model: str | None, judged: bool, row: Row) -> tuple[Measured
     try:
         return _measured(row, judged), tuple(row["extra_params"])
     except InputError:  # before version 3 the contract says nothing of features
-        return "features are no numbers"
+        return "a feature is not a number that libvmaf can give"
 
 
 def _measured(row: Row, judged: bool) -> Measured:
@@ -129,9 +129,9 @@ def _measured(row: Row, judged: bool) -> Measured:
     features = tuple(feature_vector(row, "row"))
     try:
         log_bpp = log_bits_per_pixel(row)
-        told = descriptor(row, "row")
+        described = descriptor(row, "row")
     except InputError:
-        log_bpp, told = None, None
+        log_bpp, described = None, None
     return Measured(
         source=source,
         label=os.path.basename(row["src"]),
@@ -140,7 +140,7 @@ def _measured(row: Row, judged: bool) -> Measured:
         features=features,
         score=float(row["vmaf_score"]),
         vmaf_model=str(row["vmaf_model"]),
-        descriptor=told,
+        descriptor=described,
         log_bpp=log_bpp,
         frames=_frames(row),
         full=row.get("full_features") or {},

@@ -43,10 +43,10 @@ class Evaluation:
         by_encoder: {encoder: agreement of the net's left-out rows}.
         by_band: {band of true VMAF: the same}.
         left_out_encoder: {encoder: agreement of a net that never saw the encoder and takes it as unknown}.
-        as_unknown: agreement of left-out rows whose encoder is not told; None without an unknown slot.
+        as_unknown: agreement of left-out rows scored as an unknown encoder's; None without an unknown slot.
         gate: the ship gate on these figures.
         variance_coverage: {nominal: share of left-out rows inside the Gaussian interval}, in variance mode.
-        predicted: [S, N] what each seed's nets said of left-out rows; NaN for rows that are only learnt from.
+        predicted: [S, N] of each seed's nets, of left-out rows; NaN for rows that are only learnt from.
     """
 
     folds: tuple[Fold, ...]
@@ -152,13 +152,13 @@ def evaluate_and_fit(
         nets[len(held_out) * seeds :][:seeds],
         nets[len(nets) - len(encoders) :],
     )
-    said = _say(data, block, held_out, folded, blind, seeds)
-    return _judge(data, block, held_out, said, dict(zip(encoders, without, strict=True))), final
+    predicted = _predict(data, block, held_out, folded, blind, seeds)
+    return _judge(data, block, held_out, predicted, dict(zip(encoders, without, strict=True))), final
 
 
 @dataclass(frozen=True)
-class _Said:
-    """What nets say of rows they never saw: [S, N], [N], [N] with the encoder withheld, [N] deviations."""
+class _Predicted:
+    """Of rows that the nets never saw: [S, N], [N], [N] with the encoder withheld, [N] deviations."""
 
     aware: NDArray[np.float64]
     blind: NDArray[np.float64]
@@ -166,14 +166,14 @@ class _Said:
     deviation: NDArray[np.float64]
 
 
-def _say(
+def _predict(
     data: Dataset,
     block: CodecBlock,
     held_out: Sequence[NDArray[np.bool_]],
     folded: Sequence[Fitted[FRRegressor]],
     blind: Sequence[Fitted[FRRegressor]],
     seeds: int,
-) -> _Said:
+) -> _Predicted:
     aware = np.full((seeds, len(data)), np.nan)
     unaware, unknown, deviation = (np.full(len(data), np.nan) for _ in range(3))
     for fold, mask in enumerate(held_out):
@@ -186,26 +186,26 @@ def _say(
         unaware[rows] = blind[fold].predict(data.features[rows])
         if UNKNOWN in block.vocab:
             unknown[rows] = nets[0].predict(data.features[rows], blind_codec(block, int(rows.sum())))
-    return _Said(aware, unaware, unknown, deviation)
+    return _Predicted(aware, unaware, unknown, deviation)
 
 
 def _judge(
     data: Dataset,
     block: CodecBlock,
     held_out: Sequence[NDArray[np.bool_]],
-    said: _Said,
+    found: _Predicted,
     without: dict[str, Fitted[FRRegressor]],
 ) -> Evaluation:
-    first, true, judged = said.aware[0], data.targets, data.judged
+    first, true, judged = found.aware[0], data.targets, data.judged
     folds = []
     for mask in held_out:
         rows = mask & judged
         name = data.group_names[data.groups[rows][0]]
-        folds.append(Fold(name, agreement(first[rows], true[rows]), agreement(said.blind[rows], true[rows])))
+        folds.append(Fold(name, agreement(first[rows], true[rows]), agreement(found.blind[rows], true[rows])))
     models = {"net": agreement(first[judged], true[judged])}
-    if len(said.aware) > 1:
-        models[f"ensemble of {len(said.aware)}"] = agreement(said.aware.mean(axis=0)[judged], true[judged])
-    models["codec-blind"] = agreement(said.blind[judged], true[judged])
+    if len(found.aware) > 1:
+        models[f"ensemble of {len(found.aware)}"] = agreement(found.aware.mean(axis=0)[judged], true[judged])
+    models["codec-blind"] = agreement(found.blind[judged], true[judged])
     for name, baseline in BASELINES.items():
         predicted = np.full(len(data), np.nan)
         for mask in held_out:
@@ -232,10 +232,10 @@ def _judge(
             for name, net in without.items()
             if name in masks
         },
-        as_unknown=agreement(said.unknown[judged], true[judged]) if UNKNOWN in block.vocab else None,
+        as_unknown=agreement(found.unknown[judged], true[judged]) if UNKNOWN in block.vocab else None,
         gate=gate,
-        variance_coverage=_gaussian_coverage(first[judged] - true[judged], said.deviation[judged]),
-        predicted=said.aware,
+        variance_coverage=_gaussian_coverage(first[judged] - true[judged], found.deviation[judged]),
+        predicted=found.aware,
     )
 
 

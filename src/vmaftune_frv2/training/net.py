@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vmaftune_frv2.contract.anchor import SCORE_MAX
+from vmaftune_frv2.contract.codec import DEFAULT_VOCABULARY, CodecBlock
+from vmaftune_frv2.contract.features import CANONICAL6
+from vmaftune_frv2.contract.kinds import PER_FRAME, REGRESSOR, SCORE, SCORE_LOGVAR, Kind
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -70,12 +73,22 @@ class NetConfig:
         emit_variance: also predict the log-variance of the score.
     """
 
-    in_features: int = 6
-    num_codecs: int = 8
+    in_features: int = len(CANONICAL6)
+    num_codecs: int = CodecBlock.of_version(DEFAULT_VOCABULARY).width
     hidden: int = 32
     depth: int = 2
     dropout: float = 0.0
     emit_variance: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """Of a model with such nets."""
+        return REGRESSOR if self.num_codecs else PER_FRAME
+
+    @property
+    def output(self) -> str:
+        """Name of the graph's output."""
+        return SCORE_LOGVAR if self.emit_variance else SCORE
 
 
 class FRRegressor(nn.Module):

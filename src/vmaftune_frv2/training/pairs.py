@@ -1,4 +1,4 @@
-"""Pairs of cells of one clip: what is known of the one, what is wanted of the other."""
+"""Pairs of cells of one clip: one is measured, the other is predicted from it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,22 @@ from numpy.typing import NDArray
 from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER, Cell
 from vmaftune_frv2.contract.codec import CodecBlock
-from vmaftune_frv2.contract.descriptor import DESCRIPTOR, OF_SOURCE
+from vmaftune_frv2.contract.descriptor import COMPLEXITY_BLOCK, DESCRIPTOR, block_of
 from vmaftune_frv2.contract.rows import Clip
+from vmaftune_frv2.contract.scenarios import (
+    ALIKE,
+    ANY_OTHER,
+    ANY_OTHER_ALIKE,
+    ANY_OWN,
+    ANY_OWN_NEAR,
+    NEAR,
+    OF_ENCODER,
+    OF_ENCODER_NEAR,
+    OF_PRESET,
+    OF_PRESET_NEAR,
+    UNIVERSAL,
+    UNIVERSAL_OTHERS,
+)
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.training.fit import Table
 from vmaftune_frv2.training.groups import group_names
@@ -23,23 +37,17 @@ from vmaftune_frv2.training.learnable import Measured
 USUAL = (40.0, 99.0)
 """Cells with a VMAF between are those that anyone asks for."""
 PROBE_SCORE = 84.0
-"""Median VMAF that pinned probes should have. Lower ones tell more of the whole curve, as near 100 curves crowd
-together; higher ones tell more of what most people ask for."""
-UNTOLD_SHARE = 0.1
+"""Median VMAF that standard probes should have. Lower ones show more of the whole curve, as near 100 curves crowd
+together; higher ones show more of what most people ask for."""
+NO_COMPLEXITY_SHARE = 0.1
 """Share of the pairs that is shown a second time without the source's complexity."""
 SHARED = 0.5
 """Share of the clips that must have a cell for it to be a probe."""
-NEAR = 8
-"""Crf steps within which a probe is near."""
-ALIKE = 5.0
-"""VMAF points within which a probe of another encoder scores like the cell: one made near the target."""
 ACROSS_SHARE = 1.0 / 3.0
 """Share of the pairs of two encoders that is learnt, where the probe is not libx264's: they are two thirds of all
-pairs, and each says much the same as its neighbours."""
-ANY_OWN, ANY_OTHER = "any cell of the encoder", "any cell of another encoder"
-"""Names of scenarios."""
-PINNED_WEIGHT, NEAR_WEIGHT, UNUSUAL_WEIGHT = 5.0, 2.0, 0.4
-"""Weights of pairs with a pinned probe, of those within NEAR, and of those with a VMAF outside of USUAL."""
+pairs, and each adds little to its neighbours."""
+STANDARD_WEIGHT, NEAR_WEIGHT, UNUSUAL_WEIGHT = 5.0, 2.0, 0.4
+"""Weights of pairs with a standard probe, of those within NEAR, and of those with a VMAF outside of USUAL."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Pairs:
     """P ordered pairs (probe, cell) of the same clip.
 
     Args:
-        told: [R, D] descriptors of the rows that are probes.
+        descriptors: [R, D] of the rows that are probes.
         probe_rows: [P] which of them are the probes.
         probe_codec: [P, C].
         codec: [P, C] of the cells.
@@ -60,11 +68,11 @@ class Pairs:
         references: number of distinct judged sources.
         probes: P probe cells.
         cells: P cells.
-        pinned: {encoder: {preset: its probe}}, as ``pinned_probes``; the first is the encoder's.
+        standard: {encoder: {preset: its probe}}, as ``standard_probes``; the first is the encoder's.
         dropped: {reason: rows}.
     """
 
-    told: NDArray[np.float64]
+    descriptors: NDArray[np.float64]
     probe_rows: NDArray[np.int64]
     probe_codec: NDArray[np.float32]
     codec: NDArray[np.float32]
@@ -77,7 +85,7 @@ class Pairs:
     references: int
     probes: tuple[Cell, ...]
     cells: tuple[Cell, ...]
-    pinned: dict[str, dict[str, Cell]]
+    standard: dict[str, dict[str, Cell]]
     dropped: Counter[str] = field(default_factory=Counter)
 
     def __len__(self) -> int:
@@ -86,19 +94,19 @@ class Pairs:
     @cached_property
     def again(self) -> NDArray[np.int64]:
         """[K] pairs that are shown a second time, without the source's complexity."""
-        return np.flatnonzero(np.random.default_rng(0).random(len(self)) < UNTOLD_SHARE)
+        return np.flatnonzero(np.random.default_rng(0).random(len(self)) < NO_COMPLEXITY_SHARE)
 
     @property
-    def untold(self) -> NDArray[np.float64]:
-        """[R, D] descriptors without the source's complexity."""
-        untold: NDArray[np.float64] = self.told.copy()
-        untold[:, -len(OF_SOURCE) :] = np.nan
-        return untold
+    def without_complexity(self) -> NDArray[np.float64]:
+        """[R, D] descriptors, the source's complexity unknown."""
+        without: NDArray[np.float64] = self.descriptors.copy()
+        without[:, block_of(COMPLEXITY_BLOCK)] = np.nan
+        return without
 
     @property
     def probe_scores(self) -> NDArray[np.float64]:
         """[P] VMAF of the probes, whatever is predicted."""
-        scores: NDArray[np.float64] = self.told[self.probe_rows, DESCRIPTOR.index("vmaf")]
+        scores: NDArray[np.float64] = self.descriptors[self.probe_rows, DESCRIPTOR.index("vmaf")]
         return scores
 
     def inputs(self, space: AnchorSpace) -> tuple[NDArray[np.float32], ...]:
@@ -114,19 +122,19 @@ class Pairs:
         rows, once = self.shown(of), int(of.sum())
         again = rows[once:]
         return Table(
-            np.concatenate([self.told, self.untold]),
+            np.concatenate([self.descriptors, self.without_complexity]),
             tuple(array[rows] for array in self.inputs(space)),
             self.targets[rows],
             repeated=len(again),
             weights=self._weights()[rows],
-            shared=np.concatenate([self.probe_rows[rows[:once]], self.probe_rows[again] + len(self.told)]),
+            shared=np.concatenate([self.probe_rows[rows[:once]], self.probe_rows[again] + len(self.descriptors)]),
         )
 
     def _weights(self) -> NDArray[np.float64]:
-        """[P] pinned probes are few; what is asked for mostly lies near the probe, and in the usual range."""
-        own = np.asarray([p in self.pinned[p.encoder].values() for p in self.probes])
+        """[P] standard probes are few; what is asked for mostly lies near the probe, and in the usual range."""
+        own = np.asarray([p in self.standard[p.encoder].values() for p in self.probes])
         usual = (self.scores >= USUAL[0]) & (self.scores <= USUAL[1])
-        weights: NDArray[np.float64] = np.where(own, PINNED_WEIGHT, 1.0) * np.where(usual, 1.0, UNUSUAL_WEIGHT)
+        weights: NDArray[np.float64] = np.where(own, STANDARD_WEIGHT, 1.0) * np.where(usual, 1.0, UNUSUAL_WEIGHT)
         return weights * np.where(self.near, NEAR_WEIGHT, 1.0)
 
     @cached_property
@@ -157,26 +165,26 @@ class Pairs:
     @cached_property
     def scenarios(self) -> dict[str, NDArray[np.bool_]]:
         """[P] masks of the ways a probe is used, judged cells with a true VMAF in ``USUAL`` only."""
-        first = {encoder: next(iter(presets.values())) for encoder, presets in self.pinned.items()}
+        first = {encoder: next(iter(presets.values())) for encoder, presets in self.standard.items()}
         own = np.asarray([p == first[p.encoder] for p in self.probes])
         line = np.asarray(
-            [p == self.pinned[c.encoder].get(c.preset) for p, c in zip(self.probes, self.cells, strict=True)]
+            [p == self.standard[c.encoder].get(c.preset) for p, c in zip(self.probes, self.cells, strict=True)]
         )
         near, same = self.near, self.same_encoder
         usual = (self.scores >= USUAL[0]) & (self.scores <= USUAL[1]) & self.judged
         universal = np.asarray([p == first.get(UNIVERSAL_ENCODER) for p in self.probes])
         alike = np.abs(self.probe_scores - self.scores) <= ALIKE
         return {
-            "pinned probe in the encoder": usual & same & own,
-            f"pinned, within {NEAR} crf": usual & same & own & near,
-            "pinned probe in the encoder and preset": usual & line,
-            f"pinned in the preset, within {NEAR} crf": usual & line & near,
+            OF_ENCODER: usual & same & own,
+            OF_ENCODER_NEAR: usual & same & own & near,
+            OF_PRESET: usual & line,
+            OF_PRESET_NEAR: usual & line & near,
             ANY_OWN: usual & same,
-            f"any cell, within {NEAR} crf": usual & same & near,
-            "universal probe": usual & universal,
-            "universal probe, other encoders": usual & universal & ~same,
+            ANY_OWN_NEAR: usual & same & near,
+            UNIVERSAL: usual & universal,
+            UNIVERSAL_OTHERS: usual & universal & ~same,
             ANY_OTHER: usual & ~same,
-            f"{ANY_OTHER}, within {ALIKE:g} VMAF": usual & ~same & alike,
+            ANY_OTHER_ALIKE: usual & ~same & alike,
         }
 
 
@@ -209,10 +217,10 @@ def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group
     index = {name: position for position, name in enumerate(dict.fromkeys(names))}
     codec = block.matrix([row.cell for row in usable])
     values = np.asarray([getattr(row, quantity) for row in usable], dtype=np.float64)
-    told = np.stack([row.descriptor for row in usable if row.descriptor is not None])
+    descriptors = np.stack([row.descriptor for row in usable if row.descriptor is not None])
     encoders = dict.fromkeys(row.cell.encoder for row in usable)
     return Pairs(
-        told=told,
+        descriptors=descriptors,
         probe_rows=P,
         probe_codec=codec[P],
         codec=codec[C],
@@ -225,7 +233,7 @@ def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group
         references=len({usable[c].source for c in C if usable[c].judged}),
         probes=tuple(usable[p].cell for p in P),
         cells=tuple(usable[c].cell for c in C),
-        pinned={name: pinned_probes([row for row in usable if row.cell.encoder == name]) for name in encoders},
+        standard={name: standard_probes([row for row in usable if row.cell.encoder == name]) for name in encoders},
         dropped=dropped,
     )
 
@@ -241,12 +249,12 @@ def _ordered(encoders: Sequence[str], clips: Sequence[Sequence[int]]) -> NDArray
     probes, cells = np.asarray(encoders)[pairs]
     across = (probes != cells) & (probes != UNIVERSAL_ENCODER)
     if across.all():
-        raise InputError("no source has two usable cells of one encoder; the curve models need them")
+        raise InputError("no source has two usable cells of one encoder, which the curve models need")
     kept: NDArray[np.int64] = pairs[:, ~across | (np.random.default_rng(0).random(len(found)) < ACROSS_SHARE)]
     return kept
 
 
-def pinned_probes(rows: Sequence[Measured]) -> dict[str, Cell]:
+def standard_probes(rows: Sequence[Measured]) -> dict[str, Cell]:
     """{preset: its probe} of one encoder, the preset with most rows first; at least one.
 
     Of the cells of a preset that enough of its clips have, see SHARED, the one whose median VMAF is nearest to

@@ -4,86 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import Any
 
-from vmaftune_frv2.contract.cells import FROM_CELL, FROM_PROBE, Cell
-from vmaftune_frv2.contract.codec import CURVE_VOCABULARY, CodecBlock, OneHotBlock
-from vmaftune_frv2.contract.descriptor import DESCRIPTOR
+from vmaftune_frv2.contract.cells import FROM_CELL, FROM_PROBE
+from vmaftune_frv2.contract.codec import CodecBlock, OneHotBlock
 from vmaftune_frv2.contract.features import CANONICAL6
-from vmaftune_frv2.contract.first_crf import FirstCrf
 from vmaftune_frv2.contract.full_features import FULL_FEATURES
 from vmaftune_frv2.contract.intervals import Intervals, score_covariates
-from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL, SCORE
+from vmaftune_frv2.contract.kinds import Kind
+from vmaftune_frv2.contract.train_request import FULL, ONEHOT, TrainRequest
 from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
-from vmaftune_frv2.training.curve_models import FittedCurves, fit_curve_model
-from vmaftune_frv2.training.curve_net import CurveConfig
+from vmaftune_frv2.training.curve_models import FittedCurves
 from vmaftune_frv2.training.dataset import Dataset, make_dataset
-from vmaftune_frv2.training.fit import FitOptions, Fitted, Progress
-from vmaftune_frv2.training.fit_first_crf import fit_first_crf
-from vmaftune_frv2.training.frames import FrameModel, fit_frames, judged_groups
+from vmaftune_frv2.training.fit import Fitted, Progress
+from vmaftune_frv2.training.frames import FrameModel
 from vmaftune_frv2.training.learnable import Corpus, load_corpus
-from vmaftune_frv2.training.loso import MIN_GROUPS, Evaluation, evaluate_and_fit
+from vmaftune_frv2.training.learnt import Described, Learn, Learnt, fit_options
+from vmaftune_frv2.training.loso import Evaluation, evaluate_and_fit
 from vmaftune_frv2.training.metrics import agreement
 from vmaftune_frv2.training.net import FRRegressor, NetConfig
-from vmaftune_frv2.training.pairs import make_pairs
 from vmaftune_frv2.training.synthetic import synthetic_corpus
-
-MODEL_ID = "fr_regressor_v2"
-ONEHOT = "onehot"
-FULL = "full"
-
-FRAMES_FIT = FitOptions(epochs=20, batch_size=256, lr=1e-2, beta=1.0)
-SCORE_FIT = FitOptions(epochs=12, batch_size=512, lr=1.5e-3, weight_decay=0.5, beta=0.3)
-BITRATE_FIT = replace(SCORE_FIT, beta=0.1)
-SCORE_NET = CurveConfig(in_features=len(DESCRIPTOR), num_codecs=8, hidden=96, knots=6, pad=5.0)
-BITRATE_NET = replace(SCORE_NET, pad=None)
-
-
-@dataclass(frozen=True)
-class TrainRequest:
-    """What to train.
-
-    Args:
-        corpora: files and folders; ignored for a smoke run.
-        only_learn: files and folders that are learnt from and never judged.
-        smoke: train one epoch on synthetic rows.
-        features_from: ``probe`` or ``cell``.
-        probes: one probe cell, one of each encoder, or none to choose one.
-        vocab: encoder vocabulary version.
-        vmaf_model: keep only rows scored with this model.
-        group_by: what is left out together: ``src``, ``stem-prefix`` or a CSV file.
-        feature_set: ``canonical6`` or ``full``.
-        codec_block: ``full`` (one-hot, preset, crf) or ``onehot``.
-        seeds: nets of the ensemble.
-        hidden: units of a hidden layer.
-        depth: hidden layers.
-        dropout: share of hidden units dropped.
-        emit_variance: predict a variance too.
-        fit: how to fit.
-        anchored: train the curve models too.
-        model_id: registry id.
-    """
-
-    corpora: tuple[Path, ...] = ()
-    only_learn: tuple[Path, ...] = ()
-    smoke: bool = False
-    features_from: str = FROM_PROBE
-    probes: tuple[Cell, ...] = ()
-    vocab: int = 1
-    vmaf_model: str | None = None
-    group_by: str = "stem-prefix"
-    feature_set: str = "canonical6"
-    codec_block: str = FULL
-    seeds: int = 5
-    hidden: int = 32
-    depth: int = 2
-    dropout: float = 0.0
-    emit_variance: bool = False
-    fit: FitOptions = field(default_factory=FitOptions)
-    anchored: bool = False
-    model_id: str = MODEL_ID
 
 
 @dataclass(frozen=True)
@@ -99,9 +41,7 @@ class Trained:
         nets: the regressor fitted on everything, one per seed.
         intervals: of the ensemble; None where it has one net.
         coverage: of the intervals.
-        frames: the per-frame codec-blind model; None where the corpus has no per-frame values.
-        anchored: {quantity: curve model}.
-        first_crf: where a search begins; None without curve models or sources of known complexity.
+        others: {kind: model} of the other kinds, as far as they were wanted and the corpus allows.
         warnings: what the corpus lacks.
     """
 
@@ -113,15 +53,55 @@ class Trained:
     nets: list[Fitted[FRRegressor]]
     intervals: Intervals | None
     coverage: Coverage | None
-    frames: FrameModel | None
-    anchored: dict[str, FittedCurves]
-    first_crf: FirstCrf | None
+    others: dict[Kind, Learnt]
     warnings: list[str]
 
     @property
     def smoke(self) -> bool:
         """Whether the regressor may not be used for quality work."""
         return self.request.smoke or not self.evaluation.gate.met
+
+    @property
+    def frames(self) -> FrameModel | None:
+        """The codec-blind regressor; None where the corpus has no per-frame values."""
+        return next((model for model in self.others.values() if isinstance(model, FrameModel)), None)
+
+    @property
+    def curves(self) -> list[FittedCurves]:
+        """The curve models that were wanted."""
+        return [model for model in self.others.values() if isinstance(model, FittedCurves)]
+
+    def described(self, index: int = 0) -> Described:
+        """What the sidecar of one seed's net of the regressor says."""
+        net, loso, data = self.nets[index], self.loso(index), self.data
+        where = f"the probe {', '.join(map(str, data.probes))}" if data.probes else "the cell"
+        pooled = loso["pooled"]
+        return Described(
+            kind=net.net.config.kind,
+            scaler=net.scaler,
+            gate=self.evaluation.gate,
+            notes=f"{len(data)} rows of {data.references} sources, features of {where}."
+            f" Leave-one-source-out: RMSE {pooled['rmse']:.2f}, MAE {pooled['mae']:.2f} VMAF.",
+            rows=len(data),
+            references=data.references,
+            training={
+                "smoke": self.smoke,
+                "dropped": dict(self.dropped()),
+                "unknown_encoders": dict(data.unknown_encoders),
+                "warnings": self.warnings,
+                "net": asdict(net.net.config),
+                "fit": asdict(fit_options(self.request)),
+                "loso": loso,
+            },
+            sidecar={
+                "output_names": (net.net.config.output,),
+                "block": self.block,
+                "features_from": FROM_PROBE if data.probes else FROM_CELL,
+                "probes": data.probes,
+                "feature_order": data.feature_names,
+                "cells": data.cells_seen(),
+            },
+        )
 
     def loso(self, index: int) -> dict[str, Any]:
         """Leave-one-source-out figures of one seed's nets: all for the first, pooled ones for the others."""
@@ -151,8 +131,8 @@ class Trained:
             "gate": self.evaluation.gate.as_json(),
             "coverage": asdict(self.coverage) if self.coverage else None,
             "per_frame": self.frames.as_json() if self.frames else None,
-            "anchored": {quantity: model.evaluation.as_json() for quantity, model in self.anchored.items()},
-            "first_crf": dict(self.first_crf.figures) if self.first_crf else None,
+            "curves": {model.kind.quantity: model.as_json() for model in self.curves},
+            "first_crf": next((dict(model.first_crf.figures) for model in self.curves if model.first_crf), None),
         }
 
 
@@ -171,7 +151,7 @@ def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
     )
     names = FULL_FEATURES if request.feature_set == FULL else CANONICAL6
     features_from = FROM_CELL if request.smoke else request.features_from
-    data = make_dataset(corpus.rows, block, features_from, request.probes, request.group_by, names)
+    data = make_dataset(corpus.rows, block, features_from, request.probe_cells(), request.group_by, names)
     config = NetConfig(
         in_features=len(names),
         num_codecs=block.width,
@@ -180,9 +160,9 @@ def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
         dropout=request.dropout,
         emit_variance=request.emit_variance,
     )
-    evaluation, nets = evaluate_and_fit(config, data, block, request.fit, request.seeds, progress)
-    residuals = _residuals(data, evaluation) if request.seeds > 1 else None
-    frames, anchored = _others(request, corpus, progress)
+    seeds = 1 if request.smoke else request.seeds
+    evaluation, nets = evaluate_and_fit(config, data, block, fit_options(request), seeds, progress)
+    residuals = _residuals(data, evaluation) if seeds > 1 else None
     return Trained(
         request=request,
         corpus=corpus,
@@ -192,9 +172,7 @@ def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
         nets=nets,
         intervals=calibrate(residuals) if residuals else None,
         coverage=cross_coverage(residuals) if residuals else None,
-        frames=frames,
-        anchored=anchored,
-        first_crf=fit_first_crf(corpus.rows, request.group_by) if anchored else None,
+        others=_others(request, corpus, progress),
         warnings=_warnings(data, corpus),
     )
 
@@ -205,25 +183,15 @@ def _residuals(data: Dataset, evaluation: Evaluation) -> Residuals:
     return every.where(data.judged)
 
 
-def _others(
-    request: TrainRequest, corpus: Corpus, progress: Progress | None
-) -> tuple[FrameModel | None, dict[str, FittedCurves]]:
-    """The per-frame model and the curve models, as far as they are wanted and the corpus allows."""
-    if request.smoke:
-        return None, {}
-    frames = None
-    if judged_groups(corpus.rows, request.group_by) >= MIN_GROUPS:
-        device = request.fit.device
-        frames = fit_frames(corpus.rows, replace(FRAMES_FIT, device=device), request.group_by, 64, progress)
-    if not request.anchored:
-        return frames, {}
-    wanted = {SCORE: ("score", SCORE_NET, SCORE_FIT), LOG_BITS_PER_PIXEL: ("log_bpp", BITRATE_NET, BITRATE_FIT)}
-    block, anchored = CodecBlock.of_version(CURVE_VOCABULARY), {}
-    for quantity, (key, net, options) in wanted.items():
-        pairs = make_pairs(corpus.rows, block, key, request.group_by)
-        options = replace(options, seed=request.fit.seed, device=request.fit.device)
-        anchored[quantity] = fit_curve_model(net, pairs, options, request.seeds, progress)
-    return frames, anchored
+def _others(request: TrainRequest, corpus: Corpus, progress: Progress | None) -> dict[Kind, Learnt]:
+    """The other kinds' models, each fitted by ``learn`` of the file that the table of kinds names."""
+    found = {}
+    for kind in () if request.smoke else request.kinds():
+        learn: Learn = import_module(f"{__package__}.{kind.trained_in}").learn
+        model = learn(kind, request, corpus, progress)
+        if model is not None:
+            found[kind] = model
+    return found
 
 
 def _warnings(data: Dataset, corpus: Corpus) -> list[str]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from vmaftune_frv2.commands.shared.table import format_table
 from vmaftune_frv2.contract.registry import FILE_NAME
-from vmaftune_frv2.contract.sidecar import LOG_BITS_PER_PIXEL
 from vmaftune_frv2.predict.folder_check import Listed, ListedEnsemble, ListedModel
 from vmaftune_frv2.predict.session import LOCAL_DIR
 from vmaftune_frv2.resources import shipped_models_dir
@@ -48,7 +47,7 @@ def _model_row(model: ListedModel) -> tuple[str, ...]:
         where = f"{where}, one of {len(encoders)} encoders"
     return (
         sidecar.id, use, ", ".join(sidecar.input_names), where, sidecar.vmaf_model or "-",
-        short_figures(sidecar.training.get("loso"), sidecar.quantity), size, verified,
+        short_figures(sidecar.training.get("loso"), sidecar.kind.unit), size, verified,
     )  # fmt: skip
 
 
@@ -66,15 +65,14 @@ def _ensemble_row(ensemble: ListedEnsemble) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def short_figures(loso: Any, quantity: str | None) -> str:
-    """The figures of a sidecar's ``training.loso`` that say most, or a dash."""
+def short_figures(loso: Any, unit: str) -> str:
+    """The main figures of a sidecar's ``training.loso``, errors with their unit, or a dash."""
     if not isinstance(loso, Mapping):
         return "-"
     scenarios = loso.get("scenarios") or {}
     figures = loso.get("pooled") or loso.get("clips") or next(iter(scenarios.values()), None)
     if not isinstance(figures, Mapping) or figures.get("plcc") is None:
         return "-"
-    unit = " (log)" if quantity == LOG_BITS_PER_PIXEL else ""
     return f"PLCC {figures['plcc']:.4f}, RMSE {figures['rmse']:.3g}, MAE {figures['mae']:.3g}{unit}"
 
 
@@ -95,20 +93,20 @@ def as_json(found: Mapping[Path, Listed]) -> dict[str, Any]:
 
 
 def _model_json(model: ListedModel) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    stated: dict[str, Any] = {}
     if model.sidecar is not None:
         document = model.sidecar.to_json()
         keys = ("input_names", "output_names", "features_from", "probe", "vmaf_model", "encoder_vocab")
-        told = {key: document[key] for key in keys}
-        told["probes"] = document.get("probes", [])
-        told["loso"] = model.sidecar.training.get("loso")
+        stated = {key: document[key] for key in keys}
+        stated["probes"] = document.get("probes", [])
+        stated["loso"] = model.sidecar.training.get("loso")
     return {
         "id": model.entry["id"], "smoke": model.entry.get("smoke", False), "sha256": model.entry["sha256"],
-        "bytes": model.size, **told, "faults": model.faults,
+        "bytes": model.size, **stated, "faults": model.faults,
     }  # fmt: skip
 
 
 def _ensemble_json(ensemble: ListedEnsemble) -> dict[str, Any]:
     keys = ("id", "smoke", "members", "features_from", "probe", "vmaf_model", "confidence")
-    told = {key: ensemble.document.get(key) for key in keys}
-    return {**told, "bytes": ensemble.size, "faults": ensemble.faults}
+    stated = {key: ensemble.document.get(key) for key in keys}
+    return {**stated, "bytes": ensemble.size, "faults": ensemble.faults}

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from vmaftune_frv2.commands.shared.table import format_table
+from vmaftune_frv2.contract.scenarios import OF_ENCODER, WORDS
 
 HEADERS = ("rows", "PLCC", "SROCC", "RMSE", "MAE", "p95")
 
@@ -24,11 +25,11 @@ def print_report(trained: Any) -> None:
     _agreements("model", evaluation.models)
     _agreements("encoder", evaluation.by_encoder)
     _agreements("true VMAF", evaluation.by_band)
-    unseen = {f"{name}, never seen": figures for name, figures in evaluation.left_out_encoder.items()}
+    unseen = {f"{name}, not in training": figures for name, figures in evaluation.left_out_encoder.items()}
     if evaluation.as_unknown:
-        unseen["every encoder, not told which"] = evaluation.as_unknown
+        unseen["every encoder"] = evaluation.as_unknown
     if unseen:
-        _agreements("taken as unknown", unseen)
+        _agreements("as an unknown encoder", unseen)
     if trained.coverage:
         _print_coverage("intervals of the ensemble", trained.coverage)
     if evaluation.variance_coverage:
@@ -37,13 +38,14 @@ def print_report(trained: Any) -> None:
     if trained.frames:
         figures = {"clip means": trained.frames.clips, "frames": trained.frames.frames}
         _agreements(f"per-frame fr_regressor_v1, {trained.frames.folds} folds", figures, digits=3)
-    for quantity, model in trained.anchored.items():
-        title = f"anchored {quantity}, {model.evaluation.folds} folds of {model.evaluation.groups} groups"
-        _agreements(title, model.evaluation.scenarios, digits=3)
-        _agreements("pinned probe in the encoder", model.evaluation.by_encoder, digits=3)
+    for model in trained.curves:
+        title = f"{model.kind.name}, {model.evaluation.folds} folds of {model.evaluation.groups} groups"
+        scenarios = {WORDS[name]: figures for name, figures in model.evaluation.scenarios.items()}
+        _agreements(title, scenarios, digits=3)
+        _agreements(WORDS[OF_ENCODER], model.evaluation.by_encoder, digits=3)
         _agreements("VMAF of the probe", model.evaluation.by_probe, digits=3)
         _print_pairs(model.evaluation.by_pair)
-        _print_coverage(f"intervals of anchored {quantity}", model.evaluation.coverage)
+        _print_coverage(f"intervals of the {model.kind.name}", model.evaluation.coverage)
         if model.evaluation.coverage_across:
             _print_coverage("the same, from another encoder", model.evaluation.coverage_across)
     click.echo("ship gate, leave-one-source-out:")
