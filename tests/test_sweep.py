@@ -17,10 +17,11 @@ import pytest
 
 from vmaftune_frv2.contract.grid import build_grid
 from vmaftune_frv2.corpus.executors import Workers
-from vmaftune_frv2.corpus.measure import MeasureOptions, Outcome
-from vmaftune_frv2.corpus.plan import Plan, Toolchain
+from vmaftune_frv2.corpus.plan import Plan
+from vmaftune_frv2.corpus.request import Toolchain
+from vmaftune_frv2.corpus.setup import Outcome, Setup
 from vmaftune_frv2.corpus.store import CorpusStore
-from vmaftune_frv2.corpus.sweep import sweep as run_sweep
+from vmaftune_frv2.corpus.sweep import run_plan
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host import hookspecs
 from vmaftune_frv2.host.events import HookEvents
@@ -206,11 +207,11 @@ class CountingExecutor(ThreadPoolExecutor):
 def test_sweep_hands_out_no_more_requests_than_it_may_queue(clip, ffmpeg, tmp_path):
     source = open_source(ffmpeg, str(clip()))
     grid = build_grid(["libx264"], ["ultrafast", "superfast", "veryfast", "faster"], ["0:51"])
-    plan = Plan((source,), grid, "vmaf_v0.6.1", (), Toolchain("7", "3", ()))
+    plan = Plan(Setup(ffmpeg), (source,), grid, Toolchain("7", "3", ()))
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
     quiet = HookEvents(Plugins(manager), lambda todo: None, lambda row: None)
     with CorpusStore(tmp_path / "corpus.jsonl") as store, CountingExecutor() as executor:
-        summary = run_sweep(plan, ffmpeg, store, MeasureOptions(), quiet, workers=Workers(executor, 6))
+        summary = run_plan(plan, store, quiet, workers=Workers(executor, 6))
     assert (summary.planned, summary.measured) == (208, 208)
     assert 3 <= executor.most <= 6
