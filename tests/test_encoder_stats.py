@@ -44,7 +44,9 @@ def encode(ffmpeg, tmp_path):
 
 
 @pytest.mark.parametrize("preset", X264.presets)
-@pytest.mark.parametrize("crf", [0, 20, 40])
+@pytest.mark.parametrize(
+    "crf", [pytest.param(0, marks=pytest.mark.slow), 20, pytest.param(40, marks=pytest.mark.slow)]
+)
 def test_encode_is_the_same_byte_by_byte(preset, crf, clip, encode):
     plain, noted, _ = encode(clip("testsrc2", frames=30), preset, crf)
     assert noted.read_bytes() == plain.read_bytes()
