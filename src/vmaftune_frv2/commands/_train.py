@@ -63,7 +63,7 @@ def _request(options: Mapping[str, Any]) -> Any:
     )  # fmt: skip
     return TrainRequest(
         **{name: options[name] for name in same},
-        kinds=tuple(kind for kind in KINDS[1:] if kind.option is None or options[kind.option.name]),
+        kinds=tuple(kind for kind in KINDS[1:] if kind.option is None or options[kind.option]),
         probes=tuple(map(Cell.parse, options["probe_cells"])),
         seeds=1 if smoke else options["seeds"],
         fit=FitOptions(

@@ -12,7 +12,7 @@ import click
 from vmaftune_frv2.commands._options import Number
 from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_PROBE
 from vmaftune_frv2.contract.codec import DEFAULT_VOCABULARY, VOCABULARIES
-from vmaftune_frv2.contract.kinds import KINDS, REGRESSOR
+from vmaftune_frv2.contract.kinds import OPTIONS, REGRESSOR
 
 MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """What file names and the registry bear, the ensemble's suffixes included."""
@@ -20,8 +20,8 @@ MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 def _options_of_kinds(command: Callable[..., None]) -> Callable[..., None]:
     """Adds a flag for every option by which kinds of model are asked for."""
-    for option in {kind.option: None for kind in reversed(KINDS) if kind.option}:
-        command = click.option(f"--{option.name}", is_flag=True, help=option.help)(command)
+    for name, text in OPTIONS.items():
+        command = click.option(f"--{name}", is_flag=True, help=text)(command)
     return command
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from vmaftune_frv2.errors import ModelError
 
@@ -21,14 +20,9 @@ FEATURES, CODEC, NUMBER = "features", "codec", "number"
 """What an input holds: the feature vector, a codec block, or one number per cell."""
 
 
-class TrainOption(NamedTuple):
-    """A flag of ``train-v2``."""
-
-    name: str
-    help: str
-
-
-CURVES = TrainOption("curves", "Train the curve models of VMAF and bitrate too (some minutes).")
+CURVES = "curves"
+OPTIONS = {CURVES: "Train the curve models of VMAF and bitrate too (some minutes)."}
+"""{flag of ``train-v2``: its help}."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +52,7 @@ class Kind:
     quantity: str = SCORE
     plausible: tuple[float, float] = (-100.0, 200.0)
     trained_in: str = ""
-    option: TrainOption | None = None
+    option: str | None = None
     choose_by: str = "--model"
     unit: str = ""
     error_scale: float = 1.0
@@ -76,7 +70,7 @@ class Kind:
     @property
     def made_by(self) -> str:
         """The command that makes one."""
-        return f"train-v2 --{self.option.name}" if self.option else "train-v2"
+        return f"train-v2 --{self.option}" if self.option else "train-v2"
 
     def widths(self, features: int, codec: int) -> dict[str, int | None]:
         """{input: elements per cell; None where it is one number}.
