@@ -152,7 +152,7 @@ class FeatureScaler:
 
 
 def feature_vector(values: Mapping[str, Any], where: str) -> list[float]:
-    """[6] canonical-6 means from a mapping that has ``<f>_mean`` or bare feature names.
+    """[F] canonical-6 means from a mapping that has ``<f>_mean`` or bare feature names.
 
     Args:
         values: a corpus row, or {feature: value}.
