@@ -11,9 +11,9 @@ import pytest
 from conftest import VmafTune
 from training_kit import made_rows, write_rows
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.descriptor import DESCRIPTOR, JITTER_FLOOR, OF_SOURCE, descriptor
+from vmaftune_frv2.contract.descriptor import DESCRIPTOR, JITTER_FLOOR, descriptor
 from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler
-from vmaftune_frv2.contract.source_complexity import COMPLEXITY_KEYS
+from vmaftune_frv2.contract.source_complexity import COMPLEXITY_KEYS, OF_SOURCE
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.predict.measuring import start_measuring
