@@ -146,7 +146,7 @@ def test_rows_of_an_encoder_without_a_probe_are_dropped(made_corpus: Path) -> No
             "--probe-cell goes with --features-from probe",
         ),
         (["--model-id", "../escape"], "--model-id takes at most 32 lower-case letters, digits, _ and -"),
-        (["--vocab", "5"], "5 is not in the range 1<=x<=4"),
+        (["--vocab", "5"], "--vocab 5: it is from 1 to 4"),
     ],
 )
 def test_options_that_cannot_be_meant(made_corpus: Path, options: list[str], message: str) -> None:
