@@ -291,8 +291,8 @@ def test_a_model_of_the_wrong_kind_is_refused(
 ) -> None:
     _, vmaf, _, bitrate = curve_models
     for models, message in (
-        ((bitrate, bitrate), "predicts log_bits_per_pixel, not score"),
-        ((vmaf, vmaf), "predicts score, not log_bits_per_pixel"),
+        ((bitrate, bitrate), "--model takes a curve model of VMAF"),
+        ((vmaf, vmaf), "--bitrate-model takes a curve model of bitrate"),
         ((vmaf, model_dir / "fr_regressor_v2.onnx"), "is not a curve model; --bitrate-model takes one"),
         ((vmaf, "nothing"), "no model 'nothing'"),
     ):
