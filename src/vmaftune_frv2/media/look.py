@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vmaftune_frv2.contract.raw import RawFormat
 from vmaftune_frv2.errors import InputError, UsageError
-from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg
+from vmaftune_frv2.media.ffmpeg import TRIAL_TIMEOUT_S, FFmpeg
 from vmaftune_frv2.media.process import Completed
 from vmaftune_frv2.media.source import input_argv
 from vmaftune_frv2.media.trouble import cause
@@ -132,7 +132,7 @@ def _decode_one(ffmpeg: FFmpeg, label: str, raw: RawFormat | None, number: int |
     """Decodes one frame of a track, or of the one that ffmpeg chooses; showinfo says what the filters see."""
     wanted = ("-map", f"0:V:{number}") if number is not None else ("-an", "-sn", "-dn")
     argv = [*LOG_ARGV, *input_argv(Path(label), raw), *wanted, "-frames:v", "1", "-vf", "showinfo=checksum=0"]
-    return ffmpeg.run([*argv, "-f", "null", "-"], timeout=PROBE_TIMEOUT_S)
+    return ffmpeg.run([*argv, "-f", "null", "-"], timeout=TRIAL_TIMEOUT_S)
 
 
 def _demuxers(log: str) -> list[str]:

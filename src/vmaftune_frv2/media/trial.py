@@ -9,7 +9,7 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import Encoder
 from vmaftune_frv2.errors import InputError, ToolError, UsageError
 from vmaftune_frv2.media.encode import encode_argv
-from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, QUIET, FFmpeg, file_url, pixel_formats
+from vmaftune_frv2.media.ffmpeg import QUIET, TRIAL_TIMEOUT_S, FFmpeg, file_url, pixel_formats
 from vmaftune_frv2.media.look import look_at
 from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.process import scratch_dir
@@ -67,7 +67,7 @@ def try_parameters(ffmpeg: FFmpeg, source: Source, encoder: Encoder, cell: Cell,
         output = folder / f"trial.{encoder.container}"
         try:
             part = _first_frames(ffmpeg, source, first)
-            if not ffmpeg.run(encode_argv(part, encoder, cell, output, extra=extra), timeout=PROBE_TIMEOUT_S).ok:
+            if not ffmpeg.run(encode_argv(part, encoder, cell, output, extra=extra), timeout=TRIAL_TIMEOUT_S).ok:
                 return
         except (ToolError, InputError):
             return
@@ -85,7 +85,7 @@ def _first_frames(ffmpeg: FFmpeg, source: Source, path: Path) -> Source:
     """The first frames of a source, as they are, as a source of their own."""
     argv = [*QUIET, *source.input_argv(), "-map", f"0:{source.stream}", "-frames:v", str(TRIED_FRAMES)]
     argv += ["-vf", f"{source.filters}null", "-fps_mode", "passthrough", "-enc_time_base", "demux"]
-    ffmpeg.run([*argv, "-c:v", "rawvideo", file_url(path)], timeout=PROBE_TIMEOUT_S)
+    ffmpeg.run([*argv, "-c:v", "rawvideo", file_url(path)], timeout=TRIAL_TIMEOUT_S)
     return open_source(ffmpeg, str(path), hash_file=False)
 
 

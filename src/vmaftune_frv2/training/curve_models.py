@@ -14,6 +14,7 @@ from vmaftune_frv2.contract.anchor import SCORE_MAX, AnchorSpace, CurveStart
 from vmaftune_frv2.contract.cells import FROM_PROBE, UNIVERSAL_ENCODER
 from vmaftune_frv2.contract.codec import CURVE_VOCABULARY, CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import FeatureScaler
 from vmaftune_frv2.contract.first_crf import FirstCrf
 from vmaftune_frv2.contract.intervals import FROM_ANOTHER, OF_SOURCE, Intervals, curve_covariates
@@ -39,7 +40,7 @@ FOLDS = 10
 """Groups are left out a tenth at a time: pairs are many, and a tenth fewer sources teach about as much."""
 NONE = -2
 """Left out by the nets that learn from everything: no fold."""
-BLOCK = CodecBlock.of_version(CURVE_VOCABULARY)
+BLOCK = CodecBlock(ENCODERS.names(), CURVE_VOCABULARY)
 SCORE_FIT = FitOptions(epochs=12, batch_size=512, lr=1.5e-3, weight_decay=0.5, beta=0.3)
 SCORE_NET = CurveConfig(in_features=len(DESCRIPTOR), num_codecs=BLOCK.width, hidden=96, knots=6, pad=5.0)
 HOW: Mapping[Kind, tuple[str, CurveConfig, FitOptions]] = {
