@@ -150,10 +150,10 @@ def _refuse_demuxer(label: str, names: list[str]) -> None:
 
 def _tracks(log: str) -> tuple[Track, ...]:
     described = re.split(r"^\[info\] (?:Stream mapping|Output #0)", log, maxsplit=1, flags=re.MULTILINE)[0]
-    # A stream that belongs to several programs or groups is told of several times.
-    told = {int(stream): text for stream, text in _TRACK.findall(described)}
-    films = [stream for stream in sorted(told) if not any(flag in told[stream] for flag in _NO_FILM)]
-    return tuple(Track(number, stream, told[stream]) for number, stream in enumerate(films))
+    # A stream that belongs to several programs or groups is listed several times.
+    streams = {int(stream): text for stream, text in _TRACK.findall(described)}
+    films = [stream for stream in sorted(streams) if not any(flag in streams[stream] for flag in _NO_FILM)]
+    return tuple(Track(number, stream, streams[stream]) for number, stream in enumerate(films))
 
 
 def _choose(tracks: tuple[Track, ...], log: str) -> int | None:

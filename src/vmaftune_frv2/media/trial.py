@@ -90,20 +90,20 @@ def _first_frames(ffmpeg: FFmpeg, source: Source, path: Path) -> Source:
 
 
 def _compare(label: str, part: Source, made: Source, encoder: Encoder) -> None:
-    told = f"--extra-params with {encoder.name}"
+    subject = f"--extra-params with {encoder.name}"
     advice = "leave that out, an encode is compared with its source frame by frame"
     if (made.width, made.height) != (part.width, part.height):
         sizes = f"from {part.width}x{part.height} to {made.width}x{made.height}"
-        raise UsageError(f"{told} change the size of {label} {sizes}; {advice}")
+        raise UsageError(f"{subject} change the size of {label} {sizes}; {advice}")
     if made.frames != part.frames:
-        raise UsageError(f"{told} make {made.frames} frames of the first {part.frames} of {label}; {advice}")
+        raise UsageError(f"{subject} make {made.frames} frames of the first {part.frames} of {label}; {advice}")
     # Not every encoder labels its range; one that says nothing was given what the source has.
     says_range = made.full_range or made.colour.get("color_range") == "tv"
     if says_range and made.full_range != part.full_range:
-        raise UsageError(f"{told} change the range of {label}; {advice}")
+        raise UsageError(f"{subject} change the range of {label}; {advice}")
     if abs(float(made.framerate / part.framerate) - 1) > max(_RATE_SLACK, 1 / part.frames):
         rates = f"from {float(part.framerate):.3f} to {float(made.framerate):.3f} fps"
-        raise UsageError(f"{told} change the frame rate of {label} {rates}; {advice}")
+        raise UsageError(f"{subject} change the frame rate of {label} {rates}; {advice}")
 
 
 def compared_format(ffmpeg: FFmpeg, source: Source, encode: str) -> str:

@@ -35,7 +35,7 @@ _DEBUG = r"\:debug=true"
 
 @dataclass(frozen=True)
 class Scored:
-    """What libvmaf said of one encode.
+    """libvmaf's scores of one encode.
 
     Args:
         features: {feature: [one float per frame]} for the canonical-6.
@@ -121,7 +121,7 @@ def score_argv(
 def _scored_span(source: Source) -> tuple[int, int]:
     """Numbers of the first frame that is scored and of the one after the last.
 
-    Of margins, one frame to either side is: motion is told from neighbours.
+    Of margins, one frame to either side is: motion is measured against neighbours.
     """
     margins = source.margins
     if margins is None:
