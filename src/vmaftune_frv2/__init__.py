@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vmaftune_frv2.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from vmaftune_frv2.api.ladders import Ladders as Ladders
     from vmaftune_frv2.api.ladders import ladder as ladder
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
     from vmaftune_frv2.predict.results import Pick as Pick
     from vmaftune_frv2.predict.results import Prediction as Prediction
     from vmaftune_frv2.predict.results import Step as Step
-
-__version__ = "0.1.0"
 
 _WHERE = {
     "api.ladders": ("Ladders", "ladder"),

@@ -54,7 +54,7 @@ def predict_source(request: PredictRequest, plugins: Plugins | None = None) -> S
 
     Args:
         request: of one source.
-        plugins: hear of what ``record`` keeps; None loads those that are installed.
+        plugins: see, enrich and check what ``record`` keeps; None loads those that are installed.
 
     Raises:
         UsageError: a cell that cannot be, or several sources.

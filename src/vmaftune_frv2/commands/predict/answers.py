@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from vmaftune_frv2.api.questions import SourceAnswer, predict_source, predict_sources
 from vmaftune_frv2.api.shell import check_names, pick_commands
+from vmaftune_frv2.commands.predict.output import PredictOutput
 from vmaftune_frv2.commands.shared.predictions import (
     CELL_COLUMNS,
     HEADERS,
@@ -27,9 +28,6 @@ from vmaftune_frv2.contract.requests import PredictRequest
 from vmaftune_frv2.errors import ExitCode, TuneError
 from vmaftune_frv2.host.plugins import Plugins
 from vmaftune_frv2.predict.results import Answer, Pick, Prediction
-
-if TYPE_CHECKING:
-    from vmaftune_frv2.commands.predict.command import PredictOutput
 
 PICK_COLUMNS = (*CELL_COLUMNS, "reached", "encodes", "verified")
 
