@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vmaftune_frv2.api.ladders import Ladders as Ladders
     from vmaftune_frv2.api.ladders import ladder as ladder
     from vmaftune_frv2.api.questions import SourceAnswer as SourceAnswer
+    from vmaftune_frv2.api.questions import SourceFailure as SourceFailure
     from vmaftune_frv2.api.questions import predict_source as predict_source
     from vmaftune_frv2.api.questions import predict_sources as predict_sources
     from vmaftune_frv2.api.scores import CellScores as CellScores
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "api.ladders": ("Ladders", "ladder"),
-    "api.questions": ("SourceAnswer", "predict_source", "predict_sources"),
+    "api.questions": ("SourceAnswer", "SourceFailure", "predict_source", "predict_sources"),
     "api.scores": ("CellScores", "score_cells", "score_rows"),
     "api.shell": ("pick_commands", "rung_commands"),
     "api.shot_answers": ("ShotAnswers", "per_shot"),
