@@ -31,7 +31,7 @@ class PerShotOutput(Request):
 def per_shot(request: PerShotRequest, output: PerShotOutput) -> int:
     """Pick a crf for each shot of SOURCE, and print what makes the encode.
 
-    libx264 and libx265 change their crf within one stream (zones); other encoders get a segment per shot.
+    An encoder that can change its crf within a stream (zones) makes one stream; others a segment per shot.
     """
     from vmaftune_frv2.api import shot_answers
     from vmaftune_frv2.api.shot_commands import shot_commands
