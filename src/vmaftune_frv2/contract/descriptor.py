@@ -57,12 +57,13 @@ def descriptor(row: Mapping[str, Any], where: str) -> NDArray[np.float64]:
     vmaf = np.asarray(row.get(PER_FRAME_VMAF) or (), dtype=np.float64)
     if not len(vmaf) or not np.isfinite(vmaf).all():
         raise InputError(f"{where}: {PER_FRAME_VMAF} is missing; sweep with this version to have it")
+    bits = log_bits_per_pixel(row)
     logs = map(math.log, (row["width"] * row["height"], row["framerate"], len(vmaf)))
     complexity = row.get(SOURCE_COMPLEXITY)
     values = {
         "features": _stretch(np.asarray([means]))[0],
         "quantiles": np.percentile(vmaf, QUANTILES),
-        "size": [log_bits_per_pixel(row), *logs],
+        "size": [bits, *logs],
         "score": [float(row["vmaf_score"]), float(vmaf.std())],
         "jitter": _jitter(row, vmaf, where),
         COMPLEXITY_BLOCK: measured_complexity(complexity) if complexity else np.full(len(OF_SOURCE), np.nan),

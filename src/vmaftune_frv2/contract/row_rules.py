@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
 
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6, FEATURE_RANGES, mean_key, std_key
 from vmaftune_frv2.contract.rows import (
     FULL_FEATURES,
+    NULL_IF_UPGRADED,
     PER_FRAME_FEATURES,
     PER_FRAME_VMAF,
     SOURCE_COMPLEXITY,
+    UPGRADED_FROM,
     VMAF_AT_SOURCE_SIZE,
     Row,
 )
@@ -23,12 +26,22 @@ BITRATE_TOLERANCE = 0.01
 POOL_TOLERANCE = 1e-4
 """Difference allowed between a pooled value and the pool of its per-frame array."""
 
+_IF_UPGRADED = itemgetter(*NULL_IF_UPGRADED)
 _POOLED_KEYS = {feature: (mean_key(feature), std_key(feature)) for feature in CANONICAL6}
+
+
+def _known_as_measured(row: Row) -> Iterable[Violation]:
+    if None not in _IF_UPGRADED(row) or row.get(UPGRADED_FROM):
+        return ()
+    message = f"must be known; null is for what older shapes of row do not tell ({UPGRADED_FROM})"
+    return [Violation(key, None, message) for key in NULL_IF_UPGRADED if row[key] is None]
 
 
 def _cell_exists(row: Row) -> Iterator[Violation]:
     encoder = ENCODERS.find(row["encoder"])
     if encoder is None:
+        return
+    if row["crf"] is None or row["preset"] is None:
         return
     if not encoder.crf_min <= row["crf"] <= encoder.crf_max:
         yield Violation("crf", row["crf"], f"outside {encoder.name}'s range {encoder.crf_min}..{encoder.crf_max}")
@@ -72,16 +85,27 @@ def encoded_seconds(row: Row) -> tuple[float, float] | None:
     return (duration, duration) if duration else None
 
 
+def _duration_possible(row: Row) -> Iterable[Violation]:
+    if row["duration_s"] != 0 or row["exit_status"] != 0:
+        return ()
+    message = "what was encoded lasts longer; unknown is null"
+    return (Violation("duration_s", row["duration_s"], message, reason="duration_s is 0"),)
+
+
 def _bitrate_agrees(row: Row) -> Iterable[Violation]:
     size, bitrate, seconds = row["encode_size_bytes"], row["bitrate_kbps"], encoded_seconds(row)
     if size is None or bitrate is None or seconds is None:
+        if size and bitrate == 0:
+            message = f"an encode of {size} bytes has a bitrate; unknown is null"
+            return (Violation("bitrate_kbps", bitrate, message, reason="bitrate_kbps is 0"),)
         return ()
     kilobits = size * 8 / 1000
     low = kilobits / seconds[1] * (1 - BITRATE_TOLERANCE)
     high = kilobits / seconds[0] * (1 + BITRATE_TOLERANCE) if seconds[0] > 0 else math.inf
     if low - 0.01 <= bitrate <= high + 0.01:
         return ()
-    return (Violation("bitrate_kbps", bitrate, f"size and duration give {kilobits / seconds[1]:.2f}"),)
+    message, reason = f"size and duration give {kilobits / seconds[1]:.2f}", "bitrate_kbps, size and duration disagree"
+    return (Violation("bitrate_kbps", bitrate, message, reason=reason),)
 
 
 def _per_frame_agrees(row: Row) -> Iterable[Violation]:
@@ -164,9 +188,11 @@ def _complexity_possible(row: Row) -> Iterable[Violation]:
 
 Rule = Callable[[Row], Iterable[Violation]]
 RULES: tuple[Rule, ...] = (
+    _known_as_measured,
     _cell_exists,
     _failure_has_no_score,
     _score_range,
+    _duration_possible,
     _bitrate_agrees,
     _per_frame_agrees,
     _full_features_agree,

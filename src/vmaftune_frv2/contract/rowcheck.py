@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from functools import cache
 from operator import itemgetter
 from typing import Any
@@ -86,7 +87,8 @@ def check_row(row: Row) -> list[Violation]:
     version = row.get("schema_version")
     if isinstance(version, bool) or version not in READABLE_VERSIONS:
         known = ", ".join(map(str, READABLE_VERSIONS))
-        return [Violation("schema_version", version, f"unknown schema version; known: {known}")]
+        found = Violation("schema_version", version, f"unknown schema version; known: {known}")
+        return [replace(found, reason=str(found))]
     not_finite = list(_finite(row))
     try:
         # NaN is of no type either, which is not the way to say it.

@@ -21,12 +21,14 @@ CANNOT_BE_CHECKED = (ValueError, OverflowError, RecursionError, SystemError)
 class Violation:
     """One thing that is wrong with a document: where, what stands there, why it cannot be.
 
-    Without a ``key`` it is about all of the document.
+    Without a ``key`` it is about all of the document. ``reason`` is what it is called where documents are counted,
+    the same for all that have it; empty where such a count would say no more than that they break the rules.
     """
 
     key: str
     value: Any
     message: str
+    reason: str = ""
 
     def __str__(self) -> str:
         if not self.key:

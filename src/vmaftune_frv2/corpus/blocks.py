@@ -1,4 +1,4 @@
-"""Corpus files as blocks of whole lines: plain, gzip or Zstandard, never more than a block in memory."""
+"""Corpus files as blocks of whole lines: plain, gzip, Zstandard or tables, never more than a block in memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
+
+from vmaftune_frv2.corpus import tables
 
 BLOCK_BYTES = 1 << 20
 """About the size of a block; a longer line makes a longer block."""
@@ -53,8 +55,17 @@ class Block:
 
 
 def read_blocks(path: Path) -> Iterator[Block]:
-    """The lines of one corpus file, decompressed where it is compressed, by name or by its first bytes."""
+    """The lines of one corpus file, decompressed where it is compressed, by name or by its first bytes.
+
+    The rows of a table (CSV, parquet, by its name) are lines, too.
+
+    Raises:
+        ToolError: reading it needs an extra that is not installed.
+    """
     try:
+        if path.suffix.lower() in tables.SUFFIXES:
+            yield from _table(path)
+            return
         with path.open("rb") as raw:
             start = raw.peek(4)
             compressed = path.suffix in _MAGIC or start.startswith(tuple(_MAGIC.values()))
@@ -73,6 +84,18 @@ def spans(path: Path, raw: BufferedReader) -> Iterator[Block]:
         end = raw.tell()
         yield Block(path, start == 0, start=start, end=end)
         start = end
+
+
+def _table(path: Path) -> Iterator[Block]:
+    begins, damage = True, ""
+    try:
+        for data in tables.blocks_of(path):
+            yield Block(path, begins, data)
+            begins = False
+    except tables.DamagedTableError as error:
+        damage = str(error)
+    if damage:
+        yield Block(path, begins, b"", damage=damage)
 
 
 def _contents(path: Path, pieces: Iterator[bytes]) -> Iterator[Block]:
