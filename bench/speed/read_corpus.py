@@ -111,10 +111,12 @@ def read(job: str, path: Path) -> int:
     from functools import partial
 
     from vmaftune_frv2.corpus.reader import read_lines
-    from vmaftune_frv2.predict.row_scores import to_score
+    from vmaftune_frv2.predict.rows_to_score import Wanted, to_score
 
     whole = job == "rows"
-    return sum(isinstance(found, tuple) for found in read_lines([path], partial(to_score, None, None, whole)))
+    return sum(
+        isinstance(found, tuple) for found in read_lines([path], partial(to_score, Wanted(None), None, whole))
+    )
 
 
 def child(job: str, path: Path) -> None:

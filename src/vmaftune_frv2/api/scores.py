@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass, field
 
 from vmaftune_frv2.api.models import open_regressor
 from vmaftune_frv2.api.sources import open_for, warn_of_hdr
-from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.cells import FROM_PROBE, Cell
+from vmaftune_frv2.contract.kinds import PER_FRAME
 from vmaftune_frv2.contract.requests import PredictRequest
 from vmaftune_frv2.contract.rows import Row
 from vmaftune_frv2.corpus.measurer import measure_now
@@ -21,7 +23,7 @@ from vmaftune_frv2.predict.columns import Columns
 from vmaftune_frv2.predict.feature_files import read_features
 from vmaftune_frv2.predict.results import Pick, ScoredCell
 from vmaftune_frv2.predict.row_scores import RowPredictions
-from vmaftune_frv2.predict.session import Model
+from vmaftune_frv2.predict.session import Model, find_model
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +101,9 @@ def _probe_of(model: Model) -> Cell:
 def score_rows(request: PredictRequest, whole: bool = False) -> RowPredictions:
     """Predictions for the rows of ``corpora``, one by one as they are iterated.
 
+    Where no model is named and the default one lacks a row's probe, the codec-blind model scores it from the row's
+    own features, if it has any.
+
     Args:
         request: names the corpora, and perhaps the model.
         whole: whether each keeps its row as it was read.
@@ -110,9 +115,17 @@ def score_rows(request: PredictRequest, whole: bool = False) -> RowPredictions:
     if not request.corpora:
         raise UsageError("give --corpus")
     model = open_regressor(request.model)
+    other = _of_own_features() if request.model is None and model.sidecar.features_from == FROM_PROBE else None
     if model.sidecar.vmaf_model is None:
         log.warning(
             "%s does not name the VMAF model that it learnt; the scores of the rows may be another's",
             model.sidecar.id,
         )
-    return RowPredictions(model, tuple(request.corpora), whole)
+    return RowPredictions(model, tuple(request.corpora), whole, other)
+
+
+def _of_own_features() -> Model | None:
+    """The production model that scores an encode from its own features; None where there is none."""
+    with contextlib.suppress(ModelError):
+        return Model(find_model(PER_FRAME.model_id, production=True))
+    return None

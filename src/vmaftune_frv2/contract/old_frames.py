@@ -28,17 +28,18 @@ class Frames:
 
     def add(self, line: int, row: Row, shape: str) -> None:
         """Takes the frame of a line."""
-        key = repr([row.get(name) for name in _TELLING])
+        key = repr([value for value in map(row.get, _TELLING) if not isinstance(value, (dict, list))])
         encode = self._encodes.get(key)
         if encode is None:
             encode = self._encodes[key] = _Encode(line, row, shape)
         encode.add(row)
 
     def rows(self, told: Told = NOTHING) -> Iterator[tuple[int, str, tuple[Row, Origin] | OldRowError]]:
-        """Of every encode, in order of its first frame: that one's line, the shape, the row or why there is none."""
+        """Of every encode, in order: the line of its first frame, its shape, its row or why there is none."""
         for encode in self._encodes.values():
             try:
-                yield encode.line, encode.shape, upgraded(encode.joined(), encode.shape, told)
+                row, origin = upgraded(encode.joined(), encode.shape, told)
+                yield encode.line, encode.shape, (row, origin._replace(lines=encode.lines))
             except OldRowError as error:
                 yield encode.line, encode.shape, error
 
@@ -54,11 +55,13 @@ class _Encode:
 
     def __init__(self, line: int, first: Row, shape: str) -> None:
         self.line, self.shape, self._first = line, shape, first
+        self.lines = 0
         self._values = array("d")
         self._broken = ""
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Takes a frame; one that lacks a number breaks the encode."""
+        self.lines += 1
         try:
             index = row[FRAME_INDEX]
             metrics = [_number(row.get("vmaf", row.get("vmaf_score")))]

@@ -46,7 +46,17 @@ _OTHER_NAMES = {
 }
 """{key of a row: what older shapes call it}."""
 _MEASURED = frozenset(
-    ("run_id", "timestamp", "src_sha256", "width", "height", "pix_fmt", "duration_s", "encode_size_bytes", "exit_status")
+    (
+        "run_id",
+        "timestamp",
+        "src_sha256",
+        "width",
+        "height",
+        "pix_fmt",
+        "duration_s",
+        "encode_size_bytes",
+        "exit_status",
+    )
 )
 """Keys of every version, none of which a row of the trainer's has."""
 _ITSELF = (UPGRADED_FROM, PER_FRAME_FEATURES)
@@ -61,10 +71,11 @@ class OldRowError(Exception):
 
 
 class Origin(NamedTuple):
-    """Where a row comes from: its shape, and the name of its encoder where that was another one."""
+    """Where a row comes from: its shape, its encoder's name where that was another one, how many lines it was."""
 
     shape: str
     encoder: str = ""
+    lines: int = 1
 
 
 OURS = Origin(f"v{SCHEMA_VERSION}")
@@ -116,6 +127,13 @@ def shape_of(row: Mapping[str, Any], told: Told = NOTHING) -> str:
     if swept:
         return CLIP_SWEEP
     return CLIP_TABLE if any(f in row or mean_key(f) in row for f in CANONICAL6) else ""
+
+
+def version_of(shape: str) -> int | None:
+    """The schema version that rows of a shape have, None where they have none."""
+    if shape == TRAINER:
+        return SCHEMA_VERSION
+    return int(shape[1]) if shape.startswith(VERSIONED) else None
 
 
 def upgraded(row: Row, shape: str, told: Told = NOTHING) -> tuple[Row, Origin]:
@@ -267,6 +285,8 @@ def _metric(values: Any, feature: str) -> float | None:
 
 def _digest(row: Row) -> str:
     """An id that is the same whenever the same row is upgraded."""
-    said = sorted(row.items(), key=lambda item: str(item[0]))
-    text = repr(said).encode("utf-8", "surrogatepass")
+    try:
+        text = repr(sorted(row.items())).encode("utf-8", "surrogatepass")
+    except RecursionError as error:
+        raise OldRowError("it is nested too deeply") from error
     return hashlib.blake2b(text, digest_size=16).hexdigest()

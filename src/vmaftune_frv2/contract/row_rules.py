@@ -104,7 +104,10 @@ def _bitrate_agrees(row: Row) -> Iterable[Violation]:
     high = kilobits / seconds[0] * (1 + BITRATE_TOLERANCE) if seconds[0] > 0 else math.inf
     if low - 0.01 <= bitrate <= high + 0.01:
         return ()
-    message, reason = f"size and duration give {kilobits / seconds[1]:.2f}", "bitrate_kbps, size and duration disagree"
+    message, reason = (
+        f"size and duration give {kilobits / seconds[1]:.2f}",
+        "bitrate_kbps, size and duration disagree",
+    )
     return (Violation("bitrate_kbps", bitrate, message, reason=reason),)
 
 

@@ -87,8 +87,8 @@ def check_row(row: Row) -> list[Violation]:
     version = row.get("schema_version")
     if isinstance(version, bool) or version not in READABLE_VERSIONS:
         known = ", ".join(map(str, READABLE_VERSIONS))
-        found = Violation("schema_version", version, f"unknown schema version; known: {known}")
-        return [replace(found, reason=str(found))]
+        unread = Violation("schema_version", version, f"unknown schema version; known: {known}")
+        return [replace(unread, reason=str(unread))]
     not_finite = list(_finite(row))
     try:
         # NaN is of no type either, which is not the way to say it.

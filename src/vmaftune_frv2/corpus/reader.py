@@ -64,12 +64,14 @@ class Fault:
         return f"{self.path}:{self.line}"
 
     @property
+    def reason(self) -> str:
+        """What is wrong, if it has a name that lines are counted by; empty where only its violations tell."""
+        return "not JSON" if self.error else next((each.reason for each in self.violations if each.reason), "")
+
+    @property
     def summary(self) -> str:
         """What is wrong, for counting lines."""
-        if self.error:
-            return "not JSON"
-        reason = next((each.reason for each in self.violations if each.reason), None)
-        return reason or "breaks the row contract (vmaf-tune validate says how)"
+        return self.reason or "breaks the row contract (vmaf-tune validate says how)"
 
 
 @dataclass(frozen=True)

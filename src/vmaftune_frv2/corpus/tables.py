@@ -19,8 +19,8 @@ LONGEST_FIELD = 1 << 26
 """Characters; the arrays of a row's frames stand in one field."""
 _TEXT = frozenset(
     (
-        "run_id", "timestamp", "src", "source", "key", "src_sha256", "pix_fmt", "encoder", "encoder_version", "codec",
-        "encoder_upstream", "preset", "encode_path", "dis_path", "dis_basename", "vmaf_model", "ffmpeg_version",
+        "run_id", "timestamp", "src", "source", "key", "src_sha256", "pix_fmt", "encoder", "encoder_version",
+        "codec", "encoder_upstream", "preset", "encode_path", "dis_path", "dis_basename", "vmaf_model", "ffmpeg_version",
         "vmaf_binary_version", "clip_mode", "hdr_transfer", "hdr_primaries", "recipe", "failure_reason",
     )
 )  # fmt: skip

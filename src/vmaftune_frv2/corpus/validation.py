@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vmaftune_frv2.contract.old_rows import OF_FRAMES, Origin, version_of
 from vmaftune_frv2.contract.rows import Row
-from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
+from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_shapes
 from vmaftune_frv2.corpus.request import identity
 from vmaftune_frv2.errors import InputError
 
@@ -36,9 +37,12 @@ class Report:
     """What validation found.
 
     Attributes:
-        rows: lines that are not blank.
+        rows: lines that are not blank; all frames of an encode are one, where each has a line of its own.
+        frame_lines: lines that are a frame of a valid row.
         failed: valid rows of cells that failed.
         duplicates: rows whose request an earlier row with a score already answers.
+        shapes: {shape: valid rows of it}.
+        refused: {reason: rows that are not valid}, as far as a reason has a name; the others break the contract.
         problems: the first messages, ``problem_count`` of them in all.
         damage: why reading ended before the last line, if it did.
     """
@@ -49,10 +53,22 @@ class Report:
     invalid: int = 0
     failed: int = 0
     duplicates: int = 0
-    versions: Counter[int] = field(default_factory=Counter)
+    frame_lines: int = 0
+    shapes: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
     problems: list[Problem] = field(default_factory=list)
     problem_count: int = 0
     damage: InputError | None = None
+
+    @property
+    def versions(self) -> Counter[int]:
+        """{schema version: valid rows that have it}."""
+        found: Counter[int] = Counter()
+        for shape, count in self.shapes.items():
+            version = version_of(shape)
+            if version is not None:
+                found[version] += count
+        return found
 
     def as_json(self) -> dict[str, Any]:
         """The report as the object that ``validate --json`` prints."""
@@ -63,6 +79,9 @@ class Report:
             "invalid": self.invalid,
             "failed": self.failed,
             "duplicates": self.duplicates,
+            "shapes": dict(sorted(self.shapes.items())),
+            "frame_lines": self.frame_lines,
+            "refused": dict(self.refused),
             "versions": {str(version): count for version, count in sorted(self.versions.items())},
             "problem_count": self.problem_count,
             "problems": [
@@ -81,7 +100,7 @@ def validate_files(paths: Iterable[Path], max_problems: int) -> Report:
     files = corpus_files(paths)
     report = Report(files=len(files))
     seen: set[bytes] = set()
-    rows = read_rows(files, _summary)
+    rows = read_shapes(files, _summary)
     while True:
         try:
             found = next(rows, None)
@@ -93,13 +112,16 @@ def validate_files(paths: Iterable[Path], max_problems: int) -> Report:
         report.rows += 1
         if isinstance(found, Fault):
             report.invalid += 1
+            if not found.error and found.reason:
+                report.refused[found.reason] += 1
             problems = _problems(found)
             report.problem_count += len(problems)
             report.problems += problems[: max(0, max_problems - len(report.problems))]
             continue
-        version, request = found
+        shape, frames, request = found
         report.valid += 1
-        report.versions[version] += 1
+        report.frame_lines += frames
+        report.shapes[shape] += 1
         if request is None:
             report.failed += 1
         else:
@@ -107,9 +129,13 @@ def validate_files(paths: Iterable[Path], max_problems: int) -> Report:
             seen.add(request)
 
 
-def _summary(row: Row) -> tuple[int, bytes | None]:
-    """What the report needs of a valid row: its version, and the request that it answers unless it failed."""
-    return int(row["schema_version"]), identity(row) if row["exit_status"] == 0 else None
+def _summary(row: Row, line: bytes, origin: Origin) -> tuple[str, int, bytes | None]:
+    """What the report needs of a valid row: its shape, its lines if they are frames, the request that it answers.
+
+    That is None of a cell that failed.
+    """
+    frames = origin.lines if origin.shape in OF_FRAMES else 0
+    return origin.shape, frames, identity(row) if row["exit_status"] == 0 else None
 
 
 def _strict(value: Any) -> Any:

@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.codec import UNKNOWN
 from vmaftune_frv2.contract.descriptor import descriptor, log_bits_per_pixel
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
 from vmaftune_frv2.contract.features import CANONICAL6, feature_vector
+from vmaftune_frv2.contract.old_rows import Origin
 from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, SOURCE_COMPLEXITY, Clip, Row, clip_of
 from vmaftune_frv2.contract.source_complexity import complexity_vector
-from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
+from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_shapes
 from vmaftune_frv2.errors import InputError
 
 
@@ -35,7 +37,7 @@ class Measured:
         cell: what was encoded.
         features: [F] canonical-6 means.
         score: VMAF.
-        vmaf_model: libvmaf model of the score.
+        vmaf_model: libvmaf model of the score; None where the row does not name it.
         descriptor: [D] of the row as a probe, in the order of DESCRIPTOR; None where it lacks something.
         log_bpp: natural log of bits per pixel; None where unknown.
         frames: [T, F + 1] canonical-6 and then VMAF of every frame; None where unknown.
@@ -50,7 +52,7 @@ class Measured:
     cell: Cell
     features: tuple[float, ...]
     score: float
-    vmaf_model: str
+    vmaf_model: str | None
     descriptor: NDArray[np.float64] | None = None
     log_bpp: float | None = None
     frames: NDArray[np.float32] | None = None
@@ -66,12 +68,14 @@ class Corpus:
     Attributes:
         rows: in reading order.
         dropped: {reason: count}.
+        shapes: {shape that a usable row was read as: count}.
         sha256: digest of the files' bytes, in sorted order.
         files: the files read.
     """
 
     rows: list[Measured] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    shapes: Counter[str] = field(default_factory=Counter)
     sha256: str = ""
     files: tuple[Path, ...] = ()
 
@@ -91,32 +95,39 @@ def load_corpus(paths: Iterable[Path], vmaf_model: str | None = None, only_learn
     corpus = Corpus(files=(*judged, *learnt))
     seen: set[tuple[Any, ...]] = set()
     for files, judge in ((judged, True), (learnt, False)):
-        for found in read_rows(files, partial(_learnable, vmaf_model, judge)):
+        for found in read_shapes(files, partial(_learnable, vmaf_model, judge)):
             if isinstance(found, (Fault, str)):
                 corpus.dropped[found if isinstance(found, str) else found.summary] += 1
                 continue
-            measured, extra_params = found
+            measured, extra_params, shape = found
             key = (measured.clip, measured.cell, measured.vmaf_model, extra_params)
             if key in seen:
                 corpus.dropped["a cell that was measured before"] += 1
                 continue
             seen.add(key)
             corpus.rows.append(measured)
+            corpus.shapes[shape] += 1
     _refuse_mixture(corpus)
     corpus.sha256 = _digest(corpus.files)
     return corpus
 
 
-def _learnable(vmaf_model: str | None, judged: bool, row: Row) -> tuple[Measured, tuple[str, ...]] | str:
-    """What can be learnt from a valid row, with its extra parameters; else why nothing can."""
+def _learnable(
+    vmaf_model: str | None, judged: bool, row: Row, line: bytes, origin: Origin
+) -> tuple[Measured, tuple[str, ...], str] | str:
+    """What can be learnt from a valid row, with its extra parameters and shape; else why nothing can."""
     if row["exit_status"] != 0:
         return "the cell failed"
     if any(row.get(f"{feature}_mean") is None for feature in CANONICAL6):
-        return "features are null"
+        return "features are null (vmaf-tune attach measures them)"
     if vmaf_model is not None and row["vmaf_model"] != vmaf_model:
-        return f"scored with {row['vmaf_model']}"
+        return f"scored with {row['vmaf_model'] or 'a VMAF model that the row does not name'}"
+    if row["crf"] is None:
+        return "the crf is not known"
+    if row["preset"] is None and ENCODERS.find(row["encoder"]) is not None:
+        return "the preset is not known"
     try:
-        return _measured(row, judged), tuple(row["extra_params"])
+        return _measured(row, judged), tuple(row["extra_params"]), origin.shape
     except InputError:  # before version 3 the contract says nothing of features
         return "a feature is not a number that libvmaf can give"
 
@@ -125,7 +136,7 @@ def _measured(row: Row, judged: bool) -> Measured:
     source = row["src_sha256"] or row["src"]
     name = canonical_name(row["encoder"])
     entry = ENCODERS.find(name)
-    preset = entry.resolve_preset(row["preset"]) if entry else row["preset"]
+    preset = entry.resolve_preset(row["preset"]) if entry else row["preset"] or UNKNOWN
     features = tuple(feature_vector(row, "row"))
     try:
         log_bpp = log_bits_per_pixel(row)
@@ -139,7 +150,7 @@ def _measured(row: Row, judged: bool) -> Measured:
         cell=Cell(name, preset, row["crf"]),
         features=features,
         score=float(row["vmaf_score"]),
-        vmaf_model=str(row["vmaf_model"]),
+        vmaf_model=row["vmaf_model"] or None,
         descriptor=described,
         log_bpp=log_bpp,
         frames=_frames(row),
@@ -151,7 +162,7 @@ def _measured(row: Row, judged: bool) -> Measured:
 
 def _complexity(row: Row) -> NDArray[np.float64] | None:
     values, rate = row.get(SOURCE_COMPLEXITY), row.get("framerate")
-    if not values or not rate:
+    if not values or not rate or not row["width"] or not row["height"]:
         return None
     return complexity_vector(values, row["width"] * row["height"], rate)
 
@@ -171,7 +182,7 @@ def _refuse_mixture(corpus: Corpus) -> None:
         raise InputError(f"no usable row in the corpus ({reasons or 'it is empty'})")
     models = Counter(row.vmaf_model for row in corpus.rows)
     if len(models) > 1:
-        counts = ", ".join(f"{model} ({count} rows)" for model, count in models.most_common())
+        counts = ", ".join(f"{model or 'not named'} ({count} rows)" for model, count in models.most_common())
         raise InputError(f"the corpus mixes scores of several VMAF models: {counts}; choose one with --vmaf-model")
 
 

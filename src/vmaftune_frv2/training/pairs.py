@@ -201,6 +201,9 @@ def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group
         else:
             clips.setdefault(row.clip, []).append(len(usable))
             usable.append(row)
+    if not usable:
+        reasons = "; ".join(f"{count} rows: {reason}" for reason, count in dropped.items())
+        raise InputError(f"no row that curves can be learnt from ({reasons})")
     P, C = _ordered([row.cell.encoder for row in usable], list(clips.values()))
     names = group_names(usable, group_by)
     index = {name: position for position, name in enumerate(dict.fromkeys(names))}

@@ -117,6 +117,7 @@ class Trained:
             "sources": self.data.references,
             "groups": len(self.data.group_names),
             "dropped": dict(self.dropped()),
+            "shapes": dict(self.corpus.shapes),
             "unknown_encoders": dict(self.data.unknown_encoders),
             "features_from": self.request.features_from,
             "probes": [str(probe) for probe in self.data.probes],

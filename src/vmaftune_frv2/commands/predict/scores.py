@@ -85,6 +85,9 @@ def print_rows(predictions: RowPredictions, style: str) -> int:
             f"{count} rows of {encoder} were scored in the unknown slot, where preset and crf are not looked at",
             err=True,
         )
+    for reason, count in predictions.by_other.items():
+        name = predictions.other.sidecar.id if predictions.other else ""
+        click.echo(f"{count} rows were scored by {name}, from their own features: {reason}", err=True)
     if predictions.extrapolated:
         click.echo(
             f"{predictions.extrapolated} predictions are extrapolated: training saw no such cell or features",

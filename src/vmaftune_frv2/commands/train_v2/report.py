@@ -9,6 +9,7 @@ import click
 
 from vmaftune_frv2.commands.shared.table import format_table
 from vmaftune_frv2.contract.kinds import PER_FRAME
+from vmaftune_frv2.contract.old_rows import OURS
 from vmaftune_frv2.contract.scenarios import OF_ENCODER, WORDS
 
 HEADERS = ("rows", "PLCC", "SROCC", "RMSE", "MAE", "p95")
@@ -63,8 +64,15 @@ def _print_rows(trained: Any) -> None:
     learnt = int((~data.judged).sum())
     if learnt:
         click.echo(f"rows that are only learnt from: {learnt}")
+    older = {shape: count for shape, count in trained.corpus.shapes.items() if shape != OURS.shape}
+    for shape, count in sorted(older.items()):
+        click.echo(f"rows read of an older shape: {count}: {shape}")
     for reason, count in trained.dropped().items():
         click.echo(f"rows dropped: {count}: {reason}")
+    frameless = sum(row.frames is None for row in trained.corpus.rows)
+    if frameless and not trained.request.smoke:
+        lack = "no per-frame values, so that only the regressor learns from them (vmaf-tune attach measures them)"
+        click.echo(f"rows used in part: {frameless}: {lack}")
     for encoder, count in data.unknown_encoders.items():
         click.echo(f"rows in the unknown slot: {count}: {encoder}")
     for warning in trained.warnings:

@@ -19,7 +19,8 @@ from vmaftune_frv2.errors import ExitCode
 def validate(corpora: tuple[Path, ...], as_json: bool, max_messages: int) -> int:
     """Check every line against its version's JSON Schema and the cross-field rules.
 
-    CORPUS is a .jsonl, .jsonl.gz or .jsonl.zst file, or a folder of such files.
+    CORPUS is a .jsonl, .jsonl.gz or .jsonl.zst file, or a folder of such files; or a .csv or .parquet table. Rows of
+    older shapes are checked as the rows of version 3 that they become, and counted by shape.
     """
     from vmaftune_frv2.corpus.validation import validate_files
 
@@ -31,9 +32,13 @@ def validate(corpora: tuple[Path, ...], as_json: bool, max_messages: int) -> int
             click.echo(f"{problem.where}: {problem.message}")
         if report.problem_count > len(report.problems):
             click.echo(f"... and {report.problem_count - len(report.problems)} more messages")
-        versions = ", ".join(f"v{version}: {count}" for version, count in sorted(report.versions.items()))
+        for reason, count in report.refused.items():
+            click.echo(f"{count} rows refused: {reason}", err=True)
+        if report.frame_lines:
+            click.echo(f"{report.frame_lines} lines are frames; those of an encode are one row", err=True)
+        shapes = ", ".join(f"{shape}: {count}" for shape, count in sorted(report.shapes.items()))
         click.echo(
-            f"{report.rows} rows in {report.files} files ({versions or 'none'}): {report.valid} valid, "
+            f"{report.rows} rows in {report.files} files ({shapes or 'none'}): {report.valid} valid, "
             f"{report.invalid} invalid, {report.failed} failed cells, {report.duplicates} duplicates",
             err=True,
         )
