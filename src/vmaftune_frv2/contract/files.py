@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +107,50 @@ def _not_finite(value: Any, where: str) -> Iterator[str]:
     elif isinstance(value, (int, float)) and not abs(value) <= sys.float_info.max:
         shown = value if isinstance(value, float) else "too large"
         yield f"{where} is {shown}, not a finite number"
+
+
+def write_new(path: Path, pieces: Iterable[bytes]) -> bool:
+    """Writes a file where there is none, whole or not at all; an empty one counts as none.
+
+    Returns:
+        False where the file stands there already, byte for byte.
+
+    Raises:
+        OutputError: another file stands there, which is left alone, or it cannot be written.
+        TuneError: whatever ``pieces`` raises; nothing is written then.
+    """
+    import tempfile
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        try:
+            with os.fdopen(fd, "wb") as stream:
+                stream.writelines(pieces)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(temporary, 0o644)
+            return _put(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _put(temporary: Path, path: Path) -> bool:
+    """Gives a file its name unless another one has it."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        if path.stat().st_size == 0:
+            os.replace(temporary, path)
+            return True
+        if filecmp.cmp(temporary, path, shallow=False):
+            return False
+        raise OutputError(f"{path} is there and holds something else; it is not overwritten") from None
+    except OSError:  # a file system without links
+        if path.exists():
+            raise
+        os.replace(temporary, path)
+    return True

@@ -49,15 +49,19 @@ class Track:
     text: str
 
     @property
+    def codec(self) -> str:
+        """The format that it is coded in, by ffmpeg's name: h264."""
+        return self.text.split(" ", 1)[0].rstrip(",")
+
+    @property
     def is_default(self) -> bool:
         """Whether it has the default flag."""
         return "(default)" in self.text
 
     def __str__(self) -> str:
         size = re.search(r", (\d+x\d+)", self.text)
-        codec = self.text.split(" ", 1)[0].rstrip(",")
         flag = ", default" if self.is_default else ""
-        return f"{self.number} ({codec}, {size[1] if size else 'size unknown'}{flag})"
+        return f"{self.number} ({self.codec}, {size[1] if size else 'size unknown'}{flag})"
 
 
 @dataclass(frozen=True)
