@@ -13,8 +13,8 @@ from vmaftune_frv2.contract.old_rows import FRAME_INDEX, NOTHING, OldRowError, O
 from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, Row
 
 _TELLING = (
-    "src", "source", "key", "dis_path", "dis_basename", "encode_path", "encoder", "codec", "encoder_upstream", "cq",
-    "q", "crf", "preset", "recipe",
+    "src", "source", "key", "dis_path", "dis_basename", "encode_path", "encoder", "codec", "encoder_upstream",
+    "cq", "q", "crf", "preset", "recipe",
 )  # fmt: skip
 """Keys that tell the frames of an encode from those of others."""
 _WIDTH = 2 + len(CANONICAL6)

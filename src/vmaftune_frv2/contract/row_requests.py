@@ -29,11 +29,14 @@ class UpgradeRequest(Request):
         shown="encoder, else codec",
     )
     codec_from_source: bool = option(
-        False, "Look into the file of each row without a schema version: its encode if it is there, else its source."
+        False,
+        "Look into the file of each row without a schema version: its encode if it is there, else its source.",
     )
     vmaf_model: str | None = option(None, "VMAF model of the rows that do not name one.")
     ffmpeg_bin: str | None = option(
-        None, "ffmpeg that looks into files; else PATH's if it has libvmaf, else the bundled one.", metavar="PROGRAM"
+        None,
+        "ffmpeg that looks into files; else PATH's if it has libvmaf, else the bundled one.",
+        metavar="PROGRAM",
     )
 
     def check(self) -> None:

@@ -17,15 +17,19 @@ from vmaftune_frv2.errors import ExitCode
 def upgrade(request: UpgradeRequest, as_json: bool) -> int:
     """Write the rows of IN, of whatever known shape, to OUT as rows of version 3.
 
-    IN is a corpus, a folder of corpora, or a .csv or .parquet table; it stays as it is. OUT appears when it is whole,
-    and is never overwritten. What a row does not tell is null.
+    IN is a corpus, a folder of corpora, or a .csv or .parquet table; it stays as it is. OUT appears when it is
+    whole, and is never overwritten. What a row does not tell is null.
     """
     from vmaftune_frv2.api.upgrading import upgrade as write
 
     found = write(request)
     if as_json:
         renamed = [{"from": old, "to": new, "rows": count} for (old, new), count in found.renamed.items()]
-        counts = {"shapes": dict(sorted(found.shapes.items())), "left_out": dict(found.left_out), "renamed": renamed}
+        counts = {
+            "shapes": dict(sorted(found.shapes.items())),
+            "left_out": dict(found.left_out),
+            "renamed": renamed,
+        }
         click.echo(json.dumps({"written": found.written, "new": found.new, **counts}, indent=2))
     for (old, new), count in found.renamed.items():
         click.echo(f"{count} rows: encoder {old} read as {new}", err=True)

@@ -19,8 +19,8 @@ from vmaftune_frv2.errors import ExitCode
 def validate(corpora: tuple[Path, ...], as_json: bool, max_messages: int) -> int:
     """Check every line against its version's JSON Schema and the cross-field rules.
 
-    CORPUS is a .jsonl, .jsonl.gz or .jsonl.zst file, or a folder of such files; or a .csv or .parquet table. Rows of
-    older shapes are checked as the rows of version 3 that they become, and counted by shape.
+    CORPUS is a .jsonl, .jsonl.gz or .jsonl.zst file, or a folder of such files; or a .csv or .parquet table. Rows
+    of older shapes are checked as the rows of version 3 that they become, and counted by shape.
     """
     from vmaftune_frv2.corpus.validation import validate_files
 
