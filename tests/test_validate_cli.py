@@ -84,6 +84,7 @@ def test_json_report_says_the_same(corpus, good_row, vmaf_tune):
     problems = report.pop("problems")
     assert report == {
         "files": 1, "rows": 3, "valid": 1, "invalid": 2, "failed": 0, "duplicates": 0, "versions": {"3": 1},
+        "shapes": {"v3": 1}, "frame_lines": 0, "refused": {},
         "problem_count": len(problems),
     }  # fmt: skip
     assert {(p["file"], p["line"], p["key"], p["value"]) for p in problems} == {

@@ -15,7 +15,7 @@ from vmaftune_frv2.contract.option_groups import SourceOptions
 from vmaftune_frv2.contract.raw import is_raw
 from vmaftune_frv2.contract.row_requests import AttachRequest
 from vmaftune_frv2.contract.rows import ATTACHED, VIDEO_TRACK, VIEW, Row
-from vmaftune_frv2.corpus.attaching import ENCODED, RefusedRowError, has_frames, key_of, with_frames
+from vmaftune_frv2.corpus.attach_frames import ENCODED, RefusedRowError, has_frames, key_of, with_frames
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
 from vmaftune_frv2.corpus.setup import MeasureOptions, Setup
 from vmaftune_frv2.corpus.store import CorpusStore

@@ -21,7 +21,8 @@ _TEXT = frozenset(
     (
         "run_id", "timestamp", "src", "source", "key", "src_sha256", "pix_fmt", "encoder", "encoder_version",
         "codec", "encoder_upstream", "preset", "encode_path", "dis_path", "dis_basename", "vmaf_model",
-        "ffmpeg_version", "vmaf_binary_version", "clip_mode", "hdr_transfer", "hdr_primaries", "recipe", "failure_reason",
+        "ffmpeg_version", "vmaf_binary_version", "clip_mode", "hdr_transfer", "hdr_primaries", "recipe",
+        "failure_reason",
     )
 )  # fmt: skip
 """Columns of a CSV file whose values are text whatever they look like: a preset may be 8."""

@@ -14,12 +14,12 @@ from vmaftune_frv2.errors import ExitCode, InterruptedRunError
 def attach(request: AttachRequest) -> int:
     """Measure the frames of the rows of CORPUS that lack them, and append all rows to another corpus.
 
-    A row's kept encode is scored if it is there; else its cell is encoded again. Its source must be there, the same
-    to the byte, and the score must agree with the row's. The same command goes on where it stopped.
+    A row's kept encode is scored if it is there; else its cell is encoded again. Its source must be there, the
+    same to the byte, and the score must agree with the row's. The same command goes on where it stopped.
     """
     from vmaftune_frv2.api.attaching import attach as measure
     from vmaftune_frv2.commands.shared.progress import progress_bar
-    from vmaftune_frv2.corpus.attaching import ENCODED, SCORED
+    from vmaftune_frv2.corpus.attach_frames import ENCODED, SCORED
 
     try:
         with progress_bar("rows") as bar:

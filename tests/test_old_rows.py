@@ -1,0 +1,445 @@
+"""Rows of older shapes: read everywhere, upgraded, and what cannot be is named."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conftest import Clips, VmafTune, read_rows
+from old_rows_kit import (
+    MEANS,
+    SHAPES,
+    clip_sweep,
+    clip_table,
+    flat,
+    frame_sweep,
+    frame_table,
+    trainer,
+    versioned,
+)
+from training_kit import made_row, made_rows, write_rows
+from vmaftune_frv2.contract.old_rows import shape_of
+from vmaftune_frv2.contract.rows import CORPUS_ROW_KEYS
+from vmaftune_frv2.corpus import blocks, helpers, reader
+from vmaftune_frv2.corpus.request import identity
+from vmaftune_frv2.errors import ExitCode
+
+
+def lines(*rows: dict[str, Any], name: str = "old.jsonl") -> str:
+    Path(name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return name
+
+
+def report(vmaf_tune: VmafTune, *names: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(vmaf_tune("validate", *names, "--json").out)
+    return found
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_is_read_and_counted(shape: str, vmaf_tune: VmafTune) -> None:
+    found = report(vmaf_tune, lines(*SHAPES[shape]))
+    assert (found["valid"], found["invalid"], found["shapes"]) == (1, 0, {shape: 1}), found
+    assert found["frame_lines"] == (3 if shape.endswith("-frame") else 0)
+    told = vmaf_tune("validate", "old.jsonl")
+    assert f"({shape}: 1)" in told.err
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_upgraded_rows_are_valid_rows_of_version_3(shape: str, vmaf_tune: VmafTune) -> None:
+    told = vmaf_tune("upgrade", lines(*SHAPES[shape]), "new.jsonl")
+    assert told.code == ExitCode.OK, told.err
+    (row,) = read_rows(Path("new.jsonl"))
+    assert list(row)[: len(CORPUS_ROW_KEYS)] == list(CORPUS_ROW_KEYS)
+    assert row["schema_version"] == 3
+    assert row.get("upgraded_from") == (None if shape == "v3" else shape)
+    assert vmaf_tune("validate", "new.jsonl").code == ExitCode.OK
+    again = vmaf_tune("upgrade", "new.jsonl", "again.jsonl")
+    assert again.code == ExitCode.OK
+    assert Path("again.jsonl").read_bytes() == Path("new.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("shape", ["v1-flat", "v2-flat", "v3-flat", "trainer", "table-clip"])
+def test_flat_features_become_means(shape: str, vmaf_tune: VmafTune) -> None:
+    vmaf_tune("upgrade", lines(*SHAPES[shape]), "new.jsonl")
+    (row,) = read_rows(Path("new.jsonl"))
+    assert {name: row[f"{name}_mean"] for name in MEANS} == MEANS
+    assert "per_frame_features" not in row
+
+
+def test_versions_answer_the_same_request(vmaf_tune: VmafTune) -> None:
+    vmaf_tune("upgrade", lines(versioned(1)), "new.jsonl")
+    assert identity(read_rows(Path("new.jsonl"))[0]) == identity(versioned(1))
+
+
+def test_frames_of_an_encode_are_one_row(vmaf_tune: VmafTune) -> None:
+    one, other = frame_sweep(), frame_sweep(frames=2, cq=45)
+    mixed = [one[2], other[0], one[0], other[1], one[1], one[1]]  # out of order, and one of them twice
+    told = vmaf_tune("upgrade", lines(*mixed), "new.jsonl")
+    assert told.code == ExitCode.OK, told.err
+    first, second = read_rows(Path("new.jsonl"))
+    assert (first["crf"], first["per_frame_vmaf"], first["vmaf_score"]) == (30, [80.0, 81.0, 82.0], 81.0)
+    assert (second["crf"], len(second["per_frame_features"]["adm2"])) == (45, 2)
+    assert (first["preset"], first["width"], first["bitrate_kbps"], first["encode_size_bytes"]) == (None,) * 3 + (
+        5000,
+    )
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_frames_are_gathered_across_blocks_and_processes(
+    shared: bool, vmaf_tune: VmafTune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1024)
+    if shared:
+        monkeypatch.setattr(reader, "ALONE_BYTES", 0)
+        monkeypatch.setattr(helpers, "spare_cpus", lambda: 1)
+    rows = [row for cq in range(20, 25) for row in frame_sweep(frames=12, cq=cq)]
+    found = report(vmaf_tune, lines(*rows, versioned(1), versioned(2)), lines(*rows[:12], name="more.jsonl"))
+    assert found["shapes"] == {"hardware-frame": 6, "v1": 1, "v2": 1}
+    assert (found["frame_lines"], found["invalid"]) == (72, 0)
+
+
+REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
+    "version 4": ([versioned(3, schema_version=4)], "schema_version = 4: unknown schema version; known: 1, 2, 3"),
+    "a version that is no number": ([versioned(3, schema_version="3")], 'schema_version = "3": unknown schema'),
+    "opinion scores": ([{"src": "a", "mos": 3.5}], "no older shape of row has its keys: src, mos"),
+    "no source": ([{"codec": "h264_qsv", "q": 30, "vmaf": 90.0}], "it names no source (src)"),
+    "no encoder": ([{"src": "a", "frame_index": 0, "vmaf": 90.0, **MEANS}], "it names no encoder (--codec says"),
+    "another axis": ([clip_sweep(codec="h264_videotoolbox")], "q of h264_videotoolbox need not mean what crf"),
+    "a share of a crf": ([clip_sweep(q=30.5)], "its q is no whole number"),
+    "no score": ([clip_sweep(vmaf="nan")], "its VMAF is no number"),
+    "no bitrate": ([clip_sweep(actual_kbps=0)], "its bitrate is 0, so that nothing was encoded"),
+    "a recipe": ([clip_sweep(recipe="hq")], "its recipe stands for encoder parameters"),
+    "a frame missing": (frame_sweep()[::2], "frames are missing"),
+    "two of a frame": ([*frame_sweep(), frame_sweep(vmaf=50.0)[1]], "a frame is there twice, with different"),
+    "half a frame": ([*frame_sweep()[:2], frame_sweep(adm2=None)[2]], "a frame lacks its number, its VMAF or a"),
+    "two means": ([trainer(adm2_mean=0.5)], "it gives two means of adm2"),
+    "no duration": ([versioned(3, duration_s=0.0, bitrate_kbps=0.0)], "duration_s is 0"),
+    "a bitrate of its own": ([versioned(1, bitrate_kbps=900.0)], "bitrate_kbps, size and duration disagree"),
+    "a bitrate of 0": ([versioned(2, duration_s=None, bitrate_kbps=0.0)], "bitrate_kbps is 0"),
+    "a preset that there is not": ([clip_sweep(codec="libx264")], "preset: breaks the row contract"),
+    "null in a measured row": ([versioned(3, width=None)], "width: breaks the row contract"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_read_is_named_and_the_rest_is_read(what: str, vmaf_tune: VmafTune) -> None:
+    rows, says = REFUSED[what]
+    good = made_row("park.mp4", 1, "libx264", "medium", 28)
+    told = vmaf_tune("upgrade", lines(*rows, good), "new.jsonl")
+    assert told.code == ExitCode.NEGATIVE
+    assert "1 rows left out: " in told.err
+    assert says in told.err
+    assert [row["run_id"] for row in read_rows(Path("new.jsonl"))] == [good["run_id"]]
+    found = report(vmaf_tune, "old.jsonl")
+    assert (found["valid"], found["invalid"]) == (1, 1)
+    (problem,) = {each["line"] for each in found["problems"]}
+    assert problem == 1
+    if "contract" not in says:
+        (reason,) = found["refused"]
+        assert says in reason
+        assert f"1 rows refused: {reason}" in vmaf_tune("validate", "old.jsonl").err
+
+
+def test_nothing_is_written_where_nothing_can_be(vmaf_tune: VmafTune) -> None:
+    told = vmaf_tune("upgrade", lines({"src": "a", "mos": 1.0}), "new.jsonl")
+    assert told.code == ExitCode.NEGATIVE
+    assert "no row can be written as version 3 (1 rows: no schema_version" in told.err
+    assert [path.name for path in Path().iterdir()] == ["old.jsonl"]
+
+
+def test_an_output_is_never_overwritten(vmaf_tune: VmafTune) -> None:
+    name = lines(versioned(1))
+    Path("new.jsonl").touch()  # holds nothing that could be lost
+    assert vmaf_tune("upgrade", name, "new.jsonl").code == ExitCode.OK
+    before = Path("new.jsonl").read_bytes()
+    again = vmaf_tune("upgrade", name, "new.jsonl")
+    assert (again.code, "stood there already" in again.err) == (ExitCode.OK, True)
+    other = vmaf_tune("upgrade", lines(versioned(2), name="other.jsonl"), "new.jsonl")
+    assert other.code == ExitCode.OUTPUT
+    assert "it is not overwritten" in other.err
+    assert Path("new.jsonl").read_bytes() == before
+    assert sorted(path.name for path in Path().iterdir()) == ["new.jsonl", "old.jsonl", "other.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "give IN and OUT"),
+        (("old.jsonl", "old.jsonl"), "an old corpus stays as it is"),
+        ((".", "new.jsonl"), "an old corpus stays as it is"),
+        (("old.jsonl", "new.jsonl.gz"), "compress it afterwards"),
+        (("old.jsonl", "new.csv"), "rows are written as .jsonl"),
+        (("old.jsonl", "new.jsonl", "--codec", "x264", "--codec-from-source"), "give one"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(arguments: tuple[str, ...], says: str, vmaf_tune: VmafTune) -> None:
+    lines(versioned(1))
+    told = vmaf_tune("upgrade", *arguments)
+    assert told.code == ExitCode.USAGE, told.err
+    assert says in told.err
+
+
+CODECS: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
+    "ffmpeg's name": ({}, (), "h264_nvenc"),
+    "an alias": ({"codec": "x265", "preset": "medium"}, (), "libx265"),
+    "a format": ({"codec": "H264", "preset": "medium"}, (), "libx264"),
+    "a column": ({"made_with": "hevc_qsv"}, ("--codec", "made_with"), "hevc_qsv"),
+    "a name": ({"codec": "h264"}, ("--codec", "h264_qsv"), "h264_qsv"),
+}
+
+
+@pytest.mark.parametrize("what", CODECS)
+def test_encoders_get_ffmpegs_names(what: str, vmaf_tune: VmafTune) -> None:
+    changes, options, encoder = CODECS[what]
+    row = clip_sweep(**changes)
+    told = vmaf_tune("upgrade", lines(row), "new.jsonl", *options)
+    assert told.code == ExitCode.OK, told.err
+    assert read_rows(Path("new.jsonl"))[0]["encoder"] == encoder
+    if what in ("an alias", "a format"):
+        assert f"1 rows: encoder {row['codec']} read as {encoder}" in told.err
+
+
+def test_a_codec_that_is_neither_column_nor_encoder_is_named(vmaf_tune: VmafTune) -> None:
+    told = vmaf_tune("upgrade", lines(clip_sweep()), "new.jsonl", "--codec", "codcc")
+    assert told.code == ExitCode.NEGATIVE
+    assert "it has no codcc, which is no encoder's name either" in told.err
+
+
+def test_a_name_that_rows_with_a_version_give_stands(vmaf_tune: VmafTune) -> None:
+    vmaf_tune("upgrade", lines(versioned(1)), "new.jsonl", "--codec", "libx265", "--vmaf-model", "vmaf_4k_v0.6.1")
+    (row,) = read_rows(Path("new.jsonl"))
+    assert (row["encoder"], row["vmaf_model"]) == ("libx264", "vmaf_v0.6.1")
+
+
+def test_the_codec_of_a_file_is_looked_up_with_ffmpeg(clip: Clips, vmaf_tune: VmafTune) -> None:
+    source = clip("testsrc2", container="mp4")
+    rows = [clip_table(source=str(source), codec="?"), clip_table(source="gone.mp4", codec="?")]
+    told = vmaf_tune("upgrade", lines(*rows), "new.jsonl", "--codec-from-source", "--vmaf-model", "vmaf_v0.6.1")
+    assert told.code == ExitCode.NEGATIVE
+    assert "1 rows left out: table-clip row: no file that it names is there to look at" in told.err
+    (row,) = read_rows(Path("new.jsonl"))
+    assert (row["encoder"], row["vmaf_model"]) == ("libx264", "vmaf_v0.6.1")
+
+
+def as_csv(name: str, rows: list[dict[str, Any]]) -> str:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with Path(name).open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(
+            {key: json.dumps(value) if isinstance(value, (dict, list)) else value for key, value in row.items()}
+            for row in rows
+        )
+    return name
+
+
+def as_parquet(name: str, rows: list[dict[str, Any]]) -> str:
+    pyarrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet").write_table(pyarrow.Table.from_pylist(rows), name)
+    return name
+
+
+@pytest.mark.parametrize("write", [as_csv, as_parquet])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_tables_are_read_as_lines_are(
+    shape: str, write: Callable[[str, list[dict[str, Any]]], str], vmaf_tune: VmafTune
+) -> None:
+    suffix = "csv" if write is as_csv else "parquet"
+    rows = SHAPES[shape]
+    told = vmaf_tune("upgrade", write(f"table.{suffix}", rows), "new.jsonl")
+    assert told.code == ExitCode.OK, told.err
+    vmaf_tune("upgrade", lines(*rows), "lines.jsonl")
+    (row,), (expected,) = read_rows(Path("new.jsonl")), read_rows(Path("lines.jsonl"))
+    if "schema_version" not in rows[0]:
+        row.pop("run_id"), expected.pop("run_id")
+    if suffix == "csv":  # which cannot tell no text from none
+        expected = {key: None if value == "" else value for key, value in expected.items()}
+    assert row == expected
+
+
+def test_a_preset_that_looks_like_a_number_stays_text(vmaf_tune: VmafTune) -> None:
+    name = as_csv("table.csv", [clip_table(codec="libsvtav1", preset="8", crf="35", note="")])
+    vmaf_tune("upgrade", name, "new.jsonl")
+    (row,) = read_rows(Path("new.jsonl"))
+    assert (row["preset"], row["crf"]) == ("8", 35)
+
+
+def test_faults_of_a_table_are_named_by_their_line(vmaf_tune: VmafTune) -> None:
+    name = as_csv("table.csv", [clip_table(), clip_table(crf=99), clip_table(vmaf="nan")])
+    told = vmaf_tune("validate", name)
+    assert [line.split(": ")[0] for line in told.out.splitlines()] == ["table.csv:3", "table.csv:4"]
+    with Path(name).open("a") as stream:
+        stream.write("a,b\n")
+    cut = vmaf_tune("validate", name)
+    assert cut.code == ExitCode.INPUT
+    assert "line 5 has 2 fields, not 11" in cut.err
+
+
+def test_parquet_without_its_extra_says_what_to_install(
+    vmaf_tune: VmafTune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    Path("table.parquet").write_bytes(b"PAR1")
+    told = vmaf_tune("validate", "table.parquet")
+    assert told.code == ExitCode.TOOL
+    assert told.err.splitlines() == [
+        "Error: table.parquet: parquet needs pyarrow: pip install 'vmaftune-frv2[tables]'"
+    ]
+
+
+def test_a_table_that_is_none_is_named(vmaf_tune: VmafTune) -> None:
+    pytest.importorskip("pyarrow")
+    Path("table.parquet").write_bytes(b"no such thing")
+    told = vmaf_tune("validate", "table.parquet")
+    assert told.code == ExitCode.INPUT
+    assert "table.parquet: no parquet table" in told.err
+
+
+def flattened(row: dict[str, Any]) -> dict[str, Any]:
+    """A measured row as version 2 with flat features has it."""
+    features = {name: row[f"{name}_mean"] for name in MEANS}
+    return {key: row[key] for key in versioned(2)} | {"schema_version": 2, "per_frame_features": features}
+
+
+def test_flat_features_teach_what_means_teach(vmaf_tune: VmafTune, tmp_path: Path) -> None:
+    rows = made_rows()
+    old = write_rows(tmp_path / "old.jsonl", [flattened(row) for row in rows])
+    new = write_rows(tmp_path / "new.jsonl", rows)
+    figures = []
+    for corpus in (old, new):
+        told = vmaf_tune(
+            "train-v2", "--corpus", corpus, "--epochs", 2, "--seeds", 1, "--hidden", 8, "--no-export",
+            "--metrics-out", "metrics.json",
+        )  # fmt: skip
+        assert told.code == ExitCode.OK, told.err
+        figures.append(json.loads(Path("metrics.json").read_text()))
+        if corpus is old:
+            assert f"rows read of an older shape: {len(rows)}: v2-flat" in told.out
+            assert f"rows used in part: {len(rows)}: no per-frame values" in told.out
+    assert figures[0]["shapes"] == {"v2-flat": len(rows)}
+    assert figures[0]["loso"] == figures[1]["loso"]
+
+
+def test_what_cannot_be_learnt_from_is_counted_by_reason(vmaf_tune: VmafTune, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = made_rows(titles=3)
+    rows += [
+        versioned(1),
+        versioned(3, duration_s=0.0, bitrate_kbps=0.0),
+        versioned(3, bitrate_kbps=900.0),
+        versioned(3, schema_version=4),
+        clip_sweep(),
+        clip_table(preset=None, vmaf_model="vmaf_v0.6.1"),
+        *frame_table(vmaf_model="vmaf_v0.6.1"),
+        *frame_sweep(vmaf_model="vmaf_v0.6.1"),
+    ]
+    corpus = write_rows(tmp_path / "corpus.jsonl", rows)
+    told = vmaf_tune("train-v2", "--corpus", corpus, "--epochs", 1, "--features-from", "cell", "--no-export")
+    assert told.code == ExitCode.OK, told.err
+    for line in (
+        "rows read of an older shape: 1: hardware-frame",
+        "rows dropped: 2: features are null (vmaf-tune attach measures them)",
+        "rows dropped: 1: duration_s is 0",
+        "rows dropped: 1: bitrate_kbps, size and duration disagree",
+        "rows dropped: 1: schema_version = 4: unknown schema version; known: 1, 2, 3",
+        "rows dropped: 1: the preset is not known",
+        "rows dropped: 1: the crf is not known",
+        "rows in the unknown slot: 1: h264_nvenc",
+    ):
+        assert line in told.out, told.out
+
+
+def test_rows_that_name_no_vmaf_model_are_not_mixed_with_others(vmaf_tune: VmafTune, tmp_path: Path) -> None:
+    corpus = write_rows(tmp_path / "corpus.jsonl", [*made_rows(), trainer()])
+    told = vmaf_tune("train-v2", "--corpus", corpus, "--no-export")
+    assert told.code == ExitCode.INPUT
+    assert "not named (1 rows)" in told.err
+
+
+def test_curves_need_frames_and_say_so(vmaf_tune: VmafTune, tmp_path: Path) -> None:
+    corpus = write_rows(tmp_path / "corpus.jsonl", [flattened(row) for row in made_rows()])
+    told = vmaf_tune("train-v2", "--corpus", corpus, "--epochs", 1, "--seeds", 1, "--curves", "--no-export")
+    assert told.code == ExitCode.INPUT
+    assert "no row that curves can be learnt from (96 rows: no per-frame VMAF, bitrate or geometry)" in told.err
+
+
+def test_rows_without_a_probe_are_scored_by_the_codec_blind_model(corpus_path: Path, vmaf_tune: VmafTune) -> None:
+    rows = read_rows(corpus_path)
+    name = lines(*rows[:2], *map(flattened, rows[2:4]), *frame_sweep(), versioned(1))
+    told = vmaf_tune("predict", "--corpus", name, "--format", "jsonl")
+    assert told.code == ExitCode.NEGATIVE
+    found = [json.loads(line) for line in told.out.splitlines()]
+    assert [row["vmaf_predicted_by"] for row in found] == ["fr_regressor_v1"] * 5
+    # Frame by frame, it is libvmaf's mirror.
+    assert all(abs(row["vmaf_predicted"] - row["vmaf_score"]) < 0.5 for row in found[:2])
+    assert (found[4]["upgraded_from"], found[4]["preset"]) == ("hardware-frame", None)
+    assert "5 rows were scored by fr_regressor_v1, from their own features: its source has no row" in told.err
+    assert "1 rows got no prediction: its source has no row of the probe cell" in told.err
+    Path("out.jsonl").write_text(told.out)
+    assert vmaf_tune("validate", "out.jsonl").code == ExitCode.OK
+    again = vmaf_tune("predict", "--corpus", "out.jsonl", "--format", "jsonl")
+    assert again.out == told.out
+
+
+def test_rows_with_a_probe_stay_with_the_default_model(corpus_path: Path, vmaf_tune: VmafTune) -> None:
+    row = next(row for row in read_rows(corpus_path) if row["encoder"] == "libx264")
+    probe = row | {"preset": "medium", "crf": 33}
+    told = vmaf_tune("predict", "--corpus", lines(probe, row, flat()), "--format", "jsonl")
+    assert told.code == ExitCode.OK, told.err
+    by = [json.loads(line).get("vmaf_predicted_by") for line in told.out.splitlines()]
+    assert by == [None, None, "fr_regressor_v1"]
+
+
+def test_a_model_that_is_named_is_the_only_one(corpus_path: Path, vmaf_tune: VmafTune) -> None:
+    told = vmaf_tune("predict", "--corpus", lines(flat()), "--model", "fr_regressor_v2")
+    assert told.code == ExitCode.INPUT
+    assert "needs the features of the probe cell" in told.err
+    nothing = vmaf_tune("predict", "--corpus", lines(versioned(1)))
+    assert nothing.code == ExitCode.INPUT
+    assert "nor has one features of its own (vmaf-tune attach measures them)" in nothing.err
+
+
+KEYS = st.sampled_from(
+    sorted({key for rows in SHAPES.values() for row in rows for key in row} | {"recipe", "integer_adm2", "x"})
+)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(
+    ["libx264", "h264", "medium", "full", "sample_3s", "nan"]
+)  # fmt: skip
+VALUES = LEAVES | st.lists(LEAVES, max_size=3) | st.dictionaries(KEYS, LEAVES, max_size=3)
+CHANGED = st.builds(
+    lambda rows, index, changes, without: {
+        key: value for key, value in (rows[index % len(rows)] | changes).items() if key not in without
+    },
+    st.sampled_from(list(SHAPES.values())),
+    st.integers(0, 5),
+    st.dictionaries(KEYS, VALUES, max_size=3),
+    st.sets(KEYS, max_size=2),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.dictionaries(KEYS, VALUES, max_size=8) | CHANGED, min_size=1, max_size=6))
+def test_no_row_makes_it_fall_over(rows: list[dict[str, Any]], vmaf_tune: VmafTune) -> None:
+    Path("new.jsonl").unlink(missing_ok=True)
+    name = lines(*rows)
+    told = vmaf_tune("upgrade", name, "new.jsonl")
+    assert told.code in (ExitCode.OK, ExitCode.NEGATIVE), told.err
+    assert all(shape_of(row) == "" or shape_of(row) in SHAPES for row in rows)
+    if Path("new.jsonl").exists():
+        assert vmaf_tune("validate", "new.jsonl").code == ExitCode.OK
+        read_rows(Path("new.jsonl"))
+
+
+def test_rows_nested_too_deeply_are_named(vmaf_tune: VmafTune) -> None:
+    deep = "[" * 900 + "]" * 900
+    row = json.dumps(clip_sweep(extra=0)).replace('"extra": 0', f'"extra": {deep}')
+    Path("old.jsonl").write_text(row + "\n")
+    told = vmaf_tune("upgrade", "old.jsonl", "new.jsonl")
+    assert told.code in (ExitCode.OK, ExitCode.NEGATIVE), told.err
