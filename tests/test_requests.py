@@ -9,11 +9,13 @@ import pytest
 
 from conftest import Clips, VmafTune
 from vmaftune_frv2 import (
+    AttachRequest,
     LadderRequest,
     PerShotRequest,
     PredictRequest,
     SweepRequest,
     TrainRequest,
+    UpgradeRequest,
     ladder,
     per_shot,
     predict_source,
@@ -30,6 +32,8 @@ REQUESTS: dict[str, tuple[type[Request], dict[str, Any]]] = {
     "per-shot": (PerShotRequest, {"source": SOURCE, "target_vmaf": 90}),
     "corpus": (SweepRequest, {"sources": SOURCE}),
     "train-v2": (TrainRequest, {"smoke": True}),
+    "upgrade": (UpgradeRequest, {"corpus": "old.jsonl", "output": "new.jsonl"}),
+    "attach": (AttachRequest, {"corpus": "old.jsonl"}),
 }
 """{command: its request, and the least that it takes}."""
 

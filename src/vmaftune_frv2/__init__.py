@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from vmaftune_frv2.version import __version__
 
 if TYPE_CHECKING:
+    from vmaftune_frv2.api.attaching import Attached, attach
     from vmaftune_frv2.api.ladders import Ladders, ladder
     from vmaftune_frv2.api.questions import SourceAnswer, SourceFailure, predict_source, predict_sources
     from vmaftune_frv2.api.scores import CellScores, score_cells, score_rows
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from vmaftune_frv2.api.shot_commands import shot_commands
     from vmaftune_frv2.api.sweeping import Swept, plan_sweep, sweep
     from vmaftune_frv2.api.training import release, train
+    from vmaftune_frv2.api.upgrading import Upgraded, upgrade
     from vmaftune_frv2.contract.requests import LadderRequest, PerShotRequest, PredictRequest, SweepRequest
+    from vmaftune_frv2.contract.row_requests import AttachRequest, UpgradeRequest
     from vmaftune_frv2.contract.train_request import TrainRequest
     from vmaftune_frv2.corpus.validation import Report, validate_files
     from vmaftune_frv2.drawing.curve_plot import write_plot
@@ -34,13 +37,15 @@ if TYPE_CHECKING:
     from vmaftune_frv2.predict.results import Answer, Pick, Prediction, Step
 
 __all__ = [
-    "Answer", "CellScores", "ExitCode", "LadderRequest", "Ladders", "PerShotRequest", "Pick",
-    "PredictRequest", "Prediction", "Report", "ShotAnswers", "SourceAnswer", "SourceFailure", "Step",
-    "SweepRequest", "Swept", "TrainRequest", "TuneError", "__version__", "ladder", "per_shot",
-    "pick_commands", "plan_sweep", "predict_source", "predict_sources", "release", "rung_commands",
-    "score_cells", "score_rows", "shot_commands", "sweep", "train", "validate_files", "write_plot",
+    "Answer", "AttachRequest", "Attached", "CellScores", "ExitCode", "LadderRequest", "Ladders",
+    "PerShotRequest", "Pick", "PredictRequest", "Prediction", "Report", "ShotAnswers", "SourceAnswer",
+    "SourceFailure", "Step", "SweepRequest", "Swept", "TrainRequest", "TuneError", "UpgradeRequest",
+    "Upgraded", "__version__", "attach", "ladder", "per_shot", "pick_commands", "plan_sweep",
+    "predict_source", "predict_sources", "release", "rung_commands", "score_cells", "score_rows",
+    "shot_commands", "sweep", "train", "upgrade", "validate_files", "write_plot",
 ]  # fmt: skip
 _WHERE = {
+    "api.attaching": ("Attached", "attach"),
     "api.ladders": ("Ladders", "ladder"),
     "api.questions": ("SourceAnswer", "SourceFailure", "predict_source", "predict_sources"),
     "api.scores": ("CellScores", "score_cells", "score_rows"),
@@ -49,7 +54,9 @@ _WHERE = {
     "api.shot_commands": ("shot_commands",),
     "api.sweeping": ("Swept", "plan_sweep", "sweep"),
     "api.training": ("release", "train"),
+    "api.upgrading": ("Upgraded", "upgrade"),
     "contract.requests": ("LadderRequest", "PerShotRequest", "PredictRequest", "SweepRequest"),
+    "contract.row_requests": ("AttachRequest", "UpgradeRequest"),
     "contract.train_request": ("TrainRequest",),
     "corpus.validation": ("Report", "validate_files"),
     "drawing.curve_plot": ("write_plot",),
