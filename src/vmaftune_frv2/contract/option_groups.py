@@ -36,7 +36,7 @@ class SourceOptions(Request):
     framerate: str | None = option(None, "Frame rate of raw YUV: 25, 23.976 or 24000/1001.")
     video_track: int | None = option(
         None,
-        "Video track to use, from 0; else the one with the default flag, else the one that ffmpeg takes.",
+        "Video track to use, counted from 0; else the one with the default flag, else the one that ffmpeg takes.",
         metavar="N",
         low=0,
     )
@@ -73,13 +73,15 @@ class GridOptions(Request):
     encoders: Sequence[str] = option((), "Encoder; repeatable.", flag="encoder", metavar="NAME")
     presets: Sequence[str] = option(
         (),
-        "An encoder's own preset or a shared name (medium); repeatable. ENCODER=PRESET binds one.",
+        "An encoder's own preset, or a name that all encoders share (medium); repeatable. ENCODER=PRESET is for"
+        " that encoder alone.",
         flag="preset",
         metavar="PRESET",
     )
     crfs: Sequence[str] = option(
         (),
-        "Quality values; repeatable. ENCODER=VALUE binds one to an encoder.",
+        "Crfs (of libvvenc: qps), one or a range such as 18:40:2; repeatable. ENCODER=CRF is for that encoder"
+        " alone.",
         flag="crf",
         metavar="CRF|FIRST:LAST[:STEP]",
     )
@@ -90,10 +92,15 @@ class SearchOptions(Request):
     """How encodes are chosen and verified."""
 
     verify: bool = option(
-        False, "Encode what is picked, and pick anew by what was measured, until the pick is verified."
+        False,
+        "Encode and score the picks, and pick again from what was measured, until measurements confirm the picks.",
     )
-    tolerance: float = option(0.5, "How far above the target a verified pick may lie, VMAF points.", low=0)
-    max_encodes: int = option(6, "Most encodes per encoder and preset, the first probe among them.", low=1)
+    tolerance: float = option(
+        0.5, "How far a verified pick may lie above the target (of a ladder: off its step), VMAF points.", low=0
+    )
+    max_encodes: int = option(
+        6, "Most encodes per encoder and preset, the probe included (of a ladder: per rung).", low=1
+    )
     max_bitrate: float | None = option(None, "Consider only encodes of at most this bitrate, kbit/s.", **POSITIVE)
     pool: str = option("mean", "How per-frame VMAF is pooled into one score.", choices=POOLS)
 
@@ -113,7 +120,7 @@ class TargetOptions(SearchOptions):
     )
     confidence: float | None = option(
         None,
-        "Pick by the lower end of the one-sided interval of this confidence instead of the expected VMAF.",
+        "Pick a crf that reaches the target with this probability, instead of one that is expected to reach it.",
         low=0.75,
         high=0.99,
     )
@@ -122,10 +129,10 @@ class TargetOptions(SearchOptions):
     )
     probes: Sequence[str] = option(
         (),
-        "Encode this cell first; repeatable.",
+        "Make this encode first, and predict the others from it; repeatable.",
         flag="probe",
         metavar="ENCODER:PRESET:CRF",
-        shown="per encoder, where the target is expected",
+        shown="per encoder, at the crf where the target is expected",
     )
 
     def check(self) -> None:
@@ -146,9 +153,9 @@ class TargetOptions(SearchOptions):
 class CurveModelOptions(Request):
     """Which models predict the cells of a source."""
 
-    model: str | None = option(None, "Model of VMAF.", metavar="ID|FILE.onnx", shown="vmaf_curve_v2")
+    model: str | None = option(None, "Model that predicts VMAF.", metavar="ID|FILE.onnx", shown="vmaf_curve_v2")
     bitrate_model: str | None = option(
-        None, "Model of the bitrate.", metavar="ID|FILE.onnx", shown="bitrate_curve_v2"
+        None, "Model that predicts the bitrate.", metavar="ID|FILE.onnx", shown="bitrate_curve_v2"
     )
 
 
@@ -158,7 +165,7 @@ class RecordOptions(Request):
 
     record: Path | None = option(
         None,
-        "Append what is measured to a corpus (.jsonl), and measure nothing that it has.",
+        "Append every encode that is scored to this corpus (.jsonl), and make none again that it already has.",
         metavar="CORPUS",
         names="file",
     )
@@ -170,7 +177,7 @@ class JobOptions(RecordOptions):
 
     jobs: int | None = option(
         None,
-        "Sources, shots or windows at work at once; each gets its share of the CPUs.",
+        "How many sources, shots or windows are encoded at once; they share the CPUs.",
         low=1,
         shown="CPUs",
     )

@@ -30,18 +30,26 @@ LONGEST_S = 1e6
 class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOptions, JobOptions):
     """VMAF and bitrate of cells of one or several sources, and the pick that reaches a target."""
 
-    sources: Sequence[str] = option((), "Videos, answered one by one.", flag="source", argument=True)
-    features: Path | None = option(None, "Features from a JSON file; encodes nothing.")
-    corpora: Sequence[Path] = option((), "Score the rows of a corpus; repeatable; encodes nothing.", flag="corpus")
+    sources: Sequence[str] = option((), "Videos; several are answered one by one.", flag="source", argument=True)
+    features: Path | None = option(
+        None,
+        "Predict from the features in a JSON file, which may be a corpus row or a libvmaf log; encodes nothing.",
+    )
+    corpora: Sequence[Path] = option(
+        (), "Predict the VMAF of every row of a corpus; repeatable; encodes nothing.", flag="corpus"
+    )
     sample_clip_seconds: float = option(0.0, "Use only this many seconds around the middle.", low=0)
     samples: int | None = option(
         None,
-        "Use this many short windows spread over SOURCE instead of all of it; for long sources.",
+        "Encode this many short windows spread over SOURCE instead of all of it; for long sources.",
         low=1,
     )
-    sample_seconds: float = option(SAMPLE_SECONDS, "Length of each of --samples, seconds.", **POSITIVE)
+    sample_seconds: float = option(SAMPLE_SECONDS, "Length of each window of --samples, seconds.", **POSITIVE)
     model: str | None = option(
-        None, "Model.", metavar="ID|FILE.onnx", shown="vmaf_curve_v2 for SOURCE, else fr_regressor_v2"
+        None,
+        "Model that predicts VMAF.",
+        metavar="ID|FILE.onnx",
+        shown="vmaf_curve_v2 for SOURCE, else fr_regressor_v2",
     )
 
     def check(self) -> None:
@@ -66,7 +74,7 @@ class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOption
         Raises:
             UsageError: something of it was asked for.
         """
-        needs = "needs SOURCE and a curve model, as the default one"
+        needs = "needs SOURCE and a curve model (the default is one)"
         self.refuse(
             (
                 "bitrate_model", "record", "confidence", "min_vmaf_frame", "max_bitrate", "pool", "probes", "jobs",
@@ -75,7 +83,7 @@ class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOption
             needs,
         )  # fmt: skip
         if len(self.sources) > 1:
-            raise UsageError("several sources need a curve model, as the default one")
+            raise UsageError("several sources need a curve model (the default is one)")
         if not self.sources:
             self.refuse(
                 ("width", "height", "pix_fmt", "framerate", "video_track", "sample_clip_seconds"), "needs SOURCE"
@@ -87,10 +95,12 @@ class LadderRequest(GridOptions, SearchOptions, CurveModelOptions, SourceOptions
     """Heights and crfs of a bitrate ladder, along the convex hull of bitrate and VMAF."""
 
     source: str = option("", "A video.", argument=True)
-    heights: str = option("", "Heights of the encodes; scaling is bicubic.", metavar="HEIGHT,HEIGHT")
+    heights: str = option(
+        "", "Heights to encode at, none above the source's; scaling is bicubic.", metavar="HEIGHT,HEIGHT"
+    )
     rungs: int | None = option(
         None,
-        "Rungs of the ladder, at equal steps of VMAF.",
+        "How many rungs, at equal steps of VMAF.",
         low=1,
         shown="one per 6 VMAF, about a noticeable step",
     )
@@ -146,7 +156,7 @@ class PerShotRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOption
 
     source: str = option("", "A video.", argument=True)
     sample_seconds: float = option(
-        SAMPLE_SECONDS, "Longest part of a shot that is encoded to stand for it, seconds.", **POSITIVE
+        SAMPLE_SECONDS, "Of a shot that is longer than this, encode this much of its middle, seconds.", **POSITIVE
     )
 
     def check(self) -> None:
@@ -162,55 +172,74 @@ class PerShotRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOption
 class SweepRequest(GridOptions, SourceOptions):
     """Every (source, encoder, preset, crf), encoded and scored, one row each."""
 
-    sources: Sequence[str] = option((), "A source; repeatable.", flag="source", argument=True, also_option=True)
-    duration: float = option(0.0, "Duration in seconds; checked against the frames.", low=0)
-    extra_params: str = option("", "Further ffmpeg encoder arguments, quoted as one.", metavar="ARGS")
+    sources: Sequence[str] = option(
+        (), "A video to encode; repeatable.", flag="source", argument=True, also_option=True
+    )
+    duration: float = option(
+        0.0, "Duration in seconds that a source should have; one whose frames say otherwise is refused.", low=0
+    )
+    extra_params: str = option(
+        "", "Further ffmpeg arguments for the encoder, quoted as one: '-tune film'.", metavar="ARGS"
+    )
     sample_clip_seconds: float = option(0.0, "Use only this many seconds around the middle of each source.", low=0)
     vmaf_model: str | None = option(
-        None, "libvmaf model version.", shown="vmaf_v0.6.1, from 2160 rows on vmaf_4k_v0.6.1"
+        None, "VMAF model to score with.", shown="vmaf_v0.6.1; vmaf_4k_v0.6.1 from 2160 rows on"
     )
     feature_set: str = option(
         "canonical6",
-        "Features of a row; full adds libvmaf's further ones as full_features, and takes much longer.",
+        "Features to keep in each row: the six of VMAF, or libvmaf's further ones as well (full: full_features),"
+        " which takes much longer.",
         choices=("canonical6", "full"),
     )
     hdr_mode: str = option(
         "auto",
-        "How encodes are labelled.",
+        "How encodes are labelled: as the source is, or as SDR, HDR PQ or HDR HLG whatever the source says.",
         choices=("auto", "force-sdr", "force-hdr-pq", "force-hdr-hlg"),
         flags=(
-            ("auto", "auto-hdr", "Label encodes as the source is."),
-            ("force-sdr", "force-sdr", "Label encodes as SDR."),
-            ("force-hdr-pq", "force-hdr-pq", "Label encodes as HDR, PQ."),
-            ("force-hdr-hlg", "force-hdr-hlg", "Label encodes as HDR, HLG."),
+            ("auto", "auto-hdr", "Label encodes SDR or HDR as the source is; the default."),
+            ("force-sdr", "force-sdr", "Label encodes as SDR, whatever the source says."),
+            ("force-hdr-pq", "force-hdr-pq", "Label encodes as HDR, PQ, whatever the source says."),
+            ("force-hdr-hlg", "force-hdr-hlg", "Label encodes as HDR, HLG, whatever the source says."),
         ),
     )
-    shots: bool = option(False, "Count each source's shots.")
+    shots: bool = option(False, "Detect the shots of each source: shot_count and shot durations.")
     complexity: bool = option(False, "Measure how hard each source is to encode: source_complexity.")
-    encoder_stats: bool = option(False, "Read the encoder's own statistics (libx264).")
-    jobs: int | None = option(None, "Cells measured at once.", low=1, shown="CPUs")
-    threads: int | None = option(None, "Threads of each job.", low=1, shown="CPUs / jobs")
+    encoder_stats: bool = option(
+        False, "Add the encoder's own statistics to each row, enc_internal_*; libx264 only."
+    )
+    jobs: int | None = option(None, "How many encodes are made and scored at once.", low=1, shown="CPUs")
+    threads: int | None = option(None, "Threads of each encode and scoring.", low=1, shown="CPUs / jobs")
     timeout: float | None = option(
         None,
-        "Time limit of one encode or score.",
+        "Time limit of one encode or one scoring.",
         metavar="SECONDS",
         low=0,
         high=LONGEST_S,
         above=True,
-        shown="from its duration and encoder",
+        shown="estimated from length, size and encoder",
     )
-    cache_dir: Path | None = option(None, "Share results with other corpora here.", names="folder")
-    executor: str = option("local", "Where cells run.", choices=("local", "dask"))
-    scheduler: str | None = option(None, "Scheduler of the dask cluster.", metavar="ADDRESS")
-    container: str | None = option(None, "Container.", choices=("mp4", "mkv", "webm"), shown="per encoder")
+    cache_dir: Path | None = option(
+        None,
+        "Folder of results that corpora share; an encode that is found there is not made again.",
+        names="folder",
+    )
+    executor: str = option(
+        "local", "Whether encodes run on this machine or on a dask cluster.", choices=("local", "dask")
+    )
+    scheduler: str | None = option(None, "Address of the cluster's dask scheduler.", metavar="ADDRESS")
+    container: str | None = option(
+        None, "Container of the encodes.", choices=("mp4", "mkv", "webm"), shown="per encoder"
+    )
     keep_encodes: bool = option(False, "Keep the encodes in --encode-dir.")
-    encode_dir: Path | None = option(None, "Folder for encodes.", names="folder")
+    encode_dir: Path | None = option(
+        None, "Folder where encodes are made, and kept with --keep-encodes.", names="folder"
+    )
     output: Path = option(
         Path("corpus.jsonl"),
-        "Corpus to append to. Cells it already has are not measured again.",
+        "Corpus to append to. What it already has is not encoded again.",
         names="file",
     )
-    no_source_hash: bool = option(False, "Do not hash sources; they are told apart by path.")
+    no_source_hash: bool = option(False, "Identify sources by their path instead of a hash of the file.")
 
     def check(self) -> None:
         """Refuses a sweep without sources, and an output that cannot be appended to."""

@@ -38,9 +38,10 @@ class LadderOutput(Request):
 @click.command(name="ladder")
 @request_options(LadderRequest, LadderOutput)
 def ladder(request: LadderRequest, output: LadderOutput) -> int:
-    """Choose the rungs of a bitrate ladder of SOURCE, per encoder and preset.
+    """Choose the rungs (height and crf) of a bitrate ladder for SOURCE, per encoder and preset.
 
-    Rungs lie along the convex hull of bitrate and VMAF at the source's size. With --verify every rung is encoded.
+    Rungs lie along the convex hull of bitrate and VMAF, which is scored at the source's size. With --verify every
+    rung is encoded and scored. Where --preset or --crf is not given, all that the model learnt is considered.
     """
     from vmaftune_frv2.api import ladders
     from vmaftune_frv2.api.shell import rung_commands

@@ -21,7 +21,7 @@ class PredictOutput(Request):
 
     emit: str | None = emit_option()
     plot: Path | None = option(
-        None, "Draw the curves of SOURCE to a .png, .svg or .html file.", metavar="FILE", names="file"
+        None, "Draw VMAF over crf and over bitrate to a .png, .svg or .html file.", metavar="FILE", names="file"
     )
     style: str = style_option()
 
@@ -32,7 +32,7 @@ class PredictOutput(Request):
             UsageError: it has not.
         """
         if not request.sources:
-            self.refuse(("emit", "plot"), "needs SOURCE and a curve model, as the default one")
+            self.refuse(("emit", "plot"), "needs SOURCE and a curve model (the default is one)")
         if self.emit and request.target_vmaf is None:
             raise UsageError("--emit needs --target-vmaf")
         if self.plot and len(request.sources) > 1:
@@ -42,10 +42,11 @@ class PredictOutput(Request):
 @click.command(name="predict")
 @request_options(PredictRequest, PredictOutput)
 def predict(request: PredictRequest, output: PredictOutput) -> int:
-    """Probe SOURCE and predict VMAF and bitrate of every candidate cell.
+    """Predict VMAF and bitrate of SOURCE for encoders, presets and crfs, from one test encode (probe) per encoder.
 
-    With --target-vmaf, picks per encoder and preset the highest crf that still reaches it, cheapest pick first.
+    With --target-vmaf, picks per encoder and preset the highest crf that still reaches it, lowest bitrate first.
     Several sources are answered one by one; one that fails is named, and the exit code is the highest of theirs.
+    Where --encoder, --preset or --crf is not given, all that the model learnt is considered.
     """
     output.check_with(request)
     spare_threads()
@@ -59,7 +60,7 @@ def predict(request: PredictRequest, output: PredictOutput) -> int:
             from vmaftune_frv2.api.scores import score_cells
             from vmaftune_frv2.commands.predict.scores import print_scores
 
-            output.refuse(("emit", "plot"), "needs SOURCE and a curve model, as the default one")
+            output.refuse(("emit", "plot"), "needs SOURCE and a curve model (the default is one)")
             return print_scores(score_cells(request), request, output.style)
         from vmaftune_frv2.commands.predict.answers import give_answers
 
