@@ -207,7 +207,7 @@ def warnings_of(err):
     return [line for line in err.splitlines() if "HDR" in line]
 
 
-@pytest.mark.parametrize("transfer", TRANSFER)
+@pytest.mark.parametrize("transfer", ["pq", pytest.param("hlg", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("form", FORMS)
 def test_predictions_of_an_hdr_source_are_warned_of(form, transfer, long_hdr_clip, clip, curve_models, vmaf_tune):
     source = long_hdr_clip(transfer)

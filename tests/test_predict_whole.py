@@ -35,7 +35,10 @@ def steady(ffmpeg, tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("encoder", FAST)
+@pytest.mark.parametrize(
+    "encoder",
+    [name if name in ("libx264", "libsvtav1") else pytest.param(name, marks=pytest.mark.slow) for name in FAST],
+)
 def test_windows_say_what_the_whole_takes(encoder, steady, ffmpeg):
     cell = Cell(encoder, FAST[encoder], 26)
     whole = open_source(ffmpeg, str(steady), hash_file=False)

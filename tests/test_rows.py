@@ -341,7 +341,7 @@ VALUES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data(), st.sampled_from(SCHEMAS))
 def test_another_library_finds_the_same(data, name):
     schema = json.loads(schema_path(name).read_text(encoding="utf-8"))

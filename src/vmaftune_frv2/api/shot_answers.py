@@ -11,6 +11,7 @@ from vmaftune_frv2.api.questions import recorded, setup_for
 from vmaftune_frv2.api.sources import open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Line, by_line
 from vmaftune_frv2.contract.requests import PerShotRequest
+from vmaftune_frv2.contract.zones import Zone
 from vmaftune_frv2.host.plugins import Plugins
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.shot_parts import Shot, find_shots
@@ -19,7 +20,6 @@ from vmaftune_frv2.media.together import together, usable_cpus
 from vmaftune_frv2.predict.answer import answer
 from vmaftune_frv2.predict.measuring import Measuring
 from vmaftune_frv2.predict.results import Pick, Prediction
-from vmaftune_frv2.predict.zones import Zone
 
 log = logging.getLogger(__name__)
 

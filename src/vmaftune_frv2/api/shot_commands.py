@@ -9,11 +9,11 @@ from vmaftune_frv2.api.shell import QUIET
 from vmaftune_frv2.api.shot_answers import ShotAnswers, ShotLine
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS, Encoder
+from vmaftune_frv2.contract.zones import ZoneSyntax, base_crf
 from vmaftune_frv2.media.encode import keeps_times, work_argv
 from vmaftune_frv2.media.shot_parts import Shot
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import usable_cpus
-from vmaftune_frv2.predict.zones import ZONED, base_crf, zone_argv
 
 
 def shot_commands(found: ShotAnswers, line: ShotLine, segments: bool = False) -> list[str]:
@@ -24,10 +24,11 @@ def shot_commands(found: ShotAnswers, line: ShotLine, segments: bool = False) ->
         line: which encoder and preset.
         segments: encode each shot to a file of its own even where the encoder can change its crf on the way.
     """
-    return (_zoned if line.line.encoder in ZONED and not segments else _segments)(found, line)
+    syntax = ENCODERS.get(line.line.encoder).zones
+    return _segments(found, line) if syntax is None or segments else _zoned(found, line, syntax)
 
 
-def _zoned(found: ShotAnswers, line: ShotLine) -> list[str]:
+def _zoned(found: ShotAnswers, line: ShotLine, syntax: ZoneSyntax) -> list[str]:
     """One encode that changes its crf at every cut, where a keyframe is forced."""
     zones = line.zones(found.shots)
     base = base_crf(zones)
@@ -35,7 +36,7 @@ def _zoned(found: ShotAnswers, line: ShotLine) -> list[str]:
     *argv, output = _command(found, line, found.source, base, name)
     # Windows begin halfway to the frame before: however the encoder's clock rounds, a shot's first frame is next.
     keys = ",".join(f"{shot.whole.window.start if shot.whole.window else 0.0:.6f}" for shot in found.shots)
-    argv = [*zone_argv(line.line.encoder, argv, zones, base), "-force_key_frames", keys, output]
+    argv = [*syntax.argv(argv, zones, base), "-force_key_frames", keys, output]
     return [f"# {':'.join(line.line)}, one encode", shlex.join(argv)]
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from vmaftune_frv2.contract.gop import Gop
+from vmaftune_frv2.contract.zones import ZoneSyntax
 from vmaftune_frv2.errors import UsageError
 
 SHARED_PRESETS = (
@@ -43,6 +44,8 @@ class Encoder:
         default_crfs: crfs of a sweep that names none.
         gop: how it groups frames by default.
         uneven_times: whether it keeps the times of frames that are shown unevenly.
+        zones: how it takes a crf per run of frames; None where it has one crf for all of a stream.
+        pass_log: whether the log of its first pass has statistics that ``--encoder-stats`` reads.
         remap_pattern: finds, in stderr, the preset that the library ran instead of the one asked for.
     """
 
@@ -60,6 +63,8 @@ class Encoder:
     default_crfs: tuple[int, ...] = ()
     gop: Gop = field(default_factory=Gop)
     uneven_times: bool = True
+    zones: ZoneSyntax | None = None
+    pass_log: bool = False
     remap_pattern: str | None = None
 
     def resolve_preset(self, preset: str) -> str:
@@ -143,6 +148,8 @@ BUILTIN = (
         default_presets=("veryfast", "medium"),
         default_crfs=(18, 23, 28, 33, 38, 43),
         gop=Gop(lead=8, mini=1, keyframe_every=250, container_bytes=11.7),
+        zones=ZoneSyntax("-x264-params", "{first},{last},crf={crf}"),
+        pass_log=True,
     ),
     Encoder(
         name="libx265",
@@ -161,6 +168,9 @@ BUILTIN = (
         default_presets=("ultrafast", "medium"),
         default_crfs=(18, 23, 28, 33, 38, 43),
         gop=Gop(lead=8, mini=1, keyframe_every=250, container_bytes=12.2),
+        # A crf makes it ignore the zone. It holds the frames that it has done, this one not among them, against
+        # first - 1 and end.
+        zones=ZoneSyntax("-x265-params", "{after_first},{end},b={factor:.6g}"),
     ),
     Encoder(
         name="libsvtav1",

@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6, FEATURE_RANGES, mean_key, std_key
-from vmaftune_frv2.contract.rows import FULL_FEATURES, PER_FRAME_FEATURES, PER_FRAME_VMAF, SOURCE_COMPLEXITY, Row
+from vmaftune_frv2.contract.rows import (
+    FULL_FEATURES,
+    PER_FRAME_FEATURES,
+    PER_FRAME_VMAF,
+    SOURCE_COMPLEXITY,
+    VMAF_AT_SOURCE_SIZE,
+    Row,
+)
 from vmaftune_frv2.contract.schema import Violation
 from vmaftune_frv2.errors import UsageError
 
@@ -37,7 +44,10 @@ def _failure_has_no_score(row: Row) -> Iterable[Violation]:
         if row["vmaf_score"] is not None:
             return ()
         return (Violation("vmaf_score", None, "exit_status is 0, so there must be a score"),)
-    scored = ("vmaf_score", PER_FRAME_VMAF, PER_FRAME_FEATURES, FULL_FEATURES, *map(mean_key, CANONICAL6))
+    scored = (
+        "vmaf_score", PER_FRAME_VMAF, VMAF_AT_SOURCE_SIZE, PER_FRAME_FEATURES, FULL_FEATURES,
+        *map(mean_key, CANONICAL6),
+    )  # fmt: skip
     message = f"a row that failed (exit_status {status}) carries no score"
     return [Violation(key, row[key], message) for key in scored if row.get(key) is not None]
 
@@ -129,10 +139,16 @@ def _features_possible(row: Row) -> Iterable[Violation]:
 
 
 def _frames_possible(row: Row) -> Iterable[Violation]:
-    scores = row.get(PER_FRAME_VMAF)
-    if not scores or (min(scores) >= 0.0 and max(scores) <= 100.0):
-        return ()
-    return (Violation(PER_FRAME_VMAF, [min(scores), max(scores)], "VMAF lies in 0..100"),)
+    for key in (PER_FRAME_VMAF, VMAF_AT_SOURCE_SIZE):
+        scores = row.get(key)
+        if scores and not (min(scores) >= 0.0 and max(scores) <= 100.0):
+            yield Violation(key, [min(scores), max(scores)], "VMAF lies in 0..100")
+
+
+def _scaled_frames_agree(row: Row) -> Iterable[Violation]:
+    own, seen = row.get(PER_FRAME_VMAF), row.get(VMAF_AT_SOURCE_SIZE)
+    if own and seen and len(own) != len(seen):
+        yield Violation(VMAF_AT_SOURCE_SIZE, len(seen), f"{PER_FRAME_VMAF} has {len(own)} frames")
 
 
 def _complexity_possible(row: Row) -> Iterable[Violation]:
@@ -156,6 +172,7 @@ RULES: tuple[Rule, ...] = (
     _full_features_agree,
     _features_possible,
     _frames_possible,
+    _scaled_frames_agree,
     _complexity_possible,
 )
 """Cross-field rules; each sees a row that its JSON Schema accepts."""

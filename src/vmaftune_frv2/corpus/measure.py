@@ -8,7 +8,7 @@ import uuid
 from dataclasses import asdict
 from pathlib import Path
 
-from vmaftune_frv2.contract.encoders import Encoder
+from vmaftune_frv2.contract.encoders import ENCODERS, Encoder
 from vmaftune_frv2.contract.features import pool
 from vmaftune_frv2.contract.full_features import pool_full
 from vmaftune_frv2.contract.rows import (
@@ -26,7 +26,7 @@ from vmaftune_frv2.corpus.request import CellRequest
 from vmaftune_frv2.corpus.setup import MeasureOptions, Outcome
 from vmaftune_frv2.errors import TimeoutToolError, ToolError
 from vmaftune_frv2.media.encode import Encoded, encode
-from vmaftune_frv2.media.encoder_stats import has_stats, read_stats, stats_argv, stats_file
+from vmaftune_frv2.media.encoder_stats import read_stats, stats_argv, stats_file
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.opening import check_unchanged
 from vmaftune_frv2.media.process import scratch_dir
@@ -43,7 +43,9 @@ def is_complete(shots: bool, complexity: bool, encoder_stats: bool, row: Row) ->
         return False
     if complexity and row.get(SOURCE_COMPLEXITY) is None:
         return False
-    return not (encoder_stats and has_stats(row["encoder"]) and row.get("enc_internal_qp_mean") is None)
+    encoder = ENCODERS.find(row["encoder"])
+    noted = encoder_stats and encoder is not None and encoder.pass_log
+    return not (noted and row.get("enc_internal_qp_mean") is None)
 
 
 def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: MeasureOptions) -> Outcome:
@@ -76,7 +78,7 @@ def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: Mea
             _fill(row, request, encoded, scored)
             if request.source.margins is not None:
                 row[PACKETS] = asdict(count_packets(request.source, encoded, encoder.gop))
-            if options.encoder_stats and has_stats(encoder.name):
+            if options.encoder_stats and encoder.pass_log:
                 row.update(read_stats(stats_file(folder / _STATS), request.source.frames))
             row["encode_path"] = _keep(request, encoded, options)
     except ToolError as error:
@@ -91,7 +93,7 @@ def _encode(
     request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: MeasureOptions, folder: Path
 ) -> Encoded:
     output = folder / f"encode.{options.container or encoder.container}"
-    stats = stats_argv(encoder.name, folder / _STATS) if options.encoder_stats else None
+    stats = stats_argv(encoder, folder / _STATS) if options.encoder_stats else None
     for attempt in range(1, options.attempts + 1):
         try:
             return encode(

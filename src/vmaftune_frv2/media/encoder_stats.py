@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmaftune_frv2.contract.encoders import Encoder
+
 KEYS = tuple(
     f"enc_internal_{name}"
     for name in (
@@ -45,22 +47,17 @@ class _Frame:
         return self.intra_blocks + self.inter_blocks + self.skipped_blocks
 
 
-def has_stats(encoder_name: str) -> bool:
-    """Whether an encoder's notes can be read."""
-    return encoder_name == "libx264"
-
-
-def stats_argv(encoder_name: str, prefix: Path) -> list[str] | None:
-    """Codec arguments that make an encoder write its notes, None where it writes none.
+def stats_argv(encoder: Encoder, prefix: Path) -> list[str] | None:
+    """Codec arguments that make an encoder write its notes, None where it writes none that can be read.
 
     They go after the encoder's own arguments and leave its ``-x264-params`` alone.
 
     Args:
-        encoder_name: ffmpeg's name.
+        encoder: which.
         prefix: where to; the file is ``stats_file(prefix)``, another with what x264 alone reads lies beside
             it. No character of it is special.
     """
-    if not has_stats(encoder_name):
+    if not encoder.pass_log:
         return None
     return ["-pass", "1", "-passlogfile", str(prefix), "-fastfirstpass", "0"]
 

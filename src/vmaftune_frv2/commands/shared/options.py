@@ -47,7 +47,8 @@ def request_options(*requests: type[Request]) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def run(**values: Any) -> Any:
-            return command(*(_built(request, values) for request in requests), **values)
+            built = [_built(request, values) for request in requests]
+            return command(*built, **values)
 
         decorated: Any = run
         for request in reversed(requests):
