@@ -26,7 +26,10 @@ def table(headers: list[str], rows: list[list[str]]) -> list[str]:
 
 def agreements(title: str, figures: Mapping[str, Any]) -> list[str]:
     """A table of agreements, one per line."""
-    rows = [[name, *(_number(found[column]) for column in COLUMNS)] for name, found in figures.items() if found]
+    from vmaftune_frv2.contract.scenarios import WORDS
+
+    shown = {WORDS.get(name, name): found for name, found in figures.items() if found}
+    rows = [[name, *(_number(found[column]) for column in COLUMNS)] for name, found in shown.items()]
     return table([title, "rows", "PLCC", "SROCC", "RMSE", "MAE", "p95"], rows)
 
 
@@ -80,7 +83,7 @@ def figures(sidecar: Mapping[str, Any]) -> str:
     if "by_pair" in loso:
         lines += pairs(loso["by_pair"])
     single = {name: loso[key] for key, name in (("clips", "clip means"), ("frames", "frames")) if key in loso}
-    single |= {"every encoder untold": loso["as_unknown"]} if loso.get("as_unknown") else {}
+    single |= {"every encoder as unknown": loso["as_unknown"]} if loso.get("as_unknown") else {}
     if single:
         lines += agreements("left-out", single)
     if "coverage" in loso:
