@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vmaftune_frv2.contract.scenarios import WORDS
+
 ROOT = Path(__file__).parent.parent
 MODELS = ROOT / "model" / "tiny"
 CARDS = Path(__file__).parent / "models"
@@ -26,10 +28,11 @@ def table(headers: list[str], rows: list[list[str]]) -> list[str]:
 
 def agreements(title: str, figures: Mapping[str, Any]) -> list[str]:
     """A table of agreements, one per line."""
-    from vmaftune_frv2.contract.scenarios import WORDS
-
-    shown = {WORDS.get(name, name): found for name, found in figures.items() if found}
-    rows = [[name, *(_number(found[column]) for column in COLUMNS)] for name, found in shown.items()]
+    rows = [
+        [WORDS.get(name, name), *(_number(found[column]) for column in COLUMNS)]
+        for name, found in figures.items()
+        if found
+    ]
     return table([title, "rows", "PLCC", "SROCC", "RMSE", "MAE", "p95"], rows)
 
 
@@ -76,14 +79,14 @@ def figures(sidecar: Mapping[str, Any]) -> str:
     loso = training["loso"]
     for key, title in (
         ("models", "left-out rows"), ("by_encoder", "encoder"), ("by_band", "true VMAF"), ("scenarios", "probe"),
-        ("left_out_encoder", "encoder never seen"), ("by_probe", "VMAF of the probe"),
+        ("left_out_encoder", "encoder not in training"), ("by_probe", "VMAF of the probe"),
     ):  # fmt: skip
         if key in loso:
             lines += agreements(title, loso[key])
     if "by_pair" in loso:
         lines += pairs(loso["by_pair"])
     single = {name: loso[key] for key, name in (("clips", "clip means"), ("frames", "frames")) if key in loso}
-    single |= {"every encoder as unknown": loso["as_unknown"]} if loso.get("as_unknown") else {}
+    single |= {"every encoder, as an unknown one": loso["as_unknown"]} if loso.get("as_unknown") else {}
     if single:
         lines += agreements("left-out", single)
     if "coverage" in loso:

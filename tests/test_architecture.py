@@ -22,7 +22,8 @@ LEVELS = (
     {"media"},
     {"corpus"},
     {"training", "predict"},
-    {"host"},
+    {"drawing", "host"},
+    {"api"},
     {"commands"},
     {"plugin", "__main__"},
 )
@@ -73,6 +74,8 @@ def level(of: str) -> int:
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_imports_go_down_only(path):
     here = room(path.relative_to(ROOT).with_suffix("").parts)
+    if path == ROOT / "__init__.py":
+        return  # names the public API, and imports nothing of it before it is asked for
     for imported, _ in imports(parsed(path), path):
         if imported.split(".")[0] != PACKAGE:
             continue

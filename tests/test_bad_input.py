@@ -80,7 +80,7 @@ def truncated(clip) -> str:
 Build = Callable[..., list[object]]
 USAGE, INPUT, TOOL, OUTPUT = ExitCode.USAGE, ExitCode.INPUT, ExitCode.TOOL, ExitCode.OUTPUT
 CASES: dict[str, tuple[Build, ExitCode, str]] = {
-    "no source": (lambda clip: [], USAGE, "source"),
+    "no source": (lambda clip: [], USAGE, "give at least one SOURCE"),
     "missing file": (lambda clip: ["absent.mkv"], INPUT, "absent.mkv: no such file"),
     "one of two missing": (lambda clip: [clip(), "absent.mkv"], INPUT, "absent.mkv"),
     "text": (lambda clip: [text_file()], INPUT, "notes.mkv"),

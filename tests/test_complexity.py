@@ -114,5 +114,5 @@ def test_it_reads_as_it_was_written_and_refuses_another_order():
         again.crf("libx264", "fast", 88.0, told), learnt.crf("libx264", "fast", 88.0, told), rel_tol=1e-4
     )
     document["levels"] = document["levels"][::-1]
-    with pytest.raises(ModelError, match="train anew"):
+    with pytest.raises(ModelError, match="train again"):
         FirstCrf.from_json(document)

@@ -11,9 +11,10 @@ import pytest
 from conftest import VmafTune
 from training_kit import made_rows, write_rows
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.descriptor import DESCRIPTOR, JITTER_FLOOR, OF_SOURCE, descriptor
+from vmaftune_frv2.contract.descriptor import DESCRIPTOR, JITTER_FLOOR, descriptor
 from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler
-from vmaftune_frv2.contract.source_complexity import COMPLEXITY_KEYS
+from vmaftune_frv2.contract.source_complexity import COMPLEXITY_KEYS, OF_SOURCE
+from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.predict.measuring import start_measuring
@@ -65,7 +66,7 @@ def test_without_per_frame_features_there_is_no_descriptor(good_row: dict[str, A
 def test_a_measured_point_knows_its_source_unless_it_is_too_short(ffmpeg, clip) -> None:
     for frames, finite in ((12, True), (5, False)):
         source = open_source(ffmpeg, str(clip("testsrc2", size="128x96", frames=frames)))
-        point = start_measuring(ffmpeg, source, "vmaf_v0.6.1").measure(Cell("libx264", "ultrafast", 30))
+        point = start_measuring(Setup(ffmpeg), source).measure(Cell("libx264", "ultrafast", 30))
         assert np.isfinite(point.descriptor).all() == finite, frames
         assert np.isfinite(point.descriptor[: -len(OF_SOURCE)]).all()
 

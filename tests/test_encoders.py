@@ -13,7 +13,7 @@ from vmaftune_frv2.contract.features import CANONICAL6, read_metric
 from vmaftune_frv2.contract.grid import build_grid
 from vmaftune_frv2.errors import ToolError, UsageError
 from vmaftune_frv2.media import vmaf
-from vmaftune_frv2.media.ffmpeg import FFmpeg, probe_encoder
+from vmaftune_frv2.media.ffmpeg import FFmpeg, try_encoder
 
 X26X = ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]
 FAST_TO_SLOW = {
@@ -266,7 +266,7 @@ def test_fake_runner_says_preset_was_mapped_and_the_probe_reports_what_ran(fake_
         stderr="Svt[info]: SVT [version]: SVT-AV1 Encoder Lib v3.1.0\nSvt[warn]: Preset M13 is mapped to M11.\n",
     )
     ffmpeg = FFmpeg("ffmpeg", "PATH", "7", frozenset({"libsvtav1"}), True, runner=fake_runner)
-    probe = probe_encoder(ffmpeg, ENCODERS.get("av1"), "13")
+    probe = try_encoder(ffmpeg, ENCODERS.get("av1"), "13")
     assert (probe.version, probe.preset) == ("v3.1.0", "11")
 
 

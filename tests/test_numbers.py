@@ -51,7 +51,8 @@ def test_option_takes_finite_numbers_only(
     command: str, option: str, value: str, clip: Clips, vmaf_tune: VmafTune
 ) -> None:
     given = f"{value}:95" if option == "--vmaf-range" else value
-    source = ("--smoke",) if command == "train-v2" else (clip("testsrc2"), *GRID[:2])
+    source: tuple[object, ...] = ("--smoke",) if command == "train-v2" else (clip("testsrc2"), *GRID[:2])
+    source += ("--heights", "96") if command == "ladder" else ()
     told = vmaf_tune(command, *source, f"{option}={given}")
     assert told.code == ExitCode.USAGE
     assert option in line_of(told.err)
@@ -303,7 +304,7 @@ def test_model_that_does_not_say_its_vmaf_is_warned_of(
         edit(path, lambda found: found.update(vmaf_model=None))
     told = vmaf_tune("predict", "--corpus", corpus_path, "--model", models / "fr_regressor_v2.onnx")
     assert told.code == ExitCode.OK, told.err
-    assert "Warning: fr_regressor_v2 does not say which VMAF model's scores it learnt" in told.err
+    assert "Warning: fr_regressor_v2 does not name the VMAF model that it learnt" in told.err
 
 
 @pytest.mark.parametrize("path", sorted(shipped_models_dir().glob("*.onnx")), ids=lambda path: path.stem)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmaftune_frv2.contract.anchor import AnchorSpace
+from vmaftune_frv2.contract.anchor import AnchorSpace, CurveStart
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
@@ -70,9 +70,7 @@ def model(
         output_names=(),
         notes="",
         feature_order=DESCRIPTOR,
-        learnt_from=learnt_from,
-        quantity=quantity,
-        anchor_pad=2.0 if quantity == "score" else None,
+        curve=CurveStart(quantity, 2.0 if quantity == "score" else None, learnt_from),
         block=CodecBlock.of_version(4),
         intervals=INTERVALS,
         scaler=FeatureScaler((0.0,) * WIDTH, (1.0,) * WIDTH),
@@ -134,7 +132,7 @@ def test_a_measured_slope_corrects_what_lies_beyond() -> None:
     assert (flat.mean[beyond] > steep.mean[beyond]).all()
 
 
-def test_another_preset_hears_its_encoder_and_another_encoder_all_that_it_learnt_from() -> None:
+def test_another_preset_uses_its_encoders_cells_and_another_encoder_all_that_it_learnt_from() -> None:
     points = [point(20, 95.0), point(30, 80.0), point(28, 70.0, "libx265")]
     preset = predict_curve(model(), points, cells(25, preset="slow"))
     alone = predict_curve(model(), points[:2], cells(25, preset="slow"))
@@ -145,7 +143,7 @@ def test_another_preset_hears_its_encoder_and_another_encoder_all_that_it_learnt
 
 
 @pytest.mark.parametrize("learnt_from", [None, {"libsvtav1": ("libx264",)}], ids=["older", "libx264 only"])
-def test_cells_of_encoders_that_nothing_was_learnt_from_are_not_heard(learnt_from) -> None:
+def test_cells_of_encoders_that_nothing_was_learnt_from_are_not_used(learnt_from) -> None:
     deaf, asked = model(learnt_from=learnt_from), cells(25, encoder="libsvtav1", preset="8")
     points = [point(28, 80.0), point(28, 30.0, "libx265")]
     assert predict_curve(deaf, points, asked).mean == predict_curve(deaf, points[:1], asked).mean

@@ -152,7 +152,7 @@ BAD = {
     "odd": (("--heights", "71"), "71 is odd"),
     "above the source": (("--heights", "110,72"), "110 is above the source's 108 rows"),
     "too small to score": (("--heights", "108,16"), "16 gives 28x16; libvmaf needs 18x18"),
-    "with a target": (("--heights", "72", "--target-vmaf", "90"), "No such option: --target-vmaf"),
+    "with a target": (("--heights", "72", "--target-vmaf", "90"), "No such option '--target-vmaf'"),
     "without heights": (("--rungs", "3"), "'' is not a height"),
     "range of one": (("--heights", "72", "--vmaf-range", "40"), "write LOW:HIGH"),
     "range upside down": (("--heights", "72", "--vmaf-range", "95:40"), "the lower end first"),

@@ -93,7 +93,7 @@ def older_models(curve_models: Sequence[object], tmp_path: Path) -> tuple[object
     return "--model", folder / "vmaf_curve_v2.onnx", "--bitrate-model", folder / "bitrate_curve_v2.onnx"
 
 
-def test_only_encoders_that_were_learnt_from_are_heard(
+def test_only_encoders_that_were_learnt_from_are_used(
     vmaf_tune: VmafTune, curve_models: Sequence[object], older_models: Sequence[object], source: Path
 ) -> None:
     asked = ("predict", source, *X264, "--target-vmaf", 80, "--probe", "libsvtav1:10:40")
@@ -291,9 +291,9 @@ def test_a_model_of_the_wrong_kind_is_refused(
 ) -> None:
     _, vmaf, _, bitrate = curve_models
     for models, message in (
-        ((bitrate, bitrate), "predicts log_bits_per_pixel, not score"),
-        ((vmaf, vmaf), "predicts score, not log_bits_per_pixel"),
-        ((vmaf, model_dir / "fr_regressor_v2.onnx"), "no curve model; --bitrate-model takes one"),
+        ((bitrate, bitrate), "--model takes a curve model of VMAF"),
+        ((vmaf, vmaf), "--bitrate-model takes a curve model of bitrate"),
+        ((vmaf, model_dir / "fr_regressor_v2.onnx"), "is not a curve model; --bitrate-model takes one"),
         ((vmaf, "nothing"), "no model 'nothing'"),
     ):
         result = vmaf_tune("predict", source, "--model", models[0], "--bitrate-model", models[1])

@@ -192,7 +192,7 @@ def test_short_source_is_said_in_one_line(
     ("options", "says"),
     [
         (("per-shot",), "give --target-vmaf"),
-        (("per-shot", "--target-vmaf", 90, "--samples", 2), "No such option: --samples"),
+        (("per-shot", "--target-vmaf", 90, "--samples", 2), "No such option '--samples'"),
         (("predict", "--samples", 2, "--sample-clip-seconds", 1), "give one of them"),
     ],
 )

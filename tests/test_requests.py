@@ -21,7 +21,7 @@ from vmaftune_frv2 import (
     sweep,
 )
 from vmaftune_frv2.contract.options import OptionField, Request, options_of
-from vmaftune_frv2.errors import ExitCode, UsageError
+from vmaftune_frv2.errors import ExitCode, TuneError, UsageError
 
 SOURCE = "x.mkv"
 REQUESTS: dict[str, tuple[type[Request], dict[str, Any]]] = {
@@ -195,7 +195,7 @@ def test_what_only_shows_when_it_is_asked_is_refused_alike(
     models = {} if command == "corpus" else {"model": str(curve_models[1]), "bitrate_model": str(curve_models[3])}
     values = {**least, **named, **models, **change}
     Path("raw.yuv").write_bytes(bytes(100))
-    with pytest.raises(Exception, match="") as error:
+    with pytest.raises(TuneError) as error:
         FUNCTIONS[command](request(**values))
     told = vmaf_tune(command, *as_arguments(request, values))
     assert message in str(error.value)
@@ -209,7 +209,8 @@ def test_outputs_of_curves_need_a_curve_model(
 ) -> None:
     value = "ffmpeg" if name == "emit" else "x.svg"
     regressor = model_dir / "fr_regressor_v2.onnx"
-    result = vmaf_tune("predict", clip("testsrc2"), "--model", regressor, f"--{name}={value}")
+    asked = ("--model", regressor, "--target-vmaf", 80, f"--{name}={value}")
+    result = vmaf_tune("predict", clip("testsrc2"), *asked)
     assert result.code == ExitCode.USAGE
     assert f"--{name} needs SOURCE and a curve model" in result.err
 

@@ -21,11 +21,12 @@ from training_kit import document, made_row, made_rows, write_rows
 from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import CodecBlock
-from vmaftune_frv2.contract.descriptor import DESCRIPTOR, OF_SOURCE, descriptor
+from vmaftune_frv2.contract.descriptor import DESCRIPTOR, descriptor
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.files import sha256_bytes
+from vmaftune_frv2.contract.kinds import VMAF_CURVE
 from vmaftune_frv2.contract.sidecar import read_sidecar
-from vmaftune_frv2.contract.source_complexity import COMPLEXITY_KEYS
+from vmaftune_frv2.contract.source_complexity import COMPLEXITY_KEYS, OF_SOURCE
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import PLUGINS_VARIABLE
 from vmaftune_frv2.predict.curve_model import Point, open_curve_model
@@ -69,7 +70,7 @@ def sessions(folder: Path) -> dict[str, onnxruntime.InferenceSession]:
 
 @pytest.fixture(scope="module")
 def spaces(folder: Path) -> dict[str, AnchorSpace]:
-    return {name: AnchorSpace(read_sidecar(folder / f"{name}.json").anchor_pad) for name in OUTPUTS}
+    return {name: read_sidecar(folder / f"{name}.json").curve.space for name in OUTPUTS}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def wild() -> onnxruntime.InferenceSession:
     for net in nets:
         for parameter in net.parameters():
             parameter.data.mul_(5.0)
-    return session(curves_to_onnx(nets, "wild", "score"))
+    return session(curves_to_onnx(nets, "wild", VMAF_CURVE))
 
 
 encoders = st.sampled_from([ENCODERS.get(name) for name in BLOCK.vocab])
@@ -146,7 +147,7 @@ def test_graph_and_torch_agree(knots: int, pad: float | None, count: int, across
     torch.manual_seed(knots)
     config = CurveConfig(in_features=17, num_codecs=8, hidden=8, depth=3, knots=knots, pad=pad, across=across)
     nets = [CurveNet(config) for _ in range(count)]
-    data = curves_to_onnx(nets, "net", "score")
+    data = curves_to_onnx(nets, "net", VMAF_CURVE)
     generator = np.random.default_rng(knots)
     feed = {
         "features": generator.standard_normal((50, 17), dtype=np.float32),
@@ -194,8 +195,8 @@ def test_what_is_written_keeps_the_contract(folder: Path, spaces: dict[str, Anch
 
 def test_the_report_judges_on_left_out_groups(folder: Path) -> None:
     report = (folder / "report.txt").read_text()
-    assert "curves of score, 4 folds of 4 groups" in report
-    assert "universal probe, other encoders" in report
+    assert "curve model of VMAF, 4 folds of 4 groups" in report
+    assert "libx264's standard probe, cells of other encoders" in report
     figures = document(folder / "metrics.json")["curves"]
     assert set(figures) == set(OUTPUTS.values())
     scenario = figures["score"]["scenarios"]["pinned probe in the encoder"]
@@ -229,13 +230,13 @@ def test_encoders_that_share_no_clip_were_not_learnt_from_each_other(tmp_path: P
     )  # fmt: skip
     assert result.code == 0, result.err
     sidecar = read_sidecar(tmp_path / "vmaf_curve_v2.json")
-    assert sidecar.learnt_from == {
+    assert sidecar.curve.learnt_from == {
         "libsvtav1": ("libsvtav1", "libx264"),
         "libx264": ("libsvtav1", "libx264", "libx265"),
         "libx265": ("libx264", "libx265"),
     }
-    assert sidecar.hears("libx265", "libx264")
-    assert not sidecar.hears("libx265", "libsvtav1")
+    assert sidecar.curve.learns_from("libx265", "libx264")
+    assert not sidecar.curve.learns_from("libx265", "libsvtav1")
 
 
 def test_every_preset_has_a_probe_of_its_own(tmp_path: Path) -> None:
@@ -276,7 +277,7 @@ def test_intervals_hear_how_hard_a_source_is(tmp_path: Path) -> None:
     corpus = write_rows(tmp_path / "corpus.jsonl", rows)
     result = invoke("train-v2", "--corpus", corpus, "--curves", "--epochs", 1, "--seeds", 2, "--out-dir", tmp_path)
     assert result.code == 0, result.err
-    trained = open_curve_model(str(tmp_path / "vmaf_curve_v2.onnx"))
+    trained = open_curve_model(VMAF_CURVE, str(tmp_path / "vmaf_curve_v2.onnx"))
     assert max(abs(trained.intervals.weights[name]) for name in OF_SOURCE) > 0.01
     # A net that always says the same: what differs is how sure it is of that.
     deaf = dataclasses.replace(trained, shift=lambda *inputs: np.full((2, len(inputs[-1])), 70.0, np.float32))

@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import statistics
 
-from vmaftune_frv2.contract.grid import candidate_grid
+from vmaftune_frv2 import LadderRequest
+from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
-from vmaftune_frv2.media.opening import open_source
+from vmaftune_frv2.media.opening import LEAST_SIDE, open_source
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
-from vmaftune_frv2.predict.ladder import LEAST_SIDE, LadderQuestion, make_ladder
+from vmaftune_frv2.predict.ladder import make_ladder
 from vmaftune_frv2.predict.predictor import Predictor
 from vmaftune_frv2.predict.rendition import Rendition, Rung
 
@@ -28,14 +29,14 @@ def pairs_of(ffmpeg: FFmpeg, predictor: Predictor, clip: str, cell: str) -> list
     encoder, preset = cell.split(":")
     source = open_source(ffmpeg, clip, hash_file=False)
     heights = sorted({source.height, *(2 * round(source.height * share / 2) for share in (2 / 3, 4 / 9))})
-    model = predictor.vmaf_model or DEFAULT_MODEL
+    setup = Setup(ffmpeg, predictor.vmaf_model or DEFAULT_MODEL)
     renditions = {
-        height: Rendition(ffmpeg, source, height, model)
+        height: Rendition(setup, source, height)
         for height in reversed(heights)
         if min(height, source.at_height(height).width) >= LEAST_SIDE
     }
-    cells = candidate_grid(predictor.vmaf.sidecar.cells, [encoder], [preset], [])
-    ladder = make_ladder(predictor, list(renditions.values()), LadderQuestion(cells))
+    asked = LadderRequest(source=clip, encoders=encoder, presets=preset, heights=",".join(map(str, renditions)))
+    ladder = make_ladder(predictor, list(renditions.values()), predictor.cells(asked), asked)
     pairs = []
     for rung in ladder.rungs:
         if rung.measured:

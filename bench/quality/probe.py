@@ -17,27 +17,28 @@ from numpy.typing import NDArray
 from unseen import GROUP_BY, add_arguments, read
 
 from vmaftune_frv2.contract.anchor import AnchorSpace
-from vmaftune_frv2.contract.codec import CURVE_VOCABULARY, CodecBlock
-from vmaftune_frv2.contract.descriptor import DESCRIPTOR, OF_SOURCE
-from vmaftune_frv2.training.curve_models import FittedCurves, fit_curve_model
-from vmaftune_frv2.training.pairs import NEAR, SHARED, Pairs, make_pairs
-from vmaftune_frv2.training.train import SCORE_FIT, SCORE_NET
+from vmaftune_frv2.contract.descriptor import COMPLEXITY_BLOCK, DESCRIPTOR, block_of
+from vmaftune_frv2.contract.kinds import VMAF_CURVE
+from vmaftune_frv2.contract.scenarios import (
+    ANY_OWN,
+    OF_ENCODER,
+    OF_PRESET,
+    OF_PRESET_NEAR,
+    UNIVERSAL_OTHERS,
+    WORDS,
+)
+from vmaftune_frv2.training.curve_models import BLOCK, SCORE_FIT, SCORE_NET, FittedCurves, fit_curve_model
+from vmaftune_frv2.training.pairs import SHARED, Pairs, make_pairs
 
 MEANS = DESCRIPTOR.index("vmaf_p05")
 JITTER = DESCRIPTOR.index("log_jitter_adm2")
-HEARD = {
+KNOWN = {
     "means of the canonical-6": np.arange(len(DESCRIPTOR)) < MEANS,
     "and VMAF, its spread, bits, geometry": np.arange(len(DESCRIPTOR)) < JITTER,
-    "and jitter": np.arange(len(DESCRIPTOR)) < len(DESCRIPTOR) - len(OF_SOURCE),
+    "and jitter": np.arange(len(DESCRIPTOR)) < block_of(COMPLEXITY_BLOCK).start,
     "and the source's complexity (all)": np.ones(len(DESCRIPTOR), dtype=bool),
 }
-SHOWN = (
-    "pinned probe in the encoder",
-    "pinned probe in the encoder and preset",
-    f"pinned in the preset, within {NEAR} crf",
-    "any cell of the encoder",
-    "universal probe, other encoders",
-)
+SHOWN = (OF_ENCODER, OF_PRESET, OF_PRESET_NEAR, ANY_OWN, UNIVERSAL_OTHERS)
 
 
 def left_out(model: FittedCurves) -> NDArray[np.float64]:
@@ -48,14 +49,14 @@ def left_out(model: FittedCurves) -> NDArray[np.float64]:
     for index, name in enumerate(pairs.group_names):
         mine = (pairs.groups == index) & pairs.judged
         if mine.any():
-            told = pairs.told[pairs.probe_rows[mine]], *(array[mine] for array in inputs)
-            predicted[mine] = np.mean([net.predict(*told) for net in model.folded[name]], axis=0)
+            inputs_of = pairs.descriptors[pairs.probe_rows[mine]], *(array[mine] for array in inputs)
+            predicted[mine] = np.mean([net.predict(*inputs_of) for net in model.folded[name]], axis=0)
     return predicted
 
 
 def by_cell(pairs: Pairs, predicted: NDArray[np.float64]) -> None:
     """Prints the errors of every cell that most clips have, as the probe."""
-    usual = pairs.scenarios["any cell of the encoder"]
+    usual = pairs.scenarios[ANY_OWN]
     error = np.abs(predicted - pairs.targets)
     names = np.asarray([str(probe) for probe in pairs.probes])
     near = pairs.near
@@ -73,13 +74,13 @@ def by_cell(pairs: Pairs, predicted: NDArray[np.float64]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments = add_arguments(parser, seeds=1).parse_args()
-    pairs = make_pairs(read(arguments), CodecBlock.of_version(CURVE_VOCABULARY), "score", GROUP_BY)
-    print(f"{'MAE, VMAF points':38}" + "".join(f"{name:>40}" for name in SHOWN))
-    for name, heard in HEARD.items():
-        some = replace(pairs, told=np.where(heard, pairs.told, np.nan))
-        model = fit_curve_model(SCORE_NET, some, SCORE_FIT, arguments.seeds)
+    pairs = make_pairs(read(arguments), BLOCK, "score", GROUP_BY)
+    print(f"{'MAE, VMAF points':38}" + "".join(f"{WORDS[name]:>60}" for name in SHOWN))
+    for name, known in KNOWN.items():
+        some = replace(pairs, descriptors=np.where(known, pairs.descriptors, np.nan))
+        model = fit_curve_model(VMAF_CURVE, SCORE_NET, some, SCORE_FIT, arguments.seeds)
         figures = model.evaluation.scenarios
-        print(f"{name:38}" + "".join(f"{figures[shown].mae:40.3f}" for shown in SHOWN), flush=True)
+        print(f"{name:38}" + "".join(f"{figures[shown].mae:60.3f}" for shown in SHOWN), flush=True)
     by_cell(pairs, left_out(model))
 
 

@@ -105,7 +105,7 @@ def ours(line: Line, goal: Goal, model: CurveModel, first: int) -> int:
     cells = [Cell(line.encoder, line.preset, crf) for crf in line.crfs]
     while True:
         measured = {point.cell.crf: point.vmaf for point in points}
-        if judge(goal, line.crfs, measured).settled:
+        if judge(goal, line.crfs, measured).decided:
             return len(points)
         curve = predict_curve(model, points, cells)
         points.append(line.point(next_crf(goal, line.crfs, measured, curve.mean, curve.typical)))
@@ -116,7 +116,7 @@ def stepwise(line: Line, goal: Goal, choose: Callable[[dict[int, float], int, in
     measured: dict[int, float] = {}
     while True:
         state = judge(goal, line.crfs, measured)
-        if state.settled:
+        if state.decided:
             return len(measured)
         low, high = state.open[0] - 1, state.open[-1] + 1
         crf = min(max(choose(measured, low, high), low + 1), high - 1)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from vmaftune_frv2.contract.codec import CURVE_VOCABULARY, CodecBlock
+from vmaftune_frv2.contract.anchor import CurveStart
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
-from vmaftune_frv2.contract.sidecar import SCORE, Sidecar
+from vmaftune_frv2.contract.kinds import SCORE, VMAF_CURVE
+from vmaftune_frv2.contract.sidecar import Sidecar
 from vmaftune_frv2.predict.curve_model import CurveModel
-from vmaftune_frv2.training.curve_models import FittedCurves, fit_curve_model
+from vmaftune_frv2.training.curve_models import BLOCK, SCORE_FIT, SCORE_NET, FittedCurves, fit_curve_model
 from vmaftune_frv2.training.groups import group_names
 from vmaftune_frv2.training.learnable import Measured, load_corpus
 from vmaftune_frv2.training.pairs import make_pairs
-from vmaftune_frv2.training.train import SCORE_FIT, SCORE_NET
 
 GROUP_BY = "stem-prefix"
 LINES = (
@@ -57,9 +57,8 @@ class Unseen:
         nets = self.model.folded[group]
         sidecar = Sidecar(
             id="fold", onnx="", sha256="", opset=17, input_names=(), output_names=(), scaler=nets[0].scaler,
-            block=CodecBlock.of_version(CURVE_VOCABULARY), notes="", feature_order=DESCRIPTOR, quantity=SCORE,
-            anchor_pad=self.model.config.pad, intervals=self.model.intervals,
-            learnt_from=self.model.pairs.learnt_from,
+            block=BLOCK, notes="", feature_order=DESCRIPTOR, intervals=self.model.intervals,
+            curve=CurveStart(SCORE, self.model.config.pad, self.model.pairs.learnt_from),
         )  # fmt: skip
 
         def shift(features, probe_codec, codec, anchor):  # type: ignore[no-untyped-def]
@@ -91,6 +90,6 @@ def fit_unseen(description: str) -> Unseen:
 def fit(arguments: argparse.Namespace) -> Unseen:
     """Fits on what the options name."""
     rows = read(arguments)
-    pairs = make_pairs(rows, CodecBlock.of_version(CURVE_VOCABULARY), "score", GROUP_BY)
-    model = fit_curve_model(SCORE_NET, pairs, SCORE_FIT, arguments.seeds)
+    pairs = make_pairs(rows, BLOCK, "score", GROUP_BY)
+    model = fit_curve_model(VMAF_CURVE, SCORE_NET, pairs, SCORE_FIT, arguments.seeds)
     return Unseen(rows, list(group_names(rows, GROUP_BY)), model)

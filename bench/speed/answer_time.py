@@ -16,12 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from vmaftune_frv2.predict.inputs import measure_cell
-
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.corpus.measurer import measure_now
+from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.opening import open_source
-from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
 from vmaftune_frv2.predict.search import Goal, judge
 
 sys.path.append(str(Path(__file__).parents[1] / "quality"))
@@ -47,10 +46,10 @@ def search(source: str, encoder: str, preset: str, target: float) -> tuple[float
     opened = open_source(ffmpeg, source, hash_file=False)
     goal, measured = Goal(target), dict[int, float]()
     choose = interpolate(goal)
-    while not (state := judge(goal, CRFS, measured)).settled:
+    while not (state := judge(goal, CRFS, measured)).decided:
         low, high = state.open[0] - 1, state.open[-1] + 1
         crf = min(max(choose(measured, low, high), low + 1), high - 1)
-        row = measure_cell(ffmpeg, opened, Cell.resolve(encoder, preset, crf), DEFAULT_MODEL)
+        row = measure_now(Setup(ffmpeg), opened, Cell.resolve(encoder, preset, crf)).row
         measured[crf] = row["vmaf_score"]
     return time.perf_counter() - started, len(measured), state.best
 

@@ -110,9 +110,8 @@ def read(job: str, path: Path) -> int:
         return len(load_corpus([path]).rows)
     from functools import partial
 
-    from vmaftune_frv2.predict.rows import to_score
-
     from vmaftune_frv2.corpus.reader import read_lines
+    from vmaftune_frv2.predict.row_scores import to_score
 
     whole = job == "rows"
     return sum(isinstance(found, tuple) for found in read_lines([path], partial(to_score, None, None, whole)))

@@ -18,8 +18,11 @@ import numpy as np
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.features import CANONICAL6, pool
 from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, Row
-from vmaftune_frv2.corpus.plan import CellRequest, Plan, Toolchain
+from vmaftune_frv2.corpus.plan import Plan
+from vmaftune_frv2.corpus.request import CellRequest, Toolchain
+from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.corpus.store import CorpusStore
+from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.source import Source
 
 FRAMES = 48
@@ -50,7 +53,7 @@ def main() -> None:
     count = parser.parse_args().rows
     cells = tuple(Cell("libx264", preset, crf) for preset in ("medium", "fast") for crf in range(50))
     tools = Toolchain("n9", "3.0.0", (("libx264", "165"),))
-    plan = Plan(tuple(source(i) for i in range(count // len(cells))), cells, "vmaf_v0.6.1", (), tools)
+    plan = Plan(Setup(locate()), tuple(source(i) for i in range(count // len(cells))), cells, tools)
     generator = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:
         for per_frame in (False, True):

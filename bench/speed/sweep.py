@@ -20,14 +20,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from vmaftune_frv2.commands._options import default_jobs
-
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.grid import build_grid
-from vmaftune_frv2.corpus.plan import CellRequest, make_plan
+from vmaftune_frv2.corpus.plan import make_plan
+from vmaftune_frv2.corpus.request import CellRequest
+from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.media.encode import encode_argv, encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
 from vmaftune_frv2.media.opening import open_source
+from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, score_argv
 
 SOURCES = {
@@ -51,14 +52,14 @@ def main() -> None:
         sources = [open_source(ffmpeg, str(make(ffmpeg, folder / f"{n}.mkv", p))) for n, p in SOURCES.items()]
         encoders = ["libx264", "libx265", "libsvtav1", "libvpx-vp9"]
         cells = build_grid(encoders, ENCODER_PRESETS, crfs)
-        plan, _ = make_plan(ffmpeg, sources, cells, vmaf_model=DEFAULT_MODEL)
+        plan, _ = make_plan(Setup(ffmpeg, DEFAULT_MODEL), sources, cells)
         requests = list(plan)
-        print(f"{len(requests)} cells, {default_jobs()} CPUs")
+        print(f"{len(requests)} cells, {usable_cpus()} CPUs")
         bare = sum(run_bare(ffmpeg, request, folder) for request in requests)
         sweep_wall, own_cpu = run_sweep([str(s.path) for s in sources], crfs, encoders, folder)
         serial_wall = sum(run_serial(ffmpeg, request, folder) for request in requests)
         loopback = sum(run_loopback(ffmpeg, request, folder) for request in requests)
-    cores = default_jobs()
+    cores = usable_cpus()
     print(f"bare encode + score commands: {bare:.1f} CPU s")
     print(f"sweep: {sweep_wall:.1f} s wall; own CPU {1000 * own_cpu / len(requests):.1f} ms per cell")
     print(f"serial encode, decode to raw, score: {serial_wall:.1f} s wall")

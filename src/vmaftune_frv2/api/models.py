@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 from vmaftune_frv2.contract.option_groups import CurveModelOptions
+from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.predict.predictor import Predictor
 from vmaftune_frv2.predict.session import Model, find_model, open_model
 
@@ -37,9 +39,7 @@ def open_regressor(reference: str | None) -> Model:
 
 
 def names_regressor(reference: str | None) -> bool:
-    """Whether a reference is to a regressor; the default is to a curve model.
-
-    Raises:
-        ModelError: there is no such model.
-    """
-    return reference is not None and not find_model(reference).sidecar.kind.is_curve
+    """Whether a reference is to a regressor; the default, and one to no model at all, is not."""
+    with contextlib.suppress(ModelError):
+        return reference is not None and not find_model(reference).sidecar.kind.is_curve
+    return False

@@ -169,6 +169,6 @@ def recorded(request: RecordOptions, plugins: Plugins | None) -> Iterator[Record
     if request.record is None:
         yield None
         return
-    heard = HookEvents(plugins or load_plugins(), lambda todo: None, lambda row: None)
-    with recording(request.record, heard) as ledger:
+    events = HookEvents(plugins or load_plugins(), lambda todo: None, lambda row: None)
+    with recording(request.record, events) as ledger:
         yield ledger

@@ -1,4 +1,4 @@
-"""Opening sources as a request describes them, and what is told of each."""
+"""Opening sources as a request describes them, with notes on what is special about them."""
 
 from __future__ import annotations
 

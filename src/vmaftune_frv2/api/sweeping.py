@@ -109,10 +109,10 @@ def sweep(
     with CorpusStore(request.output, partial(is_complete, *extras) if any(extras) else None) as store:
         if store.quarantined:
             log.info("a torn last line was moved to %s", store.quarantine_path)
-        heard = HookEvents(plugins or load_plugins(), on_start, _Cells(on_cell))
+        events = HookEvents(plugins or load_plugins(), on_start, _Cells(on_cell))
         cache = ResultCache(request.cache_dir.absolute()) if request.cache_dir else None
         with _workers(request, plan) as workers:
-            summary = run_plan(plan, store, heard, workers=workers, cache=cache)
+            summary = run_plan(plan, store, events, workers=workers, cache=cache)
         lacking = sum(cell.identity in store.incomplete for cell in plan) if store.incomplete else 0
     return Swept(summary, store.vetoed_path, lacking)
 

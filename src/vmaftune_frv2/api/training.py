@@ -60,6 +60,5 @@ def _needs(work: Callable[[], Trained]) -> Trained:
         if error.name not in NEEDED:
             raise
         raise ToolError(
-            f"training needs {error.name}: pip install torch==2.13.0 (the CPU build on a CPU machine), then"
-            " pip install 'vmaftune-frv2[train]'"
+            f"training needs {error.name}: pip install torch==2.13.0 onnx (the CPU build on a CPU machine)"
         ) from error

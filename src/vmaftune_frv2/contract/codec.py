@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmaftune_frv2.contract.cells import Cell, Line
-from vmaftune_frv2.contract.encoders import ENCODERS, SLOWEST_ORDINAL, EncoderTable, canonical_name
+from vmaftune_frv2.contract.encoders import BUILTIN, ENCODERS, SLOWEST_ORDINAL, EncoderTable, canonical_name
 from vmaftune_frv2.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ BLIND = 0.5
 
 DEFAULT_VOCABULARY = 1
 CURVE_VOCABULARY = 4
-"""The curve models' own: every software encoder of the table, no unknown."""
+"""The curve models' own: the encoders of the table when they are trained, no unknown."""
 SCALARS = ("preset_norm", "crf_norm")
 """What follows the encoder's one-hot in a block."""
 
@@ -40,7 +40,7 @@ VOCABULARIES: dict[int, tuple[str, ...]] = {
         "av1_amf", "h264_qsv", "hevc_qsv", "av1_qsv", "libvvenc", "libsvtav1", "h264_videotoolbox",
         "hevc_videotoolbox",
     ),
-    4: ("libx264", "libx265", "libsvtav1", "libvvenc", "libvpx-vp9", "libaom-av1"),
+    4: tuple(encoder.name for encoder in BUILTIN),
 }  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def finite(values: Iterable[Any], what: str) -> tuple[float, ...]:
     """Numbers of a document as floats.
 
     Raises:
-        ValueError: one is no number, NaN or infinite.
+        ValueError: one is not a number, or NaN or infinite.
     """
     numbers = tuple(values)
     for value in numbers:
@@ -152,14 +152,14 @@ class FeatureScaler:
 
 
 def feature_vector(values: Mapping[str, Any], where: str) -> list[float]:
-    """[6] canonical-6 means from a mapping that has ``<f>_mean`` or bare feature names.
+    """[F] canonical-6 means from a mapping that has ``<f>_mean`` or bare feature names.
 
     Args:
         values: a corpus row, or {feature: value}.
         where: what to call the mapping in an error.
 
     Raises:
-        InputError: a feature is missing, null, NaN, infinite, no number, or one that libvmaf never gives.
+        InputError: a feature is missing, null, not a finite number, or one that libvmaf never gives.
     """
     vector = []
     for feature in CANONICAL6:

@@ -96,7 +96,7 @@ def read_json(path: Path, refusal: type[TuneError] = ModelError, finite: bool = 
 
 
 def _not_finite(value: Any, where: str) -> Iterator[str]:
-    """What is said of each number in a document that no float can hold, by the path of its key."""
+    """A message about each number in a document that no float can hold, by the path of its key."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _not_finite(inner, f"{where}.{key}" if where else str(key))

@@ -20,7 +20,7 @@ RESERVED = "reserved"
 """The 22nd column. Upstream's graph takes it, and names it nowhere; no row carries it."""
 
 FULL_FEATURES = (*NAMED_FEATURES, RESERVED)
-"""Columns of a ``features`` [N, 22] tensor. Load-bearing."""
+"""Columns of the graph's ``features``. Load-bearing."""
 
 EXTRACTORS = ("psnr", "float_ssim", "float_ms_ssim", "cambi", "ciede", "psnr_hvs", "ssimulacra2")
 """libvmaf's extractors of the columns that adm, vif and motion do not give."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Gop:
-    """How an encoder groups frames, unless it is told otherwise.
+    """How an encoder groups frames, by default.
 
     Args:
         lead: frames after a keyframe that it takes to reach its stride.

@@ -1,4 +1,4 @@
-"""Fields of requests that are options too: what each is called, what it may be and what it means, said once.
+"""Fields of requests that are options too: what each is called, what it may be and what it means.
 
 A request is a frozen dataclass whose fields are made with ``option``. Python builds it by name; a command line
 reads the same fields as options. What a value may be is checked here for both, in the same words.

@@ -1,4 +1,4 @@
-"""Headerless YUV: what has to be said of it, because no header does."""
+"""Headerless YUV: size, pixel format and frame rate, which no header gives."""
 
 from __future__ import annotations
 

@@ -101,4 +101,4 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "maxItems": lambda wanted: f"must have at most {wanted} items",
     "oneOf": lambda _: "must be an array of numbers, one per frame, or one number",
 }
-"""Keyword of JSON Schema to what is said of a value that breaks it; others are said by the library."""
+"""Keyword of JSON Schema to the message about a value that breaks it; other messages are the library's."""

@@ -3,7 +3,7 @@
 Three things tell a window that is encoded on its own from the same frames in the whole encode: it begins with a
 keyframe, the encoder has not yet reached its stride, and near its end it has nothing to look ahead to. So each
 window is encoded with a few frames round it, and only its own are scored and counted. What a keyframe takes beyond
-other frames is told by the frames before the window.
+other frames shows in the frames before the window.
 """
 
 from __future__ import annotations

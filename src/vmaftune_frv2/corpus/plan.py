@@ -15,7 +15,7 @@ from vmaftune_frv2.corpus.request import CellRequest, Toolchain
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.media.encode import encode_pix_fmt
-from vmaftune_frv2.media.ffmpeg import EncoderProbe, FFmpeg, probe_encoder
+from vmaftune_frv2.media.ffmpeg import EncoderTrial, FFmpeg, try_encoder
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.trial import check_parameters, try_parameters
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, libvmaf_version, takes_pictures
@@ -128,8 +128,8 @@ def _scoring_version(ffmpeg: FFmpeg, source: Source, model: str) -> str:
 # A question about a source plans anew for every encode; what this build can do stays as it is meanwhile.
 # Binaries compare without their runner, which is part of the key for that reason.
 @cache
-def _tried(ffmpeg: FFmpeg, runner: Hashable, encoder: Encoder, preset: str) -> EncoderProbe:
-    return probe_encoder(ffmpeg, encoder, preset)
+def _tried(ffmpeg: FFmpeg, runner: Hashable, encoder: Encoder, preset: str) -> EncoderTrial:
+    return try_encoder(ffmpeg, encoder, preset)
 
 
 @cache

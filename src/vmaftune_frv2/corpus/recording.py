@@ -88,7 +88,7 @@ def recording(path: Path, events: SweepEvents) -> Iterator[Recording]:
 
     Args:
         path: the corpus; locked meanwhile.
-        events: hears of every row.
+        events: given every row.
 
     Raises:
         OutputError: it cannot be written, or a sweep is writing to it.

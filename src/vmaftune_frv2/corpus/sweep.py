@@ -91,7 +91,7 @@ def run_plan(
     Args:
         plan: what to measure.
         store: takes the rows; this call is its only writer.
-        events: hears of everything.
+        events: given everything that happens.
         workers: run the cells.
         cache: answers requests that were measured for another corpus, and keeps what is measured now.
         table: known encoders.

@@ -16,7 +16,7 @@ class Failure(click.ClickException):
     """An error as click shows it: ``Error: ...`` and one of our exit codes. Its cause is what was raised.
 
     Attributes:
-        hint: said after the message.
+        hint: what follows the message.
     """
 
     hint = ""

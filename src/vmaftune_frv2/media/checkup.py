@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.contract.features import CANONICAL6
 from vmaftune_frv2.errors import TuneError
-from vmaftune_frv2.media.ffmpeg import FFmpeg, probe_encoder
+from vmaftune_frv2.media.ffmpeg import FFmpeg, try_encoder
 from vmaftune_frv2.media.vmaf import libvmaf_version
 from vmaftune_frv2.media.vmaf_models import MODELS, V1_MODELS
 
@@ -34,7 +34,7 @@ def check_up(ffmpeg: FFmpeg, table: EncoderTable = ENCODERS) -> list[Finding]:
     findings = []
     for encoder in table:
         try:
-            probe = probe_encoder(ffmpeg, encoder, encoder.presets[0])
+            probe = try_encoder(ffmpeg, encoder, encoder.presets[0])
         except TuneError as error:
             findings.append(Finding(encoder.name, False, _first_line(error)))
         else:

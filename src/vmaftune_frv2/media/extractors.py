@@ -7,7 +7,7 @@ from functools import cache
 
 from vmaftune_frv2.contract.full_features import EXTRACTORS
 from vmaftune_frv2.errors import ToolError
-from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg
+from vmaftune_frv2.media.ffmpeg import TRIAL_TIMEOUT_S, FFmpeg
 
 _ROOMY = (512, 512, "yuv420p")
 """A picture that no extractor finds too small."""
@@ -43,7 +43,7 @@ def _work(ffmpeg: FFmpeg, names: tuple[str, ...], width: int, height: int, pix_f
     features = "|".join(f"name={name}" for name in names)
     graph = f"[0:v]format={pix_fmt},split[a][b];[a][b]libvmaf=feature='{features}'"
     argv = ("-hide_banner", "-nostdin", "-v", "error", *pattern, "-filter_complex", graph, "-f", "null", "-")
-    done = ffmpeg.run(argv, timeout=PROBE_TIMEOUT_S * max(1.0, width * height / 1e6))
+    done = ffmpeg.run(argv, timeout=TRIAL_TIMEOUT_S * max(1.0, width * height / 1e6))
     if done.returncode == -signal.SIGKILL:
         raise ToolError(done.describe("trying libvmaf's extractors was cut short"))
     return done.ok

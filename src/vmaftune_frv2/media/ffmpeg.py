@@ -16,7 +16,7 @@ from vmaftune_frv2.media import process
 from vmaftune_frv2.media.process import Completed, Runner
 
 QUIET = ("-hide_banner", "-nostdin", "-y", "-v", "error")
-PROBE_TIMEOUT_S = 60.0
+TRIAL_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ def inspect(path: str, origin: str, runner: Runner = process.run) -> FFmpeg:
     Raises:
         ToolError: it does not start or is no ffmpeg.
     """
-    banner = runner([path, "-version"], timeout=PROBE_TIMEOUT_S)
+    banner = runner([path, "-version"], timeout=TRIAL_TIMEOUT_S)
     version = re.match(r"ffmpeg version (\S+)", banner.stdout)
     if not banner.ok or version is None:
         raise ToolError(banner.describe(f"{path} is not a working ffmpeg"))
-    encoders = runner([path, "-hide_banner", "-encoders"], timeout=PROBE_TIMEOUT_S).stdout
-    filters = runner([path, "-hide_banner", "-filters"], timeout=PROBE_TIMEOUT_S).stdout
+    encoders = runner([path, "-hide_banner", "-encoders"], timeout=TRIAL_TIMEOUT_S).stdout
+    filters = runner([path, "-hide_banner", "-filters"], timeout=TRIAL_TIMEOUT_S).stdout
     return FFmpeg(
         path=path,
         origin=origin,
@@ -129,20 +129,20 @@ class PixelFormat:
 @cache
 def pixel_formats(ffmpeg: FFmpeg) -> dict[str, PixelFormat]:
     """{name: pixel format}, as this ffmpeg lists them."""
-    listing = ffmpeg.run(("-hide_banner", "-pix_fmts"), timeout=PROBE_TIMEOUT_S).stdout
+    listing = ffmpeg.run(("-hide_banner", "-pix_fmts"), timeout=TRIAL_TIMEOUT_S).stdout
     formats = re.findall(r"^\S{5} (\S+) +\d+ +(\d+) +(\d[\d-]*)$", listing, re.MULTILINE)
     return {name: PixelFormat(int(bits), max(map(int, depths.split("-")))) for name, bits, depths in formats}
 
 
 @dataclass(frozen=True)
-class EncoderProbe:
+class EncoderTrial:
     """What a tiny encode revealed: the library's version and the preset that really ran."""
 
     version: str | None
     preset: str
 
 
-def probe_encoder(ffmpeg: FFmpeg, encoder: Encoder, preset: str) -> EncoderProbe:
+def try_encoder(ffmpeg: FFmpeg, encoder: Encoder, preset: str) -> EncoderTrial:
     """Encodes three small frames with a preset.
 
     Raises:
@@ -158,11 +158,11 @@ def probe_encoder(ffmpeg: FFmpeg, encoder: Encoder, preset: str) -> EncoderProbe
             "-pix_fmt", encoder.pix_fmts[0], *encoder.codec_argv(preset, encoder.crf_max, 1),
             "-flags", "+global_header", "-f", "null", "-",
         ),
-        timeout=PROBE_TIMEOUT_S,
+        timeout=TRIAL_TIMEOUT_S,
     )  # fmt: skip
     if not done.ok:
         raise ToolError(done.describe(f"{encoder.name} with preset {preset} does not work here"))
-    return EncoderProbe(encoder.find_version(done.stderr), encoder.find_remap(done.stderr) or preset)
+    return EncoderTrial(encoder.find_version(done.stderr), encoder.find_remap(done.stderr) or preset)
 
 
 def file_url(path: Path) -> str:

@@ -90,6 +90,6 @@ def _change(first: _Look, look: _Look, turned: bool) -> str | None:
 
 def steady_filter(colour: Mapping[str, str]) -> str:
     """The filter that gives every frame these colour labels, ending in a comma."""
-    said = {name: colour.get(key, "unknown") for key, name in _LABELS.items()}
-    labels = {"range": "tv" if colour.get("color_range") in (None, "unknown") else colour["color_range"], **said}
+    names = {name: colour.get(key, "unknown") for key, name in _LABELS.items()}
+    labels = {"range": "tv" if colour.get("color_range") in (None, "unknown") else colour["color_range"], **names}
     return "setparams=" + ":".join(f"{name}={value}" for name, value in labels.items()) + ","

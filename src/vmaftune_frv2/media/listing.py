@@ -22,7 +22,7 @@ _TELL_INTERLACED = "select='if(ld(0)+eq(interlace_type,PROGRESSIVE),1,st(0,1)*pr
 """Passes every frame, and prints its number at the level of errors when the first interlaced one comes."""
 _INTERLACED = re.compile(r"^\[Eval @ [^\]]+\] \[error\] (\d+)", re.MULTILINE)
 _CUT_SHORT = re.compile(r"File ended prematurely|^\[in#0/(?!mpegts).*corrupt input packet", re.MULTILINE)
-"""What is said when a file ends before its index does; in a transport stream it only means damage."""
+"""ffmpeg's message when a file ends before its index does; in a transport stream it only means damage."""
 AFTER_S = 0.5
 """Seconds beyond a window in which the frame after it is looked for."""
 _PLANAR = ("yuv4", "yuvj4", "gray", "gbrp")
@@ -56,7 +56,7 @@ def open_window(ffmpeg: FFmpeg, source: Source, window: Window | None) -> Source
     """
     if window is None:
         return list_frames(ffmpeg, source.through(None)).source
-    # How long the last frame lasts is told by the one after it.
+    # How long the last frame lasts is known from the one after it.
     beyond = max(AFTER_S, float(2 / source.framerate))
     return dataclasses.replace(open_surrounded(ffmpeg, source, window, beyond), surroundings=None)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vmaftune_frv2.contract.raw import RawFormat
 from vmaftune_frv2.errors import InputError, UsageError
-from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg
+from vmaftune_frv2.media.ffmpeg import TRIAL_TIMEOUT_S, FFmpeg
 from vmaftune_frv2.media.process import Completed
 from vmaftune_frv2.media.source import input_argv
 from vmaftune_frv2.media.trouble import cause
@@ -132,7 +132,7 @@ def _decode_one(ffmpeg: FFmpeg, label: str, raw: RawFormat | None, number: int |
     """Decodes one frame of a track, or of the one that ffmpeg chooses; showinfo says what the filters see."""
     wanted = ("-map", f"0:V:{number}") if number is not None else ("-an", "-sn", "-dn")
     argv = [*LOG_ARGV, *input_argv(Path(label), raw), *wanted, "-frames:v", "1", "-vf", "showinfo=checksum=0"]
-    return ffmpeg.run([*argv, "-f", "null", "-"], timeout=PROBE_TIMEOUT_S)
+    return ffmpeg.run([*argv, "-f", "null", "-"], timeout=TRIAL_TIMEOUT_S)
 
 
 def _demuxers(log: str) -> list[str]:
@@ -150,10 +150,10 @@ def _refuse_demuxer(label: str, names: list[str]) -> None:
 
 def _tracks(log: str) -> tuple[Track, ...]:
     described = re.split(r"^\[info\] (?:Stream mapping|Output #0)", log, maxsplit=1, flags=re.MULTILINE)[0]
-    # A stream that belongs to several programs or groups is told of several times.
-    told = {int(stream): text for stream, text in _TRACK.findall(described)}
-    films = [stream for stream in sorted(told) if not any(flag in told[stream] for flag in _NO_FILM)]
-    return tuple(Track(number, stream, told[stream]) for number, stream in enumerate(films))
+    # A stream that belongs to several programs or groups is listed several times.
+    streams = {int(stream): text for stream, text in _TRACK.findall(described)}
+    films = [stream for stream in sorted(streams) if not any(flag in streams[stream] for flag in _NO_FILM)]
+    return tuple(Track(number, stream, streams[stream]) for number, stream in enumerate(films))
 
 
 def _choose(tracks: tuple[Track, ...], log: str) -> int | None:

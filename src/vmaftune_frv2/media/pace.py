@@ -14,7 +14,7 @@ from vmaftune_frv2.media.view import Window
 WHOLE_S = 90.0
 """Sources of up to so many seconds are encoded in small from end to end."""
 PIECES, PIECE_S = 20, 0.5
-"""All of a longer one is told by so many pieces of so many seconds, spread evenly."""
+"""All of a longer one is judged by so many pieces of so many seconds, spread evenly."""
 SETTLE = 8
 """First frames of a piece, which a keyframe and the warm-up of rate control make unlike the others."""
 SHARE = 0.65
@@ -29,12 +29,12 @@ def measure_pace(ffmpeg: FFmpeg, windows: Sequence[Source], jobs: int = 1) -> fl
     """Bits per frame of all of a source over those of its windows, as an encoder would have them.
 
     Args:
-        ffmpeg: encodes; where it lacks libx264 nothing can be told.
+        ffmpeg: encodes; where it lacks libx264 the factor is 1.
         windows: of one source, whose duration is known.
         jobs: encodes at once.
 
     Returns:
-        The factor; 1 where it cannot be told.
+        The factor; 1 where it cannot be measured.
     """
     source, duration = windows[0], windows[0].duration_s or 0.0
     seen = [window.window for window in windows if window.window is not None]

@@ -69,7 +69,7 @@ class Source:
         colour: {color_range, color_space, color_primaries, color_trc: ffmpeg's names} of the first frame.
         steady_labels: filter that gives every frame the colour labels of the first, ending in a comma; empty where
             all of them have the same.
-        remarks: what a user is told of the file, once.
+        remarks: notes for the user on the file, shown once.
         surroundings: frames round the window, where they are known.
         listed: whether its times are those of all its frames, not of a window that it was once.
     """
@@ -153,7 +153,7 @@ class Source:
     def filters(self) -> str:
         """Filters that every use of this source begins with: cut to the window, say the range, scale."""
         chain = self._cut() + self.steady_labels
-        # An encoder may keep full-range samples and lose the tag; said on both sides, nothing is squeezed.
+        # An encoder may keep full-range samples and lose the tag; set on both sides, nothing is squeezed.
         chain += "setparams=range=pc," if self.full_range else ""
         return chain + (scale_filter(self.width, self.height) if self.view.scaled_from else "")
 

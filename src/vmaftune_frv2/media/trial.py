@@ -9,7 +9,7 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import Encoder
 from vmaftune_frv2.errors import InputError, ToolError, UsageError
 from vmaftune_frv2.media.encode import encode_argv
-from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, QUIET, FFmpeg, file_url, pixel_formats
+from vmaftune_frv2.media.ffmpeg import QUIET, TRIAL_TIMEOUT_S, FFmpeg, file_url, pixel_formats
 from vmaftune_frv2.media.look import look_at
 from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.process import scratch_dir
@@ -67,7 +67,7 @@ def try_parameters(ffmpeg: FFmpeg, source: Source, encoder: Encoder, cell: Cell,
         output = folder / f"trial.{encoder.container}"
         try:
             part = _first_frames(ffmpeg, source, first)
-            if not ffmpeg.run(encode_argv(part, encoder, cell, output, extra=extra), timeout=PROBE_TIMEOUT_S).ok:
+            if not ffmpeg.run(encode_argv(part, encoder, cell, output, extra=extra), timeout=TRIAL_TIMEOUT_S).ok:
                 return
         except (ToolError, InputError):
             return
@@ -85,25 +85,25 @@ def _first_frames(ffmpeg: FFmpeg, source: Source, path: Path) -> Source:
     """The first frames of a source, as they are, as a source of their own."""
     argv = [*QUIET, *source.input_argv(), "-map", f"0:{source.stream}", "-frames:v", str(TRIED_FRAMES)]
     argv += ["-vf", f"{source.filters}null", "-fps_mode", "passthrough", "-enc_time_base", "demux"]
-    ffmpeg.run([*argv, "-c:v", "rawvideo", file_url(path)], timeout=PROBE_TIMEOUT_S)
+    ffmpeg.run([*argv, "-c:v", "rawvideo", file_url(path)], timeout=TRIAL_TIMEOUT_S)
     return open_source(ffmpeg, str(path), hash_file=False)
 
 
 def _compare(label: str, part: Source, made: Source, encoder: Encoder) -> None:
-    told = f"--extra-params with {encoder.name}"
+    subject = f"--extra-params with {encoder.name}"
     advice = "leave that out, an encode is compared with its source frame by frame"
     if (made.width, made.height) != (part.width, part.height):
         sizes = f"from {part.width}x{part.height} to {made.width}x{made.height}"
-        raise UsageError(f"{told} change the size of {label} {sizes}; {advice}")
+        raise UsageError(f"{subject} change the size of {label} {sizes}; {advice}")
     if made.frames != part.frames:
-        raise UsageError(f"{told} make {made.frames} frames of the first {part.frames} of {label}; {advice}")
+        raise UsageError(f"{subject} make {made.frames} frames of the first {part.frames} of {label}; {advice}")
     # Not every encoder labels its range; one that says nothing was given what the source has.
     says_range = made.full_range or made.colour.get("color_range") == "tv"
     if says_range and made.full_range != part.full_range:
-        raise UsageError(f"{told} change the range of {label}; {advice}")
+        raise UsageError(f"{subject} change the range of {label}; {advice}")
     if abs(float(made.framerate / part.framerate) - 1) > max(_RATE_SLACK, 1 / part.frames):
         rates = f"from {float(part.framerate):.3f} to {float(made.framerate):.3f} fps"
-        raise UsageError(f"{told} change the frame rate of {label} {rates}; {advice}")
+        raise UsageError(f"{subject} change the frame rate of {label} {rates}; {advice}")
 
 
 def compared_format(ffmpeg: FFmpeg, source: Source, encode: str) -> str:

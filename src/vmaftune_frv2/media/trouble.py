@@ -1,4 +1,4 @@
-"""Why a file cannot be read, out of what ffmpeg said: the cause, which is seldom its last line."""
+"""Why a file cannot be read, from ffmpeg's log: the cause, which is seldom its last line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _AFTERMATH = (
     "Error opening", "Conversion failed", "Error while opening", "Error submitting", "Decode error rate",
     "Decoding error",
 )  # fmt: skip
-"""What ffmpeg says because of something that it said before."""
+"""Messages of ffmpeg that only follow from earlier ones."""
 _SEARCHED = 1 << 22
 _ENCRYPTION_BOXES = (b"encv", b"sinf", b"tenc")
 

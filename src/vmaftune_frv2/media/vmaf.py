@@ -14,7 +14,7 @@ from typing import Any
 from vmaftune_frv2.contract.features import CANONICAL6, read_metric
 from vmaftune_frv2.errors import ToolError, UsageError
 from vmaftune_frv2.media.extractors import usable_extractors
-from vmaftune_frv2.media.ffmpeg import PROBE_TIMEOUT_S, FFmpeg, file_url
+from vmaftune_frv2.media.ffmpeg import TRIAL_TIMEOUT_S, FFmpeg, file_url
 from vmaftune_frv2.media.opening import muxed_frames
 from vmaftune_frv2.media.process import Completed, scratch_dir
 from vmaftune_frv2.media.source import Source, scale_filter
@@ -35,7 +35,7 @@ _DEBUG = r"\:debug=true"
 
 @dataclass(frozen=True)
 class Scored:
-    """What libvmaf said of one encode.
+    """libvmaf's scores of one encode.
 
     Args:
         features: {feature: [one float per frame]} for the canonical-6.
@@ -121,7 +121,7 @@ def score_argv(
 def _scored_span(source: Source) -> tuple[int, int]:
     """Numbers of the first frame that is scored and of the one after the last.
 
-    Of margins, one frame to either side is: motion is told from neighbours.
+    Of margins, one frame to either side is: motion is measured against neighbours.
     """
     margins = source.margins
     if margins is None:
@@ -252,4 +252,4 @@ def _score_pattern(ffmpeg: FFmpeg, model: str, width: int, height: int, folder: 
     vmaf = f"libvmaf=model='{model_option(model)}':feature='{_FEATURES}':log_fmt=json:log_path={_LOG}"
     graph = f"[0:v]split[a][b];[a][b]{vmaf}"
     argv = ("-hide_banner", "-nostdin", "-v", "error", *pattern, "-filter_complex", graph, "-f", "null", "-")
-    return ffmpeg.run(argv, cwd=folder, timeout=PROBE_TIMEOUT_S)
+    return ffmpeg.run(argv, cwd=folder, timeout=TRIAL_TIMEOUT_S)

@@ -32,7 +32,7 @@ class Committee:
     members: tuple[Model, ...]
 
     def interval(self, features: ArrayLike, cells: Sequence[Cell], predicted: Vector) -> tuple[Vector, Vector]:
-        """Where the VMAF of cells likely lies.
+        """Intervals of the VMAF of cells.
 
         Args:
             features: [N, F] or [F] raw means, as ``Model.score``.

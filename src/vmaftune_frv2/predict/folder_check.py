@@ -11,10 +11,10 @@ from typing import Any
 from vmaftune_frv2.contract.ensemble import KIND, read_ensemble
 from vmaftune_frv2.contract.files import read_json
 from vmaftune_frv2.contract.registry import FILE_NAME, RegisteredModel, Registry, read_model
+from vmaftune_frv2.contract.schema import breaches as schema_breaches
 from vmaftune_frv2.contract.sidecar import Sidecar, read_sidecar
 from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.predict.session import open_session
-from vmaftune_frv2.resources import schema_path
 
 
 @dataclass(kw_only=True)
@@ -100,13 +100,7 @@ def check_folder(folder: Path) -> Listed:
 
 def breaches(document: Mapping[str, Any], schema: str, path: Path) -> list[str]:
     """One line per place where a document breaks ``schemas/<schema>.json``."""
-    from jsonschema import Draft202012Validator
-
-    validator = Draft202012Validator(json.loads(schema_path(schema).read_text(encoding="utf-8")))
-    return [
-        f"{path}: {'.'.join(map(str, error.absolute_path)) or 'document'}: {error.message}"
-        for error in validator.iter_errors(document)
-    ]
+    return [f"{path}: {violation}" for violation in schema_breaches(document, schema)]
 
 
 def _check_model(folder: Path, entry: Mapping[str, Any]) -> ListedModel:

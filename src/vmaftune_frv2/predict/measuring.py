@@ -115,7 +115,7 @@ class Measuring:
     @property
     def complexity(self) -> Vector | None:
         """[C] how hard the source is to encode, in the order of COMPLEXITY, measured when first asked for; None
-        where that cannot be told.
+        where it cannot be measured.
         """
         source, values = self.source, self._complexity
         if values is None:

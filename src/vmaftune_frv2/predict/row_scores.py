@@ -23,8 +23,8 @@ from vmaftune_frv2.predict.committee import open_committee
 from vmaftune_frv2.predict.session import Model
 
 BATCH = 1024
-TOLD = ("src", "encoder", "preset", "crf", "vmaf_score")
-"""What is told of a row beside its prediction, unless it is kept whole."""
+SHOWN = ("src", "encoder", "preset", "crf", "vmaf_score")
+"""Keys that are kept of a row beside its prediction, unless it is kept whole."""
 PREDICTED = ("vmaf_predicted", "vmaf_low", "vmaf_high")
 """What is added to a row."""
 
@@ -37,7 +37,7 @@ class Predicted:
     """A row and its prediction.
 
     Args:
-        row: what of a row tells which one it is (TOLD).
+        row: what of a row tells which one it is (SHOWN).
         vmaf: predicted.
         interval: between what its VMAF likely lies; None where the model has no ensemble beside it.
         whole: the row as it was read, one line of strict JSON, without its closing brace and any earlier
@@ -132,11 +132,11 @@ class RowPredictions:
             else:
                 probes[probe] = features
         if not any(isinstance(features, list) for features in probes.values()):
-            said = "; ".join(f"{count} rows: {reason}" for reason, count in reasons.items())
+            found = "; ".join(f"{count} rows: {reason}" for reason, count in reasons.items())
             cells = " or ".join(map(str, sidecar.probes))
             raise InputError(
                 f"{sidecar.id} needs the features of the probe cell {cells}, and no row of the corpus gives them"
-                f" ({said or 'it is empty'})"
+                f" ({found or 'it is empty'})"
             )
         return probes
 
@@ -211,8 +211,8 @@ def to_score(columns: Columns | None, vmaf_model: str | None, whole: bool, row: 
         features = columns.read(row, "row") if columns else None
     except InputError as error:
         return str(error)
-    told = {key: row.get(key) for key in TOLD}
-    return ToScore(told, _cell(row), clip_of(row), features, _unclosed(row, line) if whole else b"")
+    shown = {key: row.get(key) for key in SHOWN}
+    return ToScore(shown, _cell(row), clip_of(row), features, _unclosed(row, line) if whole else b"")
 
 
 def _unclosed(row: Row, line: bytes) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,16 @@ from vmaftune_frv2.contract.anchor import SCORE_MAX, AnchorSpace, CurveStart
 from vmaftune_frv2.contract.cells import FROM_PROBE, UNIVERSAL_ENCODER
 from vmaftune_frv2.contract.codec import CURVE_VOCABULARY, CodecBlock
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import FeatureScaler
 from vmaftune_frv2.contract.first_crf import FirstCrf
 from vmaftune_frv2.contract.intervals import FROM_ANOTHER, OF_SOURCE, Intervals, curve_covariates
 from vmaftune_frv2.contract.kinds import BITRATE_CURVE, VMAF_CURVE, Kind
-from vmaftune_frv2.contract.scenarios import ANY_OTHER, ANY_OWN, NO_COMPLEXITY, OF_ENCODER
+from vmaftune_frv2.contract.scenarios import OF_ENCODER
 from vmaftune_frv2.contract.train_request import TrainRequest
 from vmaftune_frv2.errors import InputError
-from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
+from vmaftune_frv2.training.calibration import Residuals, calibrate
+from vmaftune_frv2.training.curve_figures import CurveEvaluation, calibrated_pairs, evaluate_curves
 from vmaftune_frv2.training.curve_net import CurveConfig, CurveNet, joined
 from vmaftune_frv2.training.dataset import cells_seen
 from vmaftune_frv2.training.export import curves_to_onnx
@@ -32,7 +33,6 @@ from vmaftune_frv2.training.gate import judge
 from vmaftune_frv2.training.learnable import Corpus
 from vmaftune_frv2.training.learnt import Described
 from vmaftune_frv2.training.loso import MIN_GROUPS
-from vmaftune_frv2.training.metrics import Agreement, agreement
 from vmaftune_frv2.training.pairs import USUAL, Pairs, make_pairs
 from vmaftune_frv2.training.typical import typical_curves
 
@@ -40,7 +40,7 @@ FOLDS = 10
 """Groups are left out a tenth at a time: pairs are many, and a tenth fewer sources teach about as much."""
 NONE = -2
 """Left out by the nets that learn from everything: no fold."""
-BLOCK = CodecBlock.of_version(CURVE_VOCABULARY)
+BLOCK = CodecBlock(ENCODERS.names(), CURVE_VOCABULARY)
 SCORE_FIT = FitOptions(epochs=12, batch_size=512, lr=1.5e-3, weight_decay=0.5, beta=0.3)
 SCORE_NET = CurveConfig(in_features=len(DESCRIPTOR), num_codecs=BLOCK.width, hidden=96, knots=6, pad=5.0)
 HOW: Mapping[Kind, tuple[str, CurveConfig, FitOptions]] = {
@@ -48,40 +48,6 @@ HOW: Mapping[Kind, tuple[str, CurveConfig, FitOptions]] = {
     BITRATE_CURVE: ("log_bpp", replace(SCORE_NET, pad=None), replace(SCORE_FIT, beta=0.1)),
 }
 """{kind: what of a ``Measured`` row is learnt, with which net, fitted how}."""
-PROBE_BANDS = (0.0, 30.0, 50.0, 65.0, 75.0, 82.0, 88.0, 92.0, 95.0, 97.0, 99.0, 101.0)
-
-
-@dataclass(frozen=True)
-class CurveEvaluation:
-    """Figures on left-out groups.
-
-    Args:
-        folds: how many.
-        groups: left-out groups in all.
-        references: sources in them.
-        scenarios: {how the probe is used: agreement of the ensemble}.
-        by_encoder: {encoder: agreement with its standard probe}.
-        by_group: {group: the same}.
-        by_probe: {band of the probe's VMAF: agreement with any cell of the encoder as the probe}.
-        by_pair: {encoder of the probe: {encoder: agreement with any cell as the probe}}.
-        coverage: of the intervals, any cell of the encoder as the probe.
-        coverage_across: the same, any cell of another encoder; None where there is one encoder only.
-    """
-
-    folds: int
-    groups: int
-    references: int
-    scenarios: dict[str, Agreement]
-    by_encoder: dict[str, Agreement]
-    by_group: dict[str, Agreement]
-    by_probe: dict[str, Agreement]
-    by_pair: dict[str, dict[str, Agreement]]
-    coverage: Coverage
-    coverage_across: Coverage | None
-
-    def as_json(self) -> dict[str, Any]:
-        """For the sidecar and ``--metrics-out``."""
-        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True)
@@ -183,7 +149,7 @@ def fit_curve_model(
         pairs: what to learn.
         options: how; ``beta`` in units of the quantity.
         seeds: nets of the ensemble.
-        progress: told of every epoch.
+        progress: advanced by every epoch.
 
     Raises:
         InputError: fewer than two groups of sources to judge on.
@@ -198,7 +164,7 @@ def fit_curve_model(
     wanted = pairs.scenarios[OF_ENCODER]
     no_complexity = _left_out(pairs, space, fold, nets, pairs.without_complexity, wanted).mean(axis=0)
     scaled = nets[-1].scaler.transform(pairs.descriptors)[pairs.probe_rows]
-    calibrated = _residuals(kind, space, pairs, predicted, scaled).where(_calibrated(pairs))
+    calibrated = _residuals(kind, space, pairs, predicted, scaled).where(calibrated_pairs(pairs))
     by_group = {name: int(fold[pairs.groups == index][0]) for index, name in enumerate(pairs.group_names)}
     return FittedCurves(
         kind=kind,
@@ -206,7 +172,7 @@ def fit_curve_model(
         pairs=pairs,
         nets=nets[-seeds:],
         intervals=calibrate(calibrated),
-        evaluation=_evaluate(pairs, fold, predicted, no_complexity, calibrated),
+        evaluation=evaluate_curves(pairs, fold, predicted, no_complexity, calibrated),
         folded={name: nets[number * seeds : (number + 1) * seeds] for name, number in by_group.items()},
         cells=cells_seen(pairs.cells),
     )
@@ -269,7 +235,7 @@ def _left_out(
 
 def _folds(pairs: Pairs) -> NDArray[np.int64]:
     """[P] folds; -1 for groups that are only learnt from, in every fold."""
-    usual = len(set(pairs.groups[_calibrated(pairs)].tolist()))
+    usual = len(set(pairs.groups[calibrated_pairs(pairs)].tolist()))
     if usual < MIN_GROUPS:
         low, high = USUAL
         raise InputError(
@@ -280,11 +246,6 @@ def _folds(pairs: Pairs) -> NDArray[np.int64]:
     fold_of = np.full(len(pairs.group_names), -1)
     fold_of[judged] = np.random.default_rng(0).permutation(len(judged)) % min(FOLDS, len(judged))
     return fold_of[pairs.groups]
-
-
-def _calibrated(pairs: Pairs) -> NDArray[np.bool_]:
-    """Pairs as ``predict`` uses them: any probe, in the encoder or in another one."""
-    return pairs.scenarios[ANY_OWN] | pairs.scenarios[ANY_OTHER]
 
 
 def _residuals(
@@ -308,71 +269,3 @@ def _residuals(
         high=SCORE_MAX if space.bounded else np.inf,
         held=OF_SOURCE,
     )
-
-
-def _evaluate(
-    pairs: Pairs,
-    fold: NDArray[np.int64],
-    predicted: NDArray[np.float64],
-    no_complexity: NDArray[np.float64],
-    calibrated: Residuals,
-) -> CurveEvaluation:
-    mean = predicted.mean(axis=0)
-    scenarios = {name: mask for name, mask in pairs.scenarios.items() if mask.any()}
-
-    def agree(mask: NDArray[np.bool_]) -> Agreement:
-        return agreement(mean[mask], pairs.targets[mask])
-
-    across = calibrated.covariates["other_encoder"] > 0
-    standard, known = next(iter(scenarios.values())), np.isfinite(no_complexity)
-    encoders = np.asarray([cell.encoder for cell in pairs.cells])
-    groups = [
-        (index, name) for index, name in enumerate(pairs.group_names) if (standard & (pairs.groups == index)).any()
-    ]
-    return CurveEvaluation(
-        folds=int(fold.max()) + 1,
-        groups=len(set(pairs.groups[pairs.judged].tolist())),
-        references=pairs.references,
-        scenarios={name: agree(mask) for name, mask in scenarios.items()}
-        | ({NO_COMPLEXITY: agreement(no_complexity[known], pairs.targets[known])} if known.any() else {}),
-        by_encoder={
-            str(name): agree(standard & (encoders == name)) for name in dict.fromkeys(encoders[standard].tolist())
-        },
-        by_group={name: agree(standard & (pairs.groups == index)) for index, name in groups},
-        by_probe=_by_probe(pairs, mean),
-        by_pair=_by_pair(pairs, mean),
-        coverage=cross_coverage(calibrated, ~across),
-        coverage_across=_across(cross_coverage(calibrated, across)) if across.any() else None,
-    )
-
-
-def _across(coverage: Coverage) -> Coverage:
-    """The same, encoders by their names alone."""
-    by_encoder = {name.removesuffix(FROM_ANOTHER): shares for name, shares in coverage.by_encoder.items()}
-    return dataclasses.replace(coverage, by_encoder=by_encoder)
-
-
-def _by_probe(pairs: Pairs, predicted: NDArray[np.float64]) -> dict[str, Agreement]:
-    """{band of the probe's VMAF: agreement}, any cell of the encoder as the probe."""
-    usual = pairs.scenarios[ANY_OWN]
-    vmaf = pairs.probe_scores
-    found = {}
-    for low, high in pairwise(PROBE_BANDS):
-        mine = usual & (vmaf >= low) & (vmaf < high)
-        if mine.any():
-            found[f"{low:g}-{min(high, 100):g}"] = agreement(predicted[mine], pairs.targets[mine])
-    return found
-
-
-def _by_pair(pairs: Pairs, predicted: NDArray[np.float64]) -> dict[str, dict[str, Agreement]]:
-    """{encoder of the probe: {encoder: agreement}}, any cell as the probe."""
-    usual = np.flatnonzero(_calibrated(pairs))
-    probes, cells = (
-        np.asarray([row[index].encoder for index in usual.tolist()]) for row in (pairs.probes, pairs.cells)
-    )
-    found: dict[str, dict[str, Agreement]] = {}
-    for probe in sorted(set(probes.tolist())):
-        for cell in sorted(set(cells[probes == probe].tolist())):
-            mine = usual[(probes == probe) & (cells == cell)]
-            found.setdefault(probe, {})[cell] = agreement(predicted[mine], pairs.targets[mine])
-    return found

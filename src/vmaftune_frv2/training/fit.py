@@ -34,7 +34,7 @@ Array = NDArray[np.float32]
 
 
 class Progress(Protocol):
-    """Told of what is done."""
+    """Shows how much is done."""
 
     def start(self, total: int) -> None:
         """So many units are to come."""
@@ -44,7 +44,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Tells nobody."""
+    """Shows nothing."""
 
     def start(self, total: int) -> None:
         """Nothing."""
@@ -157,7 +157,7 @@ def fit(
         table: inputs and targets.
         members: what each net learns from.
         options: how.
-        progress: told of every epoch of every stack.
+        progress: advanced by every epoch of every stack.
 
     Returns:
         Fitted nets in member order, on the CPU.

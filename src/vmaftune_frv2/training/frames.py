@@ -109,7 +109,7 @@ def fit_frames(
         rows: usable rows; those without per-frame values are passed over.
         options: how to fit.
         group_by: as ``groups.group_names`` reads it.
-        progress: told of every epoch.
+        progress: advanced by every epoch.
 
     Raises:
         InputError: fewer than two judged groups have per-frame values.

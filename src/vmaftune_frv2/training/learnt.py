@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -66,10 +66,5 @@ class Learnt(Protocol):
         """Its figures, for ``--metrics-out``."""
 
 
-class Learn(Protocol):
-    """``learn`` of the file that a kind is trained in."""
-
-    def __call__(
-        self, kind: Kind, request: TrainRequest, corpus: Corpus, progress: Progress | None
-    ) -> Learnt | None:
-        """Fits and judges a model of a kind; None where the corpus does not allow one."""
+Learn = Callable[[Kind, TrainRequest, Corpus, "Progress | None"], "Learnt | None"]
+"""``learn`` of the file that a kind is trained in; None where the corpus does not allow such a model."""

@@ -120,7 +120,7 @@ def evaluate_and_fit(
         block: codec block of the rows.
         options: how to fit; its seed is the first one's.
         seeds: nets per fold.
-        progress: told of every epoch.
+        progress: advanced by every epoch.
 
     Returns:
         The evaluation, and the nets fitted on every row, one per seed.

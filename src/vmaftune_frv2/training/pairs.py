@@ -10,25 +10,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from vmaftune_frv2.contract import scenarios
 from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER, Cell
 from vmaftune_frv2.contract.codec import CodecBlock
 from vmaftune_frv2.contract.descriptor import COMPLEXITY_BLOCK, DESCRIPTOR, block_of
 from vmaftune_frv2.contract.rows import Clip
-from vmaftune_frv2.contract.scenarios import (
-    ALIKE,
-    ANY_OTHER,
-    ANY_OTHER_ALIKE,
-    ANY_OWN,
-    ANY_OWN_NEAR,
-    NEAR,
-    OF_ENCODER,
-    OF_ENCODER_NEAR,
-    OF_PRESET,
-    OF_PRESET_NEAR,
-    UNIVERSAL,
-    UNIVERSAL_OTHERS,
-)
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.training.fit import Table
 from vmaftune_frv2.training.groups import group_names
@@ -140,7 +127,9 @@ class Pairs:
     @cached_property
     def near(self) -> NDArray[np.bool_]:
         """[P] whether probe and cell lie within NEAR crf steps."""
-        return np.asarray([abs(p.crf - c.crf) <= NEAR for p, c in zip(self.probes, self.cells, strict=True)])
+        steps = [probe.crf - cell.crf for probe, cell in zip(self.probes, self.cells, strict=True)]
+        near: NDArray[np.bool_] = np.abs(steps) <= scenarios.NEAR
+        return near
 
     @cached_property
     def same_encoder(self) -> NDArray[np.bool_]:
@@ -173,18 +162,18 @@ class Pairs:
         near, same = self.near, self.same_encoder
         usual = (self.scores >= USUAL[0]) & (self.scores <= USUAL[1]) & self.judged
         universal = np.asarray([p == first.get(UNIVERSAL_ENCODER) for p in self.probes])
-        alike = np.abs(self.probe_scores - self.scores) <= ALIKE
+        alike = np.abs(self.probe_scores - self.scores) <= scenarios.ALIKE
         return {
-            OF_ENCODER: usual & same & own,
-            OF_ENCODER_NEAR: usual & same & own & near,
-            OF_PRESET: usual & line,
-            OF_PRESET_NEAR: usual & line & near,
-            ANY_OWN: usual & same,
-            ANY_OWN_NEAR: usual & same & near,
-            UNIVERSAL: usual & universal,
-            UNIVERSAL_OTHERS: usual & universal & ~same,
-            ANY_OTHER: usual & ~same,
-            ANY_OTHER_ALIKE: usual & ~same & alike,
+            scenarios.OF_ENCODER: usual & same & own,
+            scenarios.OF_ENCODER_NEAR: usual & same & own & near,
+            scenarios.OF_PRESET: usual & line,
+            scenarios.OF_PRESET_NEAR: usual & line & near,
+            scenarios.ANY_OWN: usual & same,
+            scenarios.ANY_OWN_NEAR: usual & same & near,
+            scenarios.UNIVERSAL: usual & universal,
+            scenarios.UNIVERSAL_OTHERS: usual & universal & ~same,
+            scenarios.ANY_OTHER: usual & ~same,
+            scenarios.ANY_OTHER_ALIKE: usual & ~same & alike,
         }
 
 

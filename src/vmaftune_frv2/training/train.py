@@ -13,13 +13,11 @@ from vmaftune_frv2.contract.codec import CodecBlock, OneHotBlock
 from vmaftune_frv2.contract.features import CANONICAL6
 from vmaftune_frv2.contract.full_features import FULL_FEATURES
 from vmaftune_frv2.contract.intervals import Intervals, score_covariates
-from vmaftune_frv2.contract.kinds import Kind
+from vmaftune_frv2.contract.kinds import PER_FRAME, VMAF_CURVE, Kind
 from vmaftune_frv2.contract.train_request import FULL, ONEHOT, TrainRequest
 from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
-from vmaftune_frv2.training.curve_models import FittedCurves
 from vmaftune_frv2.training.dataset import Dataset, make_dataset
 from vmaftune_frv2.training.fit import Fitted, Progress
-from vmaftune_frv2.training.frames import FrameModel
 from vmaftune_frv2.training.learnable import Corpus, load_corpus
 from vmaftune_frv2.training.learnt import Described, Learn, Learnt, fit_options
 from vmaftune_frv2.training.loso import Evaluation, evaluate_and_fit
@@ -62,14 +60,9 @@ class Trained:
         return self.request.smoke or not self.evaluation.gate.met
 
     @property
-    def frames(self) -> FrameModel | None:
-        """The codec-blind regressor; None where the corpus has no per-frame values."""
-        return next((model for model in self.others.values() if isinstance(model, FrameModel)), None)
-
-    @property
-    def curves(self) -> list[FittedCurves]:
+    def curves(self) -> dict[Kind, Learnt]:
         """The curve models that were wanted."""
-        return [model for model in self.others.values() if isinstance(model, FittedCurves)]
+        return {kind: model for kind, model in self.others.items() if kind.is_curve}
 
     def described(self, index: int = 0) -> Described:
         """What the sidecar of one seed's net of the regressor says."""
@@ -117,6 +110,8 @@ class Trained:
 
     def metrics(self) -> dict[str, Any]:
         """Everything measured, for ``--metrics-out``."""
+        frames, curve = self.others.get(PER_FRAME), self.others.get(VMAF_CURVE)
+        first_crf = curve.described().sidecar["first_crf"] if curve else None
         return {
             "rows": len(self.data),
             "sources": self.data.references,
@@ -130,9 +125,9 @@ class Trained:
             "folds": self.evaluation.folds_as_json(),
             "gate": self.evaluation.gate.as_json(),
             "coverage": asdict(self.coverage) if self.coverage else None,
-            "per_frame": self.frames.as_json() if self.frames else None,
-            "curves": {model.kind.quantity: model.as_json() for model in self.curves},
-            "first_crf": next((dict(model.first_crf.figures) for model in self.curves if model.first_crf), None),
+            "per_frame": frames.as_json() if frames else None,
+            "curves": {kind.quantity: model.as_json() for kind, model in self.curves.items()},
+            "first_crf": dict(first_crf.figures) if first_crf else None,
         }
 
 

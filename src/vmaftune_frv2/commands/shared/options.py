@@ -16,7 +16,7 @@ _NAMES = {"int": "integer", "float": "float", "str": "text", "Path": "path", "fi
 
 
 class OptionType(click.ParamType):  # type: ignore[type-arg]  # which older versions of click do not take
-    """A value that its field reads, and refuses in the words that Python hears, too."""
+    """A value that its field reads, and refuses in the same words as in Python."""
 
     def __init__(self, field: OptionField) -> None:
         self.field = field
@@ -90,8 +90,8 @@ def _as_click(field: OptionField) -> list[Callable[[Any], Any]]:
         return [argument, option]
     if known.flags:
         return [
-            click.option(f"--{flag}", field.name, flag_value=value, default=None, help=said)
-            for value, flag, said in known.flags
+            click.option(f"--{flag}", field.name, flag_value=value, default=None, help=meaning)
+            for value, flag, meaning in known.flags
         ]
     if field.kind == "bool":
         return [click.option(field.spelled, field.name, is_flag=True, default=None, help=known.help)]

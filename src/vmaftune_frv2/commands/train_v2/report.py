@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from vmaftune_frv2.commands.shared.table import format_table
+from vmaftune_frv2.contract.kinds import PER_FRAME
 from vmaftune_frv2.contract.scenarios import OF_ENCODER, WORDS
 
 HEADERS = ("rows", "PLCC", "SROCC", "RMSE", "MAE", "p95")
@@ -35,17 +36,18 @@ def print_report(trained: Any) -> None:
     if evaluation.variance_coverage:
         shares = ", ".join(f"{level}: {share:.3f}" for level, share in evaluation.variance_coverage.items())
         click.echo(f"variance head, share of left-out rows inside its Gaussian intervals: {shares}\n")
-    if trained.frames:
-        figures = {"clip means": trained.frames.clips, "frames": trained.frames.frames}
-        _agreements(f"per-frame fr_regressor_v1, {trained.frames.folds} folds", figures, digits=3)
-    for model in trained.curves:
-        title = f"{model.kind.name}, {model.evaluation.folds} folds of {model.evaluation.groups} groups"
+    frames = trained.others.get(PER_FRAME)
+    if frames:
+        figures = {"clip means": frames.clips, "frames": frames.frames}
+        _agreements(f"per-frame {PER_FRAME.model_id}, {frames.folds} folds", figures, digits=3)
+    for kind, model in trained.curves.items():
+        title = f"{kind.name}, {model.evaluation.folds} folds of {model.evaluation.groups} groups"
         scenarios = {WORDS[name]: figures for name, figures in model.evaluation.scenarios.items()}
         _agreements(title, scenarios, digits=3)
         _agreements(WORDS[OF_ENCODER], model.evaluation.by_encoder, digits=3)
         _agreements("VMAF of the probe", model.evaluation.by_probe, digits=3)
         _print_pairs(model.evaluation.by_pair)
-        _print_coverage(f"intervals of the {model.kind.name}", model.evaluation.coverage)
+        _print_coverage(f"intervals of the {kind.name}", model.evaluation.coverage)
         if model.evaluation.coverage_across:
             _print_coverage("the same, from another encoder", model.evaluation.coverage_across)
     click.echo("ship gate, leave-one-source-out:")
