@@ -32,8 +32,8 @@ class TrainOutput(Request):
 def train_v2(request: TrainRequest, output: TrainOutput) -> None:
     """Train models of VMAF on a corpus, judge them on sources left out of training, export and register them.
 
-    They are the codec-aware regressor, its ensemble, which gives intervals, the codec-blind model of single frames
-    and, with --curves, the curve models, which predict all encodes of a source from one that was measured.
+    They are the codec-aware regressor, its ensemble, which gives intervals, the codec-blind regressor of single
+    frames and, with --curves, the curve models, which predict all encodes of a source from one that was measured.
     """
     from vmaftune_frv2.api.training import release, train
     from vmaftune_frv2.commands.shared.progress import progress_bar
