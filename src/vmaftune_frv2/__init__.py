@@ -15,10 +15,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vmaftune_frv2.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from vmaftune_frv2.api.ladders import Ladders as Ladders
     from vmaftune_frv2.api.ladders import ladder as ladder
     from vmaftune_frv2.api.questions import SourceAnswer as SourceAnswer
+    from vmaftune_frv2.api.questions import SourceFailure as SourceFailure
     from vmaftune_frv2.api.questions import predict_source as predict_source
     from vmaftune_frv2.api.questions import predict_sources as predict_sources
     from vmaftune_frv2.api.scores import CellScores as CellScores
@@ -49,11 +52,9 @@ if TYPE_CHECKING:
     from vmaftune_frv2.predict.results import Prediction as Prediction
     from vmaftune_frv2.predict.results import Step as Step
 
-__version__ = "0.1.0"
-
 _WHERE = {
     "api.ladders": ("Ladders", "ladder"),
-    "api.questions": ("SourceAnswer", "predict_source", "predict_sources"),
+    "api.questions": ("SourceAnswer", "SourceFailure", "predict_source", "predict_sources"),
     "api.scores": ("CellScores", "score_cells", "score_rows"),
     "api.shell": ("pick_commands", "rung_commands"),
     "api.shot_answers": ("ShotAnswers", "per_shot"),

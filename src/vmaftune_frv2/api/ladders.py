@@ -38,7 +38,7 @@ def ladder(request: LadderRequest, plugins: Plugins | None = None) -> Ladders:
 
     Args:
         request: source, heights, encoders.
-        plugins: hear of what ``record`` keeps; None loads those that are installed.
+        plugins: see, enrich and check what ``record`` keeps; None loads those that are installed.
 
     Raises:
         UsageError: a height or a cell that cannot be.

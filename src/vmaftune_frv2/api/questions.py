@@ -32,19 +32,30 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SourceAnswer:
-    """What became of a source.
+    """What is predicted of a source.
 
     Args:
         label: path as given.
-        answer: None where there is none.
+        answer: predictions, picks and steps.
         measuring: what was measured of it.
-        error: why there is no answer.
     """
 
     label: str
-    answer: Answer | None = None
-    measuring: Measuring | None = None
-    error: TuneError | None = None
+    answer: Answer
+    measuring: Measuring
+
+
+@dataclass(frozen=True)
+class SourceFailure:
+    """Why there is no answer for a source.
+
+    Args:
+        label: path as given.
+        error: the reason.
+    """
+
+    label: str
+    error: TuneError
 
 
 def predict_source(request: PredictRequest, plugins: Plugins | None = None) -> SourceAnswer:
@@ -54,7 +65,7 @@ def predict_source(request: PredictRequest, plugins: Plugins | None = None) -> S
 
     Args:
         request: of one source.
-        plugins: hear of what ``record`` keeps; None loads those that are installed.
+        plugins: see, enrich and check what ``record`` keeps; None loads those that are installed.
 
     Raises:
         UsageError: a cell that cannot be, or several sources.
@@ -70,8 +81,10 @@ def predict_source(request: PredictRequest, plugins: Plugins | None = None) -> S
         return work.one(request.sources[0], ledger)
 
 
-def predict_sources(request: PredictRequest, plugins: Plugins | None = None) -> Iterator[SourceAnswer]:
-    """Answers several sources, each on its own; one that fails has an error in the place of an answer.
+def predict_sources(
+    request: PredictRequest, plugins: Plugins | None = None
+) -> Iterator[SourceAnswer | SourceFailure]:
+    """Answers several sources, each on its own; one that fails does not end the others.
 
     Args:
         request: of one or several sources.
@@ -87,13 +100,13 @@ def predict_sources(request: PredictRequest, plugins: Plugins | None = None) -> 
     check_names(labels)
     work, beside = _Work(request), min(request.jobs or usable_cpus(), len(labels))
 
-    def one(label: str) -> SourceAnswer:
+    def one(label: str) -> SourceAnswer | SourceFailure:
         try:
             return work.one(label, ledger, beside, f"{label}: ")
         except InterruptedRunError:
             raise
         except TuneError as error:
-            return SourceAnswer(label, error=error)
+            return SourceFailure(label, error)
 
     with recorded(request, plugins) as ledger:
         yield from together(one, labels, beside)

@@ -70,7 +70,7 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
 
     Args:
         request: source, target, encoders.
-        plugins: hear of what ``record`` keeps; None loads those that are installed.
+        plugins: see, enrich and check what ``record`` keeps; None loads those that are installed.
 
     Raises:
         UsageError: a cell that cannot be.

@@ -11,10 +11,10 @@ from typing import NoReturn
 
 import click
 
-from vmaftune_frv2 import __version__
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import Plugins, load_plugins
 from vmaftune_frv2.host.sink import Failure, sink
+from vmaftune_frv2.version import __version__
 
 _ENDINGS = (signal.SIGINT, signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""Connects a sweep to the plugins: what the engine says, the hooks hear."""
+"""Passes the events of a sweep on to the hooks of plugins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class HookEvents:
     """A sweep's events, passed on to hooks.
 
     Args:
-        plugins: hear of everything.
+        plugins: whose hooks are called.
         on_start: called with the number of cells left.
         on_cell: called with each finished row.
     """

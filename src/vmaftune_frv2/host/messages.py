@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from vmaftune_frv2 import __name__ as package
+PACKAGE = "vmaftune_frv2"
 
 
 class _Lines(logging.Handler):
@@ -29,7 +29,7 @@ _LINES = _Lines()
 @contextlib.contextmanager
 def messages() -> Iterator[None]:
     """Shows what is logged, whatever the host does with its own logs."""
-    logger = logging.getLogger(package)
+    logger = logging.getLogger(PACKAGE)
     if _LINES in logger.handlers:
         yield
         return

@@ -132,11 +132,11 @@ class RowPredictions:
             else:
                 probes[probe] = features
         if not any(isinstance(features, list) for features in probes.values()):
-            found = "; ".join(f"{count} rows: {reason}" for reason, count in reasons.items())
+            counts = "; ".join(f"{count} rows: {reason}" for reason, count in reasons.items())
             cells = " or ".join(map(str, sidecar.probes))
             raise InputError(
                 f"{sidecar.id} needs the features of the probe cell {cells}, and no row of the corpus gives them"
-                f" ({found or 'it is empty'})"
+                f" ({counts or 'it is empty'})"
             )
         return probes
 

@@ -9,11 +9,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from vmaftune_frv2 import __version__
 from vmaftune_frv2.contract.anchor import SCORE_MAX
 from vmaftune_frv2.contract.kinds import MEMBERS, Kind
 from vmaftune_frv2.training.curve_net import CurveConfig, CurveNet
 from vmaftune_frv2.training.net import Dense, FRRegressor
+from vmaftune_frv2.version import __version__
 
 OPSET = 17
 IR_VERSION = 8

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from vmaftune_frv2 import __version__
 from vmaftune_frv2.contract.ensemble import SUFFIX as ENSEMBLE_SUFFIX
 from vmaftune_frv2.contract.ensemble import Ensemble
 from vmaftune_frv2.contract.files import dump_json, sha256_bytes, write_atomic
@@ -20,6 +19,7 @@ from vmaftune_frv2.training.gate import Gate
 from vmaftune_frv2.training.graphs import OPSET
 from vmaftune_frv2.training.learnt import Described
 from vmaftune_frv2.training.train import Trained
+from vmaftune_frv2.version import __version__
 
 CANDIDATE_SUFFIX = "_candidate"
 SEED_SUFFIX = "_seed"

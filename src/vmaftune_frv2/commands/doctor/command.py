@@ -6,8 +6,8 @@ import json
 
 import click
 
-from vmaftune_frv2 import __version__
 from vmaftune_frv2.errors import ExitCode
+from vmaftune_frv2.version import __version__
 
 
 @click.command(name="doctor")

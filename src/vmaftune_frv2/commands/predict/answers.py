@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from vmaftune_frv2.api.questions import SourceAnswer, predict_source, predict_sources
+from vmaftune_frv2.api.questions import SourceAnswer, SourceFailure, predict_source, predict_sources
 from vmaftune_frv2.api.shell import check_names, pick_commands
+from vmaftune_frv2.commands.predict.output import PredictOutput
 from vmaftune_frv2.commands.shared.predictions import (
     CELL_COLUMNS,
     HEADERS,
@@ -27,9 +28,6 @@ from vmaftune_frv2.contract.requests import PredictRequest
 from vmaftune_frv2.errors import ExitCode, TuneError
 from vmaftune_frv2.host.plugins import Plugins
 from vmaftune_frv2.predict.results import Answer, Pick, Prediction
-
-if TYPE_CHECKING:
-    from vmaftune_frv2.commands.predict.command import PredictOutput
 
 PICK_COLUMNS = (*CELL_COLUMNS, "reached", "encodes", "verified")
 
@@ -52,10 +50,10 @@ def give_answers(request: PredictRequest, output: PredictOutput, plugins: Plugin
     def answered() -> Iterator[tuple[str, Answer]]:
         found = predict_sources(request, plugins) if several else [predict_source(request, plugins)]
         for each in found:
-            if each.error is not None:
+            if isinstance(each, SourceFailure):
                 codes.append(_name_failure(each.label, each.error))
-            if each.answer is not None:
-                codes.append(_give(each, each.answer, request, output, several))
+            else:
+                codes.append(_give(each, request, output, several))
                 yield each.label, each.answer
 
     if output.emit:
@@ -65,10 +63,9 @@ def give_answers(request: PredictRequest, output: PredictOutput, plugins: Plugin
     return max(codes)
 
 
-def _give(each: SourceAnswer, found: Answer, request: PredictRequest, output: PredictOutput, named: bool) -> int:
+def _give(each: SourceAnswer, request: PredictRequest, output: PredictOutput, named: bool) -> int:
     """Draws and emits where asked, and says what is out of reach."""
-    measuring = each.measuring
-    assert measuring is not None
+    found, measuring = each.answer, each.measuring
     if output.plot:
         from vmaftune_frv2.drawing.curve_plot import write_plot
 

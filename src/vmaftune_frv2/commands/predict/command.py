@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import click
 
+from vmaftune_frv2.commands.predict.output import PredictOutput
 from vmaftune_frv2.commands.shared.options import request_options
-from vmaftune_frv2.commands.shared.question import emit_option, kept_on_interrupt, spare_threads, style_option
-from vmaftune_frv2.contract.options import Request, option
+from vmaftune_frv2.commands.shared.question import kept_on_interrupt, spare_threads
 from vmaftune_frv2.contract.requests import PredictRequest
-from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.host.plugins import plugins_of
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictOutput(Request):
-    """How the answer is given."""
-
-    emit: str | None = emit_option()
-    plot: Path | None = option(
-        None, "Draw VMAF over crf and over bitrate to a .png, .svg or .html file.", metavar="FILE", names="file"
-    )
-    style: str = style_option()
-
-    def check_with(self, request: PredictRequest) -> None:
-        """Refuses an output that the question has nothing for.
-
-        Raises:
-            UsageError: it has not.
-        """
-        if not request.sources:
-            self.refuse(("emit", "plot"), "needs SOURCE and a curve model (the default is one)")
-        if self.emit and request.target_vmaf is None:
-            raise UsageError("--emit needs --target-vmaf")
-        if self.plot and len(request.sources) > 1:
-            raise UsageError("--plot takes one SOURCE")
 
 
 @click.command(name="predict")
