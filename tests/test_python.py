@@ -133,10 +133,8 @@ def test_scores_of_features_and_rows(corpus_path: Path, model_dir: Path, vmaf_tu
     features = Path("row.json")
     features.write_text(corpus_path.read_text().splitlines()[0])
     scores = vt.score_cells(vt.PredictRequest(features=features, model=model, **X264, target_vmaf=60))
-    told = vmaf_tune(
-        "predict", "--features", features, "--model", model, *LINE, "--target-vmaf", 60, "--format", "json"
-    )
-    (record,) = json.loads(told.out)
+    options = ("--model", model, *LINE, "--target-vmaf", 60, "--format", "json")
+    (record,) = json.loads(vmaf_tune("predict", "--features", features, *options).out)
     (pick,) = scores.picks
     assert pick.prediction is not None
     assert (pick.prediction.cell.crf, round(pick.prediction.vmaf, 4)) == (record["crf"], record["vmaf_predicted"])

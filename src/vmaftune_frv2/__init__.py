@@ -15,43 +15,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vmaftune_frv2.version import __version__ as __version__
+from vmaftune_frv2.version import __version__
 
 if TYPE_CHECKING:
-    from vmaftune_frv2.api.ladders import Ladders as Ladders
-    from vmaftune_frv2.api.ladders import ladder as ladder
-    from vmaftune_frv2.api.questions import SourceAnswer as SourceAnswer
-    from vmaftune_frv2.api.questions import SourceFailure as SourceFailure
-    from vmaftune_frv2.api.questions import predict_source as predict_source
-    from vmaftune_frv2.api.questions import predict_sources as predict_sources
-    from vmaftune_frv2.api.scores import CellScores as CellScores
-    from vmaftune_frv2.api.scores import score_cells as score_cells
-    from vmaftune_frv2.api.scores import score_rows as score_rows
-    from vmaftune_frv2.api.shell import pick_commands as pick_commands
-    from vmaftune_frv2.api.shell import rung_commands as rung_commands
-    from vmaftune_frv2.api.shot_answers import ShotAnswers as ShotAnswers
-    from vmaftune_frv2.api.shot_answers import per_shot as per_shot
-    from vmaftune_frv2.api.shot_commands import shot_commands as shot_commands
-    from vmaftune_frv2.api.sweeping import Swept as Swept
-    from vmaftune_frv2.api.sweeping import plan_sweep as plan_sweep
-    from vmaftune_frv2.api.sweeping import sweep as sweep
-    from vmaftune_frv2.api.training import release as release
-    from vmaftune_frv2.api.training import train as train
-    from vmaftune_frv2.contract.requests import LadderRequest as LadderRequest
-    from vmaftune_frv2.contract.requests import PerShotRequest as PerShotRequest
-    from vmaftune_frv2.contract.requests import PredictRequest as PredictRequest
-    from vmaftune_frv2.contract.requests import SweepRequest as SweepRequest
-    from vmaftune_frv2.contract.train_request import TrainRequest as TrainRequest
-    from vmaftune_frv2.corpus.validation import Report as Report
-    from vmaftune_frv2.corpus.validation import validate_files as validate_files
-    from vmaftune_frv2.drawing.curve_plot import write_plot as write_plot
-    from vmaftune_frv2.errors import ExitCode as ExitCode
-    from vmaftune_frv2.errors import TuneError as TuneError
-    from vmaftune_frv2.predict.results import Answer as Answer
-    from vmaftune_frv2.predict.results import Pick as Pick
-    from vmaftune_frv2.predict.results import Prediction as Prediction
-    from vmaftune_frv2.predict.results import Step as Step
+    from vmaftune_frv2.api.ladders import Ladders, ladder
+    from vmaftune_frv2.api.questions import SourceAnswer, SourceFailure, predict_source, predict_sources
+    from vmaftune_frv2.api.scores import CellScores, score_cells, score_rows
+    from vmaftune_frv2.api.shell import pick_commands, rung_commands
+    from vmaftune_frv2.api.shot_answers import ShotAnswers, per_shot
+    from vmaftune_frv2.api.shot_commands import shot_commands
+    from vmaftune_frv2.api.sweeping import Swept, plan_sweep, sweep
+    from vmaftune_frv2.api.training import release, train
+    from vmaftune_frv2.contract.requests import LadderRequest, PerShotRequest, PredictRequest, SweepRequest
+    from vmaftune_frv2.contract.train_request import TrainRequest
+    from vmaftune_frv2.corpus.validation import Report, validate_files
+    from vmaftune_frv2.drawing.curve_plot import write_plot
+    from vmaftune_frv2.errors import ExitCode, TuneError
+    from vmaftune_frv2.predict.results import Answer, Pick, Prediction, Step
 
+__all__ = [
+    "Answer", "CellScores", "ExitCode", "LadderRequest", "Ladders", "PerShotRequest", "Pick",
+    "PredictRequest", "Prediction", "Report", "ShotAnswers", "SourceAnswer", "SourceFailure", "Step",
+    "SweepRequest", "Swept", "TrainRequest", "TuneError", "__version__", "ladder", "per_shot",
+    "pick_commands", "plan_sweep", "predict_source", "predict_sources", "release", "rung_commands",
+    "score_cells", "score_rows", "shot_commands", "sweep", "train", "validate_files", "write_plot",
+]  # fmt: skip
 _WHERE = {
     "api.ladders": ("Ladders", "ladder"),
     "api.questions": ("SourceAnswer", "SourceFailure", "predict_source", "predict_sources"),
@@ -69,7 +57,6 @@ _WHERE = {
     "predict.results": ("Answer", "Pick", "Prediction", "Step"),
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
-__all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:

@@ -20,7 +20,7 @@ class PerShotOutput(Request):
 
     segments: bool = option(
         False,
-        "Print an encode per shot and how to join them for libx264 and libx265 too, which need no such files.",
+        "Print an encode per shot and how to join them even where the encoder can do with one encode (zones).",
     )
     emit: str | None = emit_option()
     style: str = style_option()
@@ -31,9 +31,9 @@ class PerShotOutput(Request):
 def per_shot(request: PerShotRequest, output: PerShotOutput) -> int:
     """Pick a crf for each shot of SOURCE, and print the ffmpeg commands that encode it so.
 
-    libx264 and libx265 change their crf within one encode (zones); with other encoders each shot is encoded to a
-    file, and the files are joined. Where --encoder, --preset or --crf is not given, all that the model learnt is
-    considered.
+    libx264, libx265 and other encoders with zones change their crf within one encode; with the rest each shot is
+    encoded to a file, and the files are joined. Where --encoder, --preset or --crf is not given, all that the model
+    learnt is considered.
     """
     from vmaftune_frv2.api import shot_answers
     from vmaftune_frv2.api.shot_commands import shot_commands
