@@ -32,8 +32,8 @@ def per_shot(request: PerShotRequest, output: PerShotOutput) -> int:
     """Pick a crf for each shot of SOURCE, and print the ffmpeg commands that encode it so.
 
     libx264, libx265 and other encoders with zones change their crf within one encode; with the rest each shot is
-    encoded to a file, and the files are joined. Where --encoder, --preset or --crf is not given, all that the model
-    learnt is considered.
+    encoded to a file, and the files are joined. Where --encoder, --preset or --crf is not given, all that the
+    model learnt is considered.
     """
     from vmaftune_frv2.api import shot_answers
     from vmaftune_frv2.api.shot_commands import shot_commands
