@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from vmaftune_frv2.corpus.validation import Report, validate_files
     from vmaftune_frv2.drawing.curve_plot import write_plot
     from vmaftune_frv2.errors import ExitCode, TuneError
+    from vmaftune_frv2.host.plugins import Plugins, load_plugins
     from vmaftune_frv2.predict.results import Answer, Pick, Prediction, Step
 
 __all__ = [
-    "Answer", "CellScores", "ExitCode", "LadderRequest", "Ladders", "PerShotRequest", "Pick",
+    "Answer", "CellScores", "ExitCode", "LadderRequest", "Ladders", "PerShotRequest", "Pick", "Plugins",
     "PredictRequest", "Prediction", "Report", "ShotAnswers", "SourceAnswer", "SourceFailure", "Step",
-    "SweepRequest", "Swept", "TrainRequest", "TuneError", "__version__", "ladder", "per_shot",
+    "SweepRequest", "Swept", "TrainRequest", "TuneError", "__version__", "ladder", "load_plugins", "per_shot",
     "pick_commands", "plan_sweep", "predict_source", "predict_sources", "release", "rung_commands",
     "score_cells", "score_rows", "shot_commands", "sweep", "train", "validate_files", "write_plot",
 ]  # fmt: skip
@@ -54,6 +55,7 @@ _WHERE = {
     "corpus.validation": ("Report", "validate_files"),
     "drawing.curve_plot": ("write_plot",),
     "errors": ("ExitCode", "TuneError"),
+    "host.plugins": ("Plugins", "load_plugins"),
     "predict.results": ("Answer", "Pick", "Prediction", "Step"),
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
