@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median_low
 
 SCALE_DOUBLES = 6.0
 """Crf steps that double the quantiser's scale in H.264 and HEVC."""
@@ -83,5 +82,6 @@ def merged(zones: Sequence[Zone]) -> list[Zone]:
 
 
 def base_crf(zones: Sequence[Zone]) -> int:
-    """The crf that an encode with zones names; zones that cover all frames make any do."""
-    return median_low([zone.crf for zone in zones])
+    """The crf that an encode with zones names, their median; zones that cover all frames make any do."""
+    crfs = sorted(zone.crf for zone in zones)
+    return crfs[(len(crfs) - 1) // 2]

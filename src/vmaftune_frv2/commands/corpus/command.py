@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from vmaftune_frv2.commands.shared.options import request_options
-from vmaftune_frv2.contract.requests import SweepRequest
+from vmaftune_frv2.contract.sweep_request import SweepRequest
 from vmaftune_frv2.errors import ExitCode, InterruptedRunError
 from vmaftune_frv2.host.plugins import plugins_of
 

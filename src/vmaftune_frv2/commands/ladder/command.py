@@ -9,8 +9,8 @@ import click
 
 from vmaftune_frv2.commands.shared.options import request_options
 from vmaftune_frv2.commands.shared.question import emit_option, kept_on_interrupt, spare_threads, style_option
+from vmaftune_frv2.contract.ladder_request import LadderRequest
 from vmaftune_frv2.contract.options import Request
-from vmaftune_frv2.contract.requests import LadderRequest
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import plugins_of
 

@@ -9,7 +9,7 @@ import click
 from vmaftune_frv2.commands.shared.options import request_options
 from vmaftune_frv2.commands.shared.question import emit_option, kept_on_interrupt, spare_threads, style_option
 from vmaftune_frv2.contract.options import Request, option
-from vmaftune_frv2.contract.requests import PerShotRequest
+from vmaftune_frv2.contract.per_shot_request import PerShotRequest
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import plugins_of
 

@@ -20,7 +20,7 @@ from vmaftune_frv2.commands.shared.predictions import (
 from vmaftune_frv2.commands.shared.records import emit
 from vmaftune_frv2.commands.shared.table import coloured
 from vmaftune_frv2.contract.encoders import ENCODERS
-from vmaftune_frv2.contract.requests import PerShotRequest
+from vmaftune_frv2.contract.per_shot_request import PerShotRequest
 from vmaftune_frv2.contract.zones import base_crf
 from vmaftune_frv2.media.shot_parts import Shot
 from vmaftune_frv2.predict.results import Pick, Prediction

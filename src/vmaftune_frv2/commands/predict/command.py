@@ -7,7 +7,7 @@ import click
 from vmaftune_frv2.commands.predict.output import PredictOutput
 from vmaftune_frv2.commands.shared.options import request_options
 from vmaftune_frv2.commands.shared.question import kept_on_interrupt, spare_threads
-from vmaftune_frv2.contract.requests import PredictRequest
+from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.host.plugins import plugins_of
 
 
@@ -24,8 +24,8 @@ def predict(request: PredictRequest, output: PredictOutput) -> int:
     spare_threads()
     with kept_on_interrupt(request.record):
         if request.corpora:
-            from vmaftune_frv2.api.scores import score_rows
-            from vmaftune_frv2.commands.predict.scores import print_rows
+            from vmaftune_frv2.api.corpus_scores import score_rows
+            from vmaftune_frv2.commands.predict.row_records import print_rows
 
             return print_rows(score_rows(request, whole=output.style == "jsonl"), output.style)
         if not request.sources or _by_regressor(request):
@@ -42,6 +42,6 @@ def predict(request: PredictRequest, output: PredictOutput) -> int:
 def _by_regressor(request: PredictRequest) -> bool:
     if request.model is None:
         return False
-    from vmaftune_frv2.api.models import names_regressor
+    from vmaftune_frv2.api.regressors import names_regressor
 
     return names_regressor(request.model)

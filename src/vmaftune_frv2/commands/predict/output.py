@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vmaftune_frv2.commands.shared.question import emit_option, style_option
 from vmaftune_frv2.contract.options import Request, option
-from vmaftune_frv2.contract.requests import PredictRequest
+from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.errors import UsageError
 
 
