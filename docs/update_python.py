@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vmaftune_frv2.contract.options import OptionField
+    from vmaftune_frv2.contract.options import Option
 
 PAGE = Path(__file__).parent / "python.md"
 BLOCK = re.compile(r"(<!-- fields: (\w+) -->\n).*?(<!-- end of fields -->\n)", re.DOTALL)
@@ -22,29 +22,29 @@ def table(request: str) -> str:
     from vmaftune_frv2.contract.options import options_of
 
     rows = [
-        [f"`{each.name}`", _option(each), _takes(each), _default(each), each.known.help]
-        for each in sorted(options_of(getattr(vmaftune_frv2, request)), key=lambda each: not each.known.argument)
+        [f"`{each.name}`", _option(each), _takes(each), _default(each), each.field.help]
+        for each in sorted(options_of(getattr(vmaftune_frv2, request)), key=lambda each: not each.field.argument)
     ]
     lines = [["field", "option", "takes", "default", "meaning"], ["---"] * 5, *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
-def _option(field: OptionField) -> str:
-    flags = [f"--{flag}" for _, flag, _ in field.known.flags]
+def _option(field: Option) -> str:
+    flags = [f"--{flag}" for _, flag, _ in field.flags]
     return f"`{' '.join(flags or [field.spelled])}`"
 
 
-def _takes(field: OptionField) -> str:
-    known, kind = field.known, field.kind
-    written = f"`{known.metavar}`" if known.metavar and kind == "str" else "path" if kind == "Path" else kind
-    found = " ".join(f"`{choice}`" for choice in known.choices) or written
-    limits = known.range_text()
+def _takes(field: Option) -> str:
+    kind = field.kind
+    written = f"`{field.metavar}`" if field.metavar and kind == "str" else "path" if kind == "Path" else kind
+    found = " ".join(f"`{choice}`" for choice in field.choices) or written
+    limits = field.range_text
     return f"{found}{', or several' if field.several else ''}{f', {limits}' if limits else ''}"
 
 
-def _default(field: OptionField) -> str:
-    default = field.known.shown or field.default
-    if field.known.shown is None and default in (None, (), ""):
+def _default(field: Option) -> str:
+    default = field.shown or field.default
+    if field.shown is None and default in (None, (), ""):
         return ""
     return f"{default:g}" if isinstance(default, float) else str(default)
 

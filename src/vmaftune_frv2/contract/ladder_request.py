@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vmaftune_frv2.contract.option_groups import (
     CurveModelOptions,
     GridOptions,
@@ -17,7 +15,6 @@ from vmaftune_frv2.errors import UsageError
 LADDER_RANGE = "40:95"
 
 
-@dataclass(frozen=True, kw_only=True)
 class LadderRequest(GridOptions, SearchOptions, CurveModelOptions, SourceOptions, RecordOptions):
     """Heights and crfs of a bitrate ladder, along the convex hull of bitrate and VMAF."""
 

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.options import Request, option
-from vmaftune_frv2.contract.raw import (
-    RAW_SUFFIXES,
-    UPSTREAM_FRAMERATE,
-    UPSTREAM_PIX_FMT,
-    RawFormat,
-    is_raw,
-    parse_framerate,
-)
 from vmaftune_frv2.errors import UsageError
+
+if TYPE_CHECKING:
+    from vmaftune_frv2.contract.cells import Cell
+    from vmaftune_frv2.contract.raw import RawFormat
 
 POOLS = ("mean", "harmonic_mean")
 """How per-frame VMAF may be pooled into one score."""
 SAMPLE_SECONDS = 3.0
 """Length of a window, unless the user says otherwise."""
-VMAF = {"low": 0, "high": 100}
-POSITIVE = {"low": 0, "above": True}
 
 
-@dataclass(frozen=True, kw_only=True)
 class SourceOptions(Request):
     """How sources are opened."""
 
     width: int | None = option(None, "Width of raw YUV.", low=1)
     height: int | None = option(None, "Height of raw YUV.", low=1)
-    pix_fmt: str | None = option(None, "Pixel format of raw YUV.", shown=UPSTREAM_PIX_FMT)
+    pix_fmt: str | None = option(None, "Pixel format of raw YUV.", shown="yuv420p")
     framerate: str | None = option(None, "Frame rate of raw YUV: 25, 23.976 or 24000/1001.")
     video_track: int | None = option(
         None,
@@ -50,6 +42,8 @@ class SourceOptions(Request):
         if (self.width is None) != (self.height is None):
             raise UsageError("--width and --height go together")
         if self.framerate is not None:
+            from vmaftune_frv2.contract.raw import parse_framerate
+
             parse_framerate(self.framerate)
 
     def raw_format(self, label: str) -> RawFormat | None:
@@ -58,15 +52,18 @@ class SourceOptions(Request):
         Raises:
             UsageError: it is raw by its name, and its size was not given.
         """
-        if not is_raw(label):
+        from vmaftune_frv2.contract import raw
+
+        if not raw.is_raw(label):
             return None
         if self.width is None or self.height is None:
-            raise UsageError(f"{label}: {'/'.join(RAW_SUFFIXES)} files have no header; give --width and --height")
-        rate = UPSTREAM_FRAMERATE if self.framerate is None else parse_framerate(self.framerate)
-        return RawFormat(self.width, self.height, self.pix_fmt or UPSTREAM_PIX_FMT, rate)
+            raise UsageError(
+                f"{label}: {'/'.join(raw.RAW_SUFFIXES)} files have no header; give --width and --height"
+            )
+        rate = raw.UPSTREAM_FRAMERATE if self.framerate is None else raw.parse_framerate(self.framerate)
+        return raw.RawFormat(self.width, self.height, self.pix_fmt or raw.UPSTREAM_PIX_FMT, rate)
 
 
-@dataclass(frozen=True, kw_only=True)
 class GridOptions(Request):
     """Which (encoder, preset, crf) cells."""
 
@@ -87,7 +84,6 @@ class GridOptions(Request):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class SearchOptions(Request):
     """How encodes are chosen and verified."""
 
@@ -101,7 +97,9 @@ class SearchOptions(Request):
     max_encodes: int = option(
         6, "Most encodes per encoder and preset, the probe included (of a ladder: per rung).", low=1
     )
-    max_bitrate: float | None = option(None, "Consider only encodes of at most this bitrate, kbit/s.", **POSITIVE)
+    max_bitrate: float | None = option(
+        None, "Consider only encodes of at most this bitrate, kbit/s.", low=0, above=True
+    )
     pool: str = option("mean", "How per-frame VMAF is pooled into one score.", choices=POOLS)
 
     def check(self) -> None:
@@ -111,12 +109,11 @@ class SearchOptions(Request):
             self.refuse(("tolerance", "max_encodes"), "needs --verify; without it only probes are encoded")
 
 
-@dataclass(frozen=True, kw_only=True)
 class TargetOptions(SearchOptions):
     """What a pick has to reach."""
 
     target_vmaf: float | None = option(
-        None, "Pick the highest crf that still reaches this VMAF, per encoder and preset.", **VMAF
+        None, "Pick the highest crf that still reaches this VMAF, per encoder and preset.", low=0, high=100
     )
     confidence: float | None = option(
         None,
@@ -125,7 +122,7 @@ class TargetOptions(SearchOptions):
         high=0.99,
     )
     min_vmaf_frame: float | None = option(
-        None, "Also require that 95 % of the frames reach this VMAF (their 5th percentile).", **VMAF
+        None, "Also require that 95 % of the frames reach this VMAF (their 5th percentile).", low=0, high=100
     )
     probes: Sequence[str] = option(
         (),
@@ -146,10 +143,11 @@ class TargetOptions(SearchOptions):
 
     def probe_cells(self) -> tuple[Cell, ...]:
         """The probes as cells."""
+        from vmaftune_frv2.contract.cells import Cell
+
         return tuple(map(Cell.parse, self.probes))
 
 
-@dataclass(frozen=True, kw_only=True)
 class CurveModelOptions(Request):
     """Which models predict the cells of a source."""
 
@@ -159,7 +157,6 @@ class CurveModelOptions(Request):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class RecordOptions(Request):
     """Where what is measured is kept."""
 
@@ -171,7 +168,6 @@ class RecordOptions(Request):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class JobOptions(RecordOptions):
     """How much happens at once."""
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vmaftune_frv2.contract.option_groups import (
-    POSITIVE,
     SAMPLE_SECONDS,
     CurveModelOptions,
     GridOptions,
@@ -17,13 +14,15 @@ from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.errors import UsageError
 
 
-@dataclass(frozen=True, kw_only=True)
 class PerShotRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOptions, JobOptions):
     """A crf for each shot of a source."""
 
     source: str = option("", "A video.", argument=True)
     sample_seconds: float = option(
-        SAMPLE_SECONDS, "Of a shot that is longer than this, encode this much of its middle, seconds.", **POSITIVE
+        SAMPLE_SECONDS,
+        "Of a shot that is longer than this, encode this much of its middle, seconds.",
+        low=0,
+        above=True,
     )
 
     def check(self) -> None:

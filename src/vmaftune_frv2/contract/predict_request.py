@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from vmaftune_frv2.contract.option_groups import (
-    POSITIVE,
     SAMPLE_SECONDS,
     CurveModelOptions,
     GridOptions,
@@ -19,7 +17,6 @@ from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.errors import UsageError
 
 
-@dataclass(frozen=True, kw_only=True)
 class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOptions, JobOptions):
     """VMAF and bitrate of cells of one or several sources, and the pick that reaches a target."""
 
@@ -37,7 +34,9 @@ class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOption
         "Encode this many short windows spread over SOURCE instead of all of it; for long sources.",
         low=1,
     )
-    sample_seconds: float = option(SAMPLE_SECONDS, "Length of each window of --samples, seconds.", **POSITIVE)
+    sample_seconds: float = option(
+        SAMPLE_SECONDS, "Length of each window of --samples, seconds.", low=0, above=True
+    )
     model: str | None = option(
         None,
         "Model that predicts VMAF.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from vmaftune_frv2.contract.option_groups import GridOptions, SourceOptions
@@ -15,7 +14,6 @@ LONGEST_S = 1e6
 """Seconds, about 12 days; beyond a few weeks the system's clocks run over."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class SweepRequest(GridOptions, SourceOptions):
     """Every (source, encoder, preset, crf), encoded and scored, one row each."""
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import DEFAULT_VOCABULARY, VOCABULARIES
 from vmaftune_frv2.contract.kinds import KINDS, REGRESSOR, Kind
-from vmaftune_frv2.contract.option_groups import POSITIVE
 from vmaftune_frv2.contract.options import Request, option
 from vmaftune_frv2.errors import UsageError
 
@@ -20,7 +18,6 @@ ONEHOT = "onehot"
 FULL = "full"
 
 
-@dataclass(frozen=True, kw_only=True)
 class TrainRequest(Request):
     """What to learn from, what to fit, and how to judge it."""
 
@@ -77,7 +74,7 @@ class TrainRequest(Request):
     seeds: int = option(5, "Nets of the ensemble, one per random seed.", low=1)
     epochs: int = option(60, "Epochs of the regressor.", low=1)
     batch_size: int = option(64, "Rows of a batch.", low=1)
-    lr: float = option(5e-3, "Learning rate.", **POSITIVE)
+    lr: float = option(5e-3, "Learning rate.", low=0, above=True)
     weight_decay: float = option(1e-4, "Weight decay.", low=0)
     hidden: int = option(32, "Units of a hidden layer.", low=1)
     depth: int = option(2, "Hidden layers.", low=1)

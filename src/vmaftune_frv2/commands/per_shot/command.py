@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import click
 
 from vmaftune_frv2.commands.shared.options import request_options
@@ -14,7 +12,6 @@ from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import plugins_of
 
 
-@dataclass(frozen=True, kw_only=True)
 class PerShotOutput(Request):
     """How the answer is given."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from vmaftune_frv2.commands.shared.question import emit_option, style_option
@@ -11,7 +10,6 @@ from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.errors import UsageError
 
 
-@dataclass(frozen=True, kw_only=True)
 class PredictOutput(Request):
     """How the answer is given."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -13,7 +12,6 @@ from vmaftune_frv2.contract.train_request import TrainRequest
 from vmaftune_frv2.errors import NegativeError
 
 
-@dataclass(frozen=True, kw_only=True)
 class TrainOutput(Request):
     """What is written."""
 
