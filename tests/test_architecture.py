@@ -17,7 +17,7 @@ ROOT = Path(vmaftune_frv2.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 LEVELS = (
-    {"errors", "resources", "version", PACKAGE},
+    {"errors", "log", "resources", "version", PACKAGE},
     {"contract"},
     {"media"},
     {"corpus"},

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from vmaftune_frv2.drawing.curve_plot import write_plot
     from vmaftune_frv2.errors import ExitCode, TuneError
     from vmaftune_frv2.host.plugins import Plugins, load_plugins
-    from vmaftune_frv2.predict.results import Answer, Pick, Prediction, Step
+    from vmaftune_frv2.predict.picks import Pick
+    from vmaftune_frv2.predict.results import Answer, Prediction, Step
 
 __all__ = [
     "Answer", "CellScores", "ExitCode", "LadderRequest", "Ladders", "PerShotRequest", "Pick", "Plugins",
@@ -64,7 +65,8 @@ _WHERE = {
     "drawing.curve_plot": ("write_plot",),
     "errors": ("ExitCode", "TuneError"),
     "host.plugins": ("Plugins", "load_plugins"),
-    "predict.results": ("Answer", "Pick", "Prediction", "Step"),
+    "predict.picks": ("Pick",),
+    "predict.results": ("Answer", "Prediction", "Step"),
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
 

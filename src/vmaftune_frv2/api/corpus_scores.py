@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
 from vmaftune_frv2.api.regressors import open_regressor
 from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.errors import UsageError
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.predict.row_scores import RowPredictions
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def score_rows(request: PredictRequest, whole: bool = False) -> RowPredictions:

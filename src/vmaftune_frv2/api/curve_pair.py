@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-
 from vmaftune_frv2.contract.option_groups import CurveModelOptions
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.predict.predictor import Predictor
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def open_predictor(request: CurveModelOptions) -> Predictor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 
 from vmaftune_frv2.api.sources import open_for, warn_of_hdr
@@ -12,12 +11,13 @@ from vmaftune_frv2.contract.rows import Row
 from vmaftune_frv2.corpus.measurer import measure_now
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import ModelError
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
 from vmaftune_frv2.predict.columns import Columns
 from vmaftune_frv2.predict.session import Model
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Probed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import InterruptedRunError, TuneError, UsageError
 from vmaftune_frv2.host.events import HookEvents
 from vmaftune_frv2.host.plugins import Plugins, load_plugins
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import together, usable_cpus
@@ -27,7 +27,7 @@ from vmaftune_frv2.predict.measuring import Measuring, start_measuring
 from vmaftune_frv2.predict.predictor import Predictor
 from vmaftune_frv2.predict.results import Answer
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)

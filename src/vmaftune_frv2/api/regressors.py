@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 
 from vmaftune_frv2.errors import ModelError
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.predict.session import Model, find_model, open_model
-
-log = logging.getLogger(__name__)
 
 
 def open_regressor(reference: str | None) -> Model:
@@ -19,7 +17,7 @@ def open_regressor(reference: str | None) -> Model:
     """
     model = open_model(reference)
     if model.sidecar.smoke:
-        log.warning("%s is a smoke model: %s", model.path, model.sidecar.notes)
+        get_logger(__name__).warning("%s is a smoke model: %s", model.path, model.sidecar.notes)
     return model
 
 

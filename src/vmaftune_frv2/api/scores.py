@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 
 from vmaftune_frv2.api.regressors import open_regressor
@@ -12,9 +11,7 @@ from vmaftune_frv2.contract.rows import Row
 from vmaftune_frv2.predict.candidates import candidate_cells, pick_cells, predict_cells
 from vmaftune_frv2.predict.columns import Columns
 from vmaftune_frv2.predict.feature_files import read_features
-from vmaftune_frv2.predict.results import Pick, ScoredCell
-
-log = logging.getLogger(__name__)
+from vmaftune_frv2.predict.picks import Pick, ScoredCell
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ class Encoder:
         uneven_times: whether it keeps the times of frames that are shown unevenly.
         zones: how it takes a crf per run of frames: ffmpeg's option that holds ``zones=`` among others, and one
             zone with the fields ``{first}``, ``{last}`` (its frames, last one included), ``{after_first}``,
-            ``{end}`` (the frames after these), ``{crf}`` and ``{factor}`` (of the quantiser's scale, doubling every
-            6 crf: the encode's crf over the zone's). None where it has one crf for all of a stream.
+            ``{end}`` (the frames after these), ``{crf}`` and ``{factor}`` (of the quantiser's scale, doubling
+            every 6 crf: the encode's crf over the zone's). None where it has one crf for all of a stream.
         pass_log: whether the log of its first pass has statistics that ``--encoder-stats`` reads.
         remap_pattern: finds, in stderr, the preset that the library ran instead of the one asked for.
     """

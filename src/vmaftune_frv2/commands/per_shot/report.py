@@ -23,7 +23,8 @@ from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.per_shot_request import PerShotRequest
 from vmaftune_frv2.contract.zones import base_crf, zone_text
 from vmaftune_frv2.media.shot_parts import Shot
-from vmaftune_frv2.predict.results import Pick, Prediction
+from vmaftune_frv2.predict.picks import Pick
+from vmaftune_frv2.predict.results import Prediction
 
 COLUMNS = (
     "encoder", "preset", "shot", "start_frame", "end_frame", "start_s", "end_s", *CELL_COLUMNS[2:], "reached",

@@ -27,7 +27,8 @@ from vmaftune_frv2.commands.shared.table import Style, coloured
 from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.errors import ExitCode, TuneError
 from vmaftune_frv2.host.plugins import Plugins
-from vmaftune_frv2.predict.results import Answer, Pick, Prediction
+from vmaftune_frv2.predict.picks import Pick
+from vmaftune_frv2.predict.results import Answer, Prediction
 
 PICK_COLUMNS = (*CELL_COLUMNS, "reached", "encodes", "verified")
 

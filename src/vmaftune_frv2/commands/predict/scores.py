@@ -11,7 +11,7 @@ from vmaftune_frv2.api.scores import CellScores
 from vmaftune_frv2.commands.shared.records import emit
 from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.errors import ExitCode
-from vmaftune_frv2.predict.results import Pick, ScoredCell
+from vmaftune_frv2.predict.picks import Pick, ScoredCell
 
 GRID_COLUMNS = ("encoder", "preset", "crf", "vmaf_predicted", "extrapolated")
 PICK_COLUMNS = (*GRID_COLUMNS, "reached")
