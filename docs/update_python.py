@@ -22,8 +22,8 @@ def table(request: str) -> str:
     from vmaftune_frv2.contract.options import options_of
 
     rows = [
-        [f"`{each.name}`", _option(each), _takes(each), _default(each), each.field.help]
-        for each in sorted(options_of(getattr(vmaftune_frv2, request)), key=lambda each: not each.field.argument)
+        [f"`{each.name}`", _option(each), _takes(each), _default(each), each.help]
+        for each in sorted(options_of(getattr(vmaftune_frv2, request)), key=lambda each: not each.argument)
     ]
     lines = [["field", "option", "takes", "default", "meaning"], ["---"] * 5, *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
