@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -11,21 +10,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vmaftune_frv2.api.sources import open_for
+from vmaftune_frv2.contract.attach_request import AttachRequest
 from vmaftune_frv2.contract.option_groups import SourceOptions
 from vmaftune_frv2.contract.raw import is_raw
-from vmaftune_frv2.contract.row_requests import AttachRequest
 from vmaftune_frv2.contract.rows import ATTACHED, VIDEO_TRACK, VIEW, Row
 from vmaftune_frv2.corpus.attach_frames import ENCODED, RefusedRowError, has_frames, key_of, with_frames
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
 from vmaftune_frv2.corpus.setup import MeasureOptions, Setup
 from vmaftune_frv2.corpus.store import CorpusStore
 from vmaftune_frv2.errors import InputError, UsageError
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
 from vmaftune_frv2.media.opening import sha256_file
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import together, usable_cpus
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vmaftune_frv2.api.models import open_predictor
+from vmaftune_frv2.api.curve_pair import open_predictor
 from vmaftune_frv2.api.shell import check_names
 from vmaftune_frv2.api.sources import note_if_whole, open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.option_groups import RecordOptions
-from vmaftune_frv2.contract.requests import PredictRequest
+from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.corpus.recording import Recording, recording
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import InterruptedRunError, TuneError, UsageError
 from vmaftune_frv2.host.events import HookEvents
 from vmaftune_frv2.host.plugins import Plugins, load_plugins
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import together, usable_cpus
@@ -27,7 +27,7 @@ from vmaftune_frv2.predict.measuring import Measuring, start_measuring
 from vmaftune_frv2.predict.predictor import Predictor
 from vmaftune_frv2.predict.results import Answer
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vmaftune_frv2.api.models import open_predictor
+from vmaftune_frv2.api.curve_pair import open_predictor
 from vmaftune_frv2.api.questions import recorded, setup_for
 from vmaftune_frv2.api.sources import open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Line, by_line
-from vmaftune_frv2.contract.requests import PerShotRequest
+from vmaftune_frv2.contract.per_shot_request import PerShotRequest
 from vmaftune_frv2.contract.zones import Zone
 from vmaftune_frv2.host.plugins import Plugins
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.shot_parts import Shot, find_shots
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import together, usable_cpus
 from vmaftune_frv2.predict.answer import answer
 from vmaftune_frv2.predict.measuring import Measuring
-from vmaftune_frv2.predict.results import Pick, Prediction
+from vmaftune_frv2.predict.picks import Pick
+from vmaftune_frv2.predict.results import Prediction
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)

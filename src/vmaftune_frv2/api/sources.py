@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from typing import Any
 
 from vmaftune_frv2.contract.option_groups import SourceOptions
-from vmaftune_frv2.contract.requests import SweepRequest
 from vmaftune_frv2.contract.rows import SOURCE_COMPLEXITY
+from vmaftune_frv2.contract.sweep_request import SweepRequest
 from vmaftune_frv2.errors import UsageError
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.complexity import measure_complexity
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.hdr import resolve, signalling_filters
@@ -19,7 +19,7 @@ from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf_models import model_warning
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def open_for(

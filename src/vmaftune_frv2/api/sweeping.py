@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from pathlib import Path
 
 from vmaftune_frv2.api.sources import open_for_sweep
 from vmaftune_frv2.contract.grid import build_grid
-from vmaftune_frv2.contract.requests import SweepRequest
 from vmaftune_frv2.contract.rows import FAILURE_REASON, FULL_FEATURES, Row
+from vmaftune_frv2.contract.sweep_request import SweepRequest
 from vmaftune_frv2.corpus.cache import ResultCache
 from vmaftune_frv2.corpus.executors import Workers, dask_workers, local_workers
 from vmaftune_frv2.corpus.measure import is_complete
@@ -24,11 +23,12 @@ from vmaftune_frv2.corpus.sweep import Summary, run_plan
 from vmaftune_frv2.errors import OutputError
 from vmaftune_frv2.host.events import HookEvents
 from vmaftune_frv2.host.plugins import Plugins, load_plugins
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf_models import model_warning
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 DEFAULT_ENCODER = "libx264"
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from vmaftune_frv2.contract.encoders import canonical_name
 from vmaftune_frv2.contract.files import write_new
 from vmaftune_frv2.contract.old_rows import Origin, Told
-from vmaftune_frv2.contract.row_requests import UpgradeRequest
 from vmaftune_frv2.contract.rows import Row, dumps
+from vmaftune_frv2.contract.upgrade_request import UpgradeRequest
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_shapes
 from vmaftune_frv2.errors import InputError, NegativeError, UsageError
 from vmaftune_frv2.media.ffmpeg import locate

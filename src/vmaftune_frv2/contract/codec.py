@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmaftune_frv2.contract.cells import Cell, Line
+from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import BUILTIN, ENCODERS, SLOWEST_ORDINAL, EncoderTable, canonical_name
 from vmaftune_frv2.errors import ModelError, UsageError
 
@@ -128,11 +128,12 @@ class CodecBlock:
         """
         import numpy as np
 
-        lines: dict[Line, int] = {}
+        # Making a Line of each of a million cells would take most of the time.
+        lines: dict[tuple[str, str], int] = {}
         crfs: list[int] = []
         numbered = []
         for cell in cells:
-            numbered.append(lines.setdefault(cell.line, len(lines)))
+            numbered.append(lines.setdefault((cell.encoder, cell.preset), len(lines)))
             crfs.append(cell.crf)
         line = np.asarray(numbered, dtype=np.intp)
         ends = [[self.vector(Cell(*name, crf), table) for name in lines] for crf in (0, int(CRF_SCALE))]

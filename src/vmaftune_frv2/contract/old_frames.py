@@ -6,8 +6,6 @@ from array import array
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from vmaftune_frv2.contract.features import CANONICAL6, pool, read_metric
 from vmaftune_frv2.contract.old_rows import FRAME_INDEX, NOTHING, OldRowError, Origin, Told, upgraded
 from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, Row
@@ -76,6 +74,8 @@ class _Encode:
         Raises:
             OldRowError: a frame is missing, or there twice with other values.
         """
+        import numpy as np
+
         if self._broken:
             raise OldRowError(self._broken)
         frames = np.unique(np.frombuffer(self._values, dtype=np.float64).reshape(-1, _WIDTH), axis=0)

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from vmaftune_frv2.contract.gop import Gop
 from vmaftune_frv2.media.encode import Encoded
 from vmaftune_frv2.media.source import Source
@@ -61,14 +59,14 @@ def count_packets(source: Source, encoded: Encoded, gop: Gop) -> Packets:
     margins, noted = source.margins, encoded.frame_sizes
     assert margins is not None
     assert noted is not None
-    before, sizes = margins.before, np.asarray(noted.sizes, dtype=np.float64)
+    before, sizes = margins.before, noted.sizes
     frames = min(counted_frames(source.frames, gop), len(sizes) - before)
     regular, cuts = _keyframes(noted.keyframes, gop.keyframe_interval(float(source.framerate)), before, frames)
-    inside, lead = float(sizes[before : before + frames].sum()), float(sizes[:before].sum())
+    inside, lead = float(sum(sizes[before : before + frames])), float(sum(sizes[:before]))
     excess = None
     if before and before * regular < frames:
         excess = max((lead - before * inside / frames) / (1 - before * regular / frames), 0.0)
-    header = encoded.size_bytes - float(sizes.sum()) - gop.container_bytes * len(sizes)
+    header = encoded.size_bytes - float(sum(sizes)) - gop.container_bytes * len(sizes)
     return Packets(frames, inside - regular * (excess or 0.0), excess, cuts, header)
 
 

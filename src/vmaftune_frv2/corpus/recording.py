@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,8 +15,9 @@ from vmaftune_frv2.corpus.setup import Outcome
 from vmaftune_frv2.corpus.store import CorpusStore
 from vmaftune_frv2.corpus.sweep import Summary, SweepEvents, take
 from vmaftune_frv2.errors import InputError
+from vmaftune_frv2.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Recording:

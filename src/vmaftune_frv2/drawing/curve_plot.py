@@ -14,8 +14,9 @@ from vmaftune_frv2.contract.cells import Line
 from vmaftune_frv2.contract.files import check_writable, write_atomic
 from vmaftune_frv2.errors import ToolError, UsageError
 from vmaftune_frv2.predict.measuring import Measuring
+from vmaftune_frv2.predict.picks import by_cell_line
 from vmaftune_frv2.predict.predictor import pooled
-from vmaftune_frv2.predict.results import Answer, Prediction, by_cell_line
+from vmaftune_frv2.predict.results import Answer, Prediction
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -27,7 +27,7 @@ def build_cli(plugins: Plugins) -> click.Group:
     @click.version_option(__version__, prog_name="vmaf-tune")
     @click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
     def cli(debug: bool) -> None:
-        """Sweep encoders, keep a trustworthy corpus, predict VMAF for cells nobody has encoded."""
+        """Sweep encoders, keep the scores as a corpus, train on it, and predict which crf a source needs."""
 
     plugins.tell("vmaftune_register_commands", cli=cli)
     return cli

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from vmaftune_frv2.errors import ExitCode, TuneError
+from vmaftune_frv2.log import shown
 
 
 class Failure(click.ClickException):
@@ -58,9 +59,7 @@ def exits(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def run(*arguments: Any, **options: Any) -> Any:
-        from vmaftune_frv2.host.messages import messages  # logging takes a while to import
-
-        with sink(), messages():
+        with sink(), shown(functools.partial(click.echo, err=True)):
             result = function(*arguments, **options)
         if isinstance(result, int) and result:
             raise click.exceptions.Exit(result)  # click's standalone mode does not look at what is returned

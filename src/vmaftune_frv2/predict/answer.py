@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,12 +11,14 @@ from numpy.typing import NDArray
 from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER, Cell, Line, by_line
 from vmaftune_frv2.contract.intervals import LEVELS
 from vmaftune_frv2.contract.option_groups import TargetOptions
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.predict.measuring import Measuring
+from vmaftune_frv2.predict.picks import Pick, by_cell_line, highest_reaching
 from vmaftune_frv2.predict.predictor import Predictor
-from vmaftune_frv2.predict.results import Answer, Pick, Prediction, Step, by_cell_line, highest_reaching
+from vmaftune_frv2.predict.results import Answer, Prediction, Step
 from vmaftune_frv2.predict.search import Goal, judge, next_crf
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def answer(predictor: Predictor, measuring: Measuring, cells: Sequence[Cell], wanted: TargetOptions) -> Answer:

@@ -11,7 +11,7 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.grid import candidate_grid, was_seen
 from vmaftune_frv2.contract.option_groups import GridOptions
-from vmaftune_frv2.predict.results import Pick, ScoredCell, by_cell_line, highest_reaching
+from vmaftune_frv2.predict.picks import Pick, ScoredCell, by_cell_line, highest_reaching
 from vmaftune_frv2.predict.session import Model
 
 

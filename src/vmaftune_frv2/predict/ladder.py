@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from vmaftune_frv2.contract.cells import Cell, Line
-from vmaftune_frv2.contract.requests import LadderRequest
+from vmaftune_frv2.contract.ladder_request import LadderRequest
 from vmaftune_frv2.errors import UsageError
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.opening import LEAST_SIDE
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.predict.hull import choose, steps, upper_hull
 from vmaftune_frv2.predict.predictor import Predictor
 from vmaftune_frv2.predict.rendition import PERFECT, Rendition, Rung
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 TELLING = 90.0
 """VMAF of a scaled encode at its own size up to which what it loses tells of others; probes lean towards it."""
 

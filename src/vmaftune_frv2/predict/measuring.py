@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +14,7 @@ from vmaftune_frv2.contract.source_complexity import complexity_vector
 from vmaftune_frv2.corpus.plan import make_plan
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import ToolError
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.complexity import measure_complexity
 from vmaftune_frv2.media.pace import measure_pace
 from vmaftune_frv2.media.source import Source
@@ -25,7 +25,7 @@ from vmaftune_frv2.predict.pooling import Pooled, measure_windows
 from vmaftune_frv2.predict.predictor import point_of
 from vmaftune_frv2.predict.whole import SamplingError
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass

@@ -1,27 +1,11 @@
-"""What predictions come back as: a scored cell, a prediction with its intervals, a pick, an answer."""
+"""What curve models' predictions come back as: a prediction with its intervals, a step, an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
-from vmaftune_frv2.contract.cells import Cell, Line, by_line
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoredCell:
-    """One candidate cell and its VMAF.
-
-    Args:
-        cell: encoder, preset, crf.
-        vmaf: predicted, or measured.
-        extrapolated: whether training saw nothing of the encoder, preset or crf, or nothing like the source.
-    """
-
-    cell: Cell
-    vmaf: float
-    extrapolated: bool
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.predict.picks import Pick, ScoredCell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,38 +31,6 @@ class Prediction(ScoredCell):
     measured: bool
     typical_error: float = 0.0
     vmaf_p05: float | None = None
-
-
-P = TypeVar("P", bound=ScoredCell)
-
-
-@dataclass(frozen=True)
-class Pick(Generic[P]):
-    """The answer for one encoder at one preset.
-
-    Args:
-        line: encoder and preset.
-        prediction: the cell to use, None where the target is out of reach.
-        best: the cell of the highest VMAF within the bitrate limit, None where all are above it.
-        encodes: how many were made on this line.
-        verified: whether measurements show that no higher crf reaches the target, or none does.
-    """
-
-    line: Line
-    prediction: P | None
-    best: P | None
-    encodes: int = 0
-    verified: bool = False
-
-    @property
-    def encoder(self) -> str:
-        """Encoder name."""
-        return self.line.encoder
-
-    @property
-    def preset(self) -> str:
-        """Native preset."""
-        return self.line.preset
 
 
 @dataclass(frozen=True)
@@ -124,13 +76,3 @@ class Answer:
     def reached(self) -> bool:
         """Whether every pick has a cell that reaches the target."""
         return all(pick.prediction is not None for pick in self.picks)
-
-
-def highest_reaching(candidates: Iterable[P], target: float, worth: Callable[[P], float]) -> P | None:
-    """The candidate of the highest crf that is worth at least the target; None where none is."""
-    return max((c for c in candidates if worth(c) >= target), key=lambda c: c.cell.crf, default=None)
-
-
-def by_cell_line(candidates: Iterable[P]) -> dict[Line, list[P]]:
-    """Candidates by encoder and preset."""
-    return by_line(candidates, lambda candidate: candidate.cell.line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from vmaftune_frv2.commands.shared.options import request_options
-from vmaftune_frv2.contract.row_requests import AttachRequest
+from vmaftune_frv2.contract.attach_request import AttachRequest
 from vmaftune_frv2.errors import ExitCode, InterruptedRunError
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from vmaftune_frv2.commands.shared.table import Style, format_table
-from vmaftune_frv2.predict.results import Pick, Prediction
+from vmaftune_frv2.predict.picks import Pick
+from vmaftune_frv2.predict.results import Prediction
 
 CELL_COLUMNS = (
     "encoder", "preset", "crf", "vmaf_predicted", "vmaf_low", "vmaf_high", "kbps", "kbps_low", "kbps_high",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vmaftune_frv2.host.messages import said_with
+from vmaftune_frv2.log import shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -63,7 +63,7 @@ def progress_bar(what: str) -> Iterator[Bar]:
         Rate(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress, said_with(_above(progress)):
+    with Progress(*columns, console=Console(stderr=True)) as progress, shown(_above(progress)):
         yield Bar(progress, what)
 
 

@@ -7,7 +7,7 @@ import json
 import click
 
 from vmaftune_frv2.commands.shared.options import request_options
-from vmaftune_frv2.contract.row_requests import UpgradeRequest
+from vmaftune_frv2.contract.upgrade_request import UpgradeRequest
 from vmaftune_frv2.errors import ExitCode
 
 

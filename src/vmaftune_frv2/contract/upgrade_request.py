@@ -1,0 +1,59 @@
+"""What an upgrade of older rows is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vmaftune_frv2.contract.options import Request, option
+from vmaftune_frv2.errors import UsageError
+
+COMPRESSED = (".gz", ".zst")
+TABLES = (".csv", ".parquet")
+
+
+class UpgradeRequest(Request):
+    """Rows of any known shape as rows of version 3."""
+
+    corpus: Path | None = option(None, "Corpus or table.", flag="in", argument=True)
+    output: Path | None = option(None, "Corpus to write.", flag="out", argument=True, names="file")
+    codec: str | None = option(
+        None,
+        "Column that names the encoder, or the encoder of all rows without a schema version.",
+        metavar="COLUMN|NAME",
+        shown="encoder, else codec",
+    )
+    codec_from_source: bool = option(
+        False,
+        "Look into the file of each row without a schema version: its encode if it is there, else its source.",
+    )
+    vmaf_model: str | None = option(None, "VMAF model of the rows that do not name one.")
+    ffmpeg_bin: str | None = option(
+        None,
+        "ffmpeg that looks into files; else PATH's if it has libvmaf, else the bundled one.",
+        metavar="PROGRAM",
+    )
+
+    def check(self) -> None:
+        """Refuses half a request, two ways to name encoders, and an output that is no plain corpus."""
+        super().check()
+        if self.corpus is None or self.output is None:
+            raise UsageError("give IN and OUT: a corpus or table, and the corpus to write")
+        if self.codec is not None and self.codec_from_source:
+            raise UsageError("--codec and --codec-from-source both say what an encode was made with; give one")
+        if not self.codec_from_source:
+            self.refuse(("ffmpeg_bin",), "needs --codec-from-source; nothing else looks into files")
+        refuse_output(self.output, "OUT")
+        if self.corpus in (self.output, *self.output.parents):
+            raise UsageError(f"OUT {self.output} is, or lies in, IN; an old corpus stays as it is")
+
+
+def refuse_output(path: Path, spelled: str) -> None:
+    """Refuses the name of a corpus that rows cannot be written to as lines.
+
+    Raises:
+        UsageError: it is one of a compressed file or a table.
+    """
+    if path.suffix in COMPRESSED:
+        raise UsageError(f"{spelled} {path}: write a .jsonl file and compress it afterwards")
+    if path.suffix in TABLES:
+        raise UsageError(f"{spelled} {path}: rows are written as .jsonl")
