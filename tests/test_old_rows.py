@@ -323,7 +323,9 @@ def test_flat_features_teach_what_means_teach(vmaf_tune: VmafTune, tmp_path: Pat
         figures.append(json.loads(Path("metrics.json").read_text()))
         if corpus is old:
             assert f"rows read of an older shape: {len(rows)}: v2-flat" in told.out
-            assert f"rows used in part: {len(rows)}: no per-frame values" in told.out
+            assert (
+                f"rows used in part: {len(rows)}: only the regressor learns from rows without frames" in told.out
+            )
     assert figures[0]["shapes"] == {"v2-flat": len(rows)}
     assert figures[0]["loso"] == figures[1]["loso"]
 
@@ -367,7 +369,7 @@ def test_curves_need_frames_and_say_so(vmaf_tune: VmafTune, tmp_path: Path) -> N
     corpus = write_rows(tmp_path / "corpus.jsonl", [flattened(row) for row in made_rows()])
     told = vmaf_tune("train-v2", "--corpus", corpus, "--epochs", 1, "--seeds", 1, "--curves", "--no-export")
     assert told.code == ExitCode.INPUT
-    assert "no row that curves can be learnt from (96 rows: no per-frame VMAF, bitrate or geometry)" in told.err
+    assert "no source has two usable cells of one encoder, which the curve models need (96 rows: no " in told.err
 
 
 def test_rows_without_a_probe_are_scored_by_the_codec_blind_model(corpus_path: Path, vmaf_tune: VmafTune) -> None:

@@ -36,6 +36,8 @@ pairs, and each adds little to its neighbours."""
 STANDARD_WEIGHT, NEAR_WEIGHT, UNUSUAL_WEIGHT = 5.0, 2.0, 0.4
 """Weights of pairs with a standard probe, of those within NEAR, and of those with a VMAF outside of USUAL."""
 
+NO_PAIR = "no source has two usable cells of one encoder, which the curve models need"
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -203,7 +205,7 @@ def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group
             usable.append(row)
     if not usable:
         reasons = "; ".join(f"{count} rows: {reason}" for reason, count in dropped.items())
-        raise InputError(f"no row that curves can be learnt from ({reasons})")
+        raise InputError(f"{NO_PAIR} ({reasons})")
     P, C = _ordered([row.cell.encoder for row in usable], list(clips.values()))
     names = group_names(usable, group_by)
     index = {name: position for position, name in enumerate(dict.fromkeys(names))}
@@ -241,7 +243,7 @@ def _ordered(encoders: Sequence[str], clips: Sequence[Sequence[int]]) -> NDArray
     probes, cells = np.asarray(encoders)[pairs]
     across = (probes != cells) & (probes != UNIVERSAL_ENCODER)
     if across.all():
-        raise InputError("no source has two usable cells of one encoder, which the curve models need")
+        raise InputError(NO_PAIR)
     kept: NDArray[np.int64] = pairs[:, ~across | (np.random.default_rng(0).random(len(found)) < ACROSS_SHARE)]
     return kept
 

@@ -71,7 +71,7 @@ def _print_rows(trained: Any) -> None:
         click.echo(f"rows dropped: {count}: {reason}")
     frameless = sum(row.frames is None for row in trained.corpus.rows)
     if frameless and not trained.request.smoke:
-        lack = "no per-frame values, so that only the regressor learns from them (vmaf-tune attach measures them)"
+        lack = "only the regressor learns from rows without frames (vmaf-tune attach measures them)"
         click.echo(f"rows used in part: {frameless}: {lack}")
     for encoder, count in data.unknown_encoders.items():
         click.echo(f"rows in the unknown slot: {count}: {encoder}")
