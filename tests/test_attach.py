@@ -106,6 +106,8 @@ def test_what_is_done_is_not_done_again(whole: list[Row], vmaf_tune: VmafTune) -
     assert again.code == ExitCode.OK
     assert "0 kept encodes scored, 0 cells encoded again, 0 rows had frames, 2 were there already" in again.err
     assert Path("old.attached.jsonl").read_bytes() == before
+    twice = vmaf_tune("attach", old(bare(whole[0]), whole[1], bare(whole[0], vmaf_score=50.0)))
+    assert (twice.code, "1 of cells that earlier rows have" in twice.err) == (ExitCode.OK, True)
     longer = vmaf_tune("attach", old(bare(whole[0]), whole[1], bare(whole[1], extra_params=["-tune", "film"])))
     assert Path("old.attached.jsonl").read_bytes().startswith(before)
     assert "2 were there already" in longer.err

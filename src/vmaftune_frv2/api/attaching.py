@@ -37,6 +37,7 @@ class Attached:
         made: {how: rows that got frames now}.
         copied: rows that had frames, and went to the output now.
         there: rows that the output had before.
+        again: rows of a cell that an earlier row of the corpus is of; the first one counts.
         left_out: {reason: rows that it does not have}.
     """
 
@@ -44,6 +45,7 @@ class Attached:
     made: Counter[str] = field(default_factory=Counter)
     copied: int = 0
     there: int = 0
+    again: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
 
@@ -93,6 +95,7 @@ def attach(
 
 def _to_do(files: list[Path], done: set[str], store: CorpusStore, found: Attached) -> Iterator[Row]:
     """The rows that need frames; those that have them are appended at once."""
+    met: set[str] = set()
     for each in read_rows(files, _itself):
         if isinstance(each, Fault):
             found.left_out[each.summary] += 1
@@ -101,10 +104,12 @@ def _to_do(files: list[Path], done: set[str], store: CorpusStore, found: Attache
             found.left_out["the cell failed"] += 1
             continue
         key = key_of(each)
-        if key in done:
-            found.there += 1
+        if key in met or key in done:
+            found.again += key in met
+            found.there += key not in met
+            met.add(key)
             continue
-        done.add(key)
+        met.add(key)
         if has_frames(each):
             store.append(each)
             found.copied += 1

@@ -30,5 +30,6 @@ def attach(request: AttachRequest) -> int:
         click.echo(f"{count} rows left out: {reason}", err=True)
     counts = [f"{found.made[SCORED]} kept encodes scored", f"{found.made[ENCODED]} cells encoded again"]
     counts += [f"{found.copied} rows had frames", f"{found.there} were there already"]
+    counts += [f"{found.again} of cells that earlier rows have"] if found.again else []
     click.echo(f"{found.output}: {', '.join(counts)}", err=True)
     return ExitCode.NEGATIVE if found.left_out else ExitCode.OK
