@@ -6,17 +6,15 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vmaftune_frv2.api.curve_pair import open_predictor
 from vmaftune_frv2.api.sources import note_if_whole, open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.option_groups import RecordOptions
 from vmaftune_frv2.contract.predict_request import PredictRequest
-from vmaftune_frv2.corpus.recording import Recording, recording
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import InterruptedRunError, TuneError, UsageError
-from vmaftune_frv2.host.events import HookEvents
-from vmaftune_frv2.host.plugins import Plugins, load_plugins
 from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.source import Source
@@ -26,6 +24,10 @@ from vmaftune_frv2.predict.answer import answer
 from vmaftune_frv2.predict.measuring import Measuring, start_measuring
 from vmaftune_frv2.predict.predictor import Predictor
 from vmaftune_frv2.predict.results import Answer
+
+if TYPE_CHECKING:
+    from vmaftune_frv2.corpus.recording import Recording
+    from vmaftune_frv2.host.plugins import Plugins
 
 log = get_logger(__name__)
 
@@ -188,6 +190,10 @@ def recorded(request: RecordOptions, plugins: Plugins | None) -> Iterator[Record
     if request.record is None:
         yield None
         return
+    from vmaftune_frv2.corpus.recording import recording
+    from vmaftune_frv2.host.events import HookEvents
+    from vmaftune_frv2.host.plugins import load_plugins
+
     events = HookEvents(plugins or load_plugins(), lambda todo: None, lambda row: None)
     with recording(request.record, events) as ledger:
         yield ledger
