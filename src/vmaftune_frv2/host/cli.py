@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from vmaftune_frv2.errors import ExitCode
+from vmaftune_frv2.host.open_group import OpenGroup
 from vmaftune_frv2.host.plugins import Plugins, load_plugins
 from vmaftune_frv2.host.sink import Failure, sink
 from vmaftune_frv2.version import __version__
@@ -23,7 +24,7 @@ def build_cli(plugins: Plugins) -> click.Group:
     """The command group with every plugin's commands."""
     settings = {"help_option_names": ["-h", "--help"], "obj": plugins.manager}
 
-    @click.group(name="vmaf-tune", context_settings=settings)
+    @click.group(name="vmaf-tune", context_settings=settings, cls=OpenGroup)
     @click.version_option(__version__, prog_name="vmaf-tune")
     @click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
     def cli(debug: bool) -> None:

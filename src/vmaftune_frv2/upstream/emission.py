@@ -89,8 +89,9 @@ class Emission:
             yield from known
             if not left:
                 return
-            rows = original(dataclasses.replace(job, cells=left), opts, **runners)
-            with self._logs.open(), contextlib.closing(rows):
+            with self._logs.open(), contextlib.ExitStack() as ending:
+                rows = original(dataclasses.replace(job, cells=left), opts, **runners)
+                ending.callback(getattr(rows, "close", lambda: None))
                 for row in rows:
                     emitted = self._emit(row, self._logs.take(row), asked.result, job, opts)
                     if emitted is not None:
@@ -164,7 +165,7 @@ class Emission:
         scored = row.get("exit_status") == 0 and row.get("vmaf_score") is not None
         log_of = payload if scored else None
         mending.fill_versions(row, versions(), log_of)
-        if job is not None:
+        if job is not None and {"preset", "crf"} <= row.keys():
             row[REQUEST] = request_digest(job, opts, row["preset"], row["crf"])
         reasons = []
         if log_of is not None:

@@ -58,7 +58,7 @@ class Installation:
 
 
 def install(plugins: Plugins | None = None) -> Installation:
-    """Puts our hooks into the emission of upstream's rows: ``iter_rows`` and ``write_jsonl`` of ``vmaftune.corpus``.
+    """Puts our hooks into upstream's emission: ``iter_rows`` and ``write_jsonl`` of ``vmaftune.corpus``.
 
     Args:
         plugins: see, enrich and check every row; None loads those that are installed.

@@ -45,9 +45,7 @@ class KeptCorpus:
     ) -> None:
         self._store.__exit__(kind, error, trace)
 
-    def find(
-        self, digest: str, source: Source, versions: Callable[[], Versions]
-    ) -> tuple[Row | None, bool]:
+    def find(self, digest: str, source: Source, versions: Callable[[], Versions]) -> tuple[Row | None, bool]:
         """The row of a request, and whether it was refused; programs are asked only where there may be one."""
         known = self._known
         if known is None or not known.has(digest):

@@ -37,9 +37,9 @@ def mended(row: Mapping[str, Any]) -> Row:
     order = [*(key for key in CORPUS_ROW_KEYS if key in row), *(key for key in row if key not in CORPUS_ROW_KEYS)]
     plain = {key: strict(row[key]) for key in order}
     if not plain.get("shot_count"):
-        plain.update(dict.fromkeys((key for key in _SHOTS if key in plain)))
+        plain.update(dict.fromkeys(key for key in _SHOTS if key in plain))
     if not any(plain.get(key) for key in _STATISTICS):
-        plain.update(dict.fromkeys((key for key in _STATISTICS if key in plain)))
+        plain.update(dict.fromkeys(key for key in _STATISTICS if key in plain))
     for key in ("encoder_version", "ffmpeg_version", "vmaf_binary_version"):
         if plain.get(key) in _UNKNOWN:
             plain[key] = None

@@ -116,8 +116,8 @@ def _where() -> str:
 def _function(name: str, parameters: tuple[str, ...]) -> Callable[..., Any]:
     """A function of ours to hold, if it takes what we know it to take."""
     module, _, attribute = name.partition(".")
-    function = getattr(part(module), attribute, None)
-    if not callable(function):
+    function: Callable[..., Any] | None = getattr(part(module), attribute, None)
+    if function is None or not callable(function):
         raise _unknown(f"it has no {name}")
     try:
         taken = list(inspect.signature(function).parameters.values())

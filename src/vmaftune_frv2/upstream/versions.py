@@ -62,4 +62,4 @@ def _ask(ffmpeg_bin: str, encoder: str) -> Versions:
         version = try_encoder(ffmpeg, known, known.presets[0]).version
     except TuneError:
         version = None
-    return Versions(found[1], version and f"{encoder}-{version}")
+    return Versions(found[1], version and f"{encoder}-{version.removeprefix('v')}")
