@@ -22,6 +22,11 @@ _SAME_OPTIONS = (
 _WIDEST = 72
 
 
+def instead(name: str) -> str:
+    """The command of ours that answers what a subcommand of upstream's is asked."""
+    return _ANSWERED_BY.get(name, name)
+
+
 class UpstreamCommands:
     """Upstream's subcommands of names that our group has not.
 

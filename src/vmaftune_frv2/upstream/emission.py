@@ -22,6 +22,7 @@ from vmaftune_frv2.upstream.logs import Log, LogBook
 from vmaftune_frv2.upstream.resume import REQUEST, Source, request_digest
 from vmaftune_frv2.upstream.seams import Seams
 from vmaftune_frv2.upstream.versions import Asked, Versions
+from vmaftune_frv2.upstream.watched import Watched
 
 log = logging.getLogger(__name__)
 Wrapped = Callable[..., Any]
@@ -90,10 +91,12 @@ class Emission:
             if not left:
                 return
             with self._logs.open(), contextlib.ExitStack() as ending:
-                rows = original(dataclasses.replace(job, cells=left), opts, **runners)
+                watched = Watched()
+                rows = original(dataclasses.replace(job, cells=left), opts, **watched.among(runners))
                 ending.callback(getattr(rows, "close", lambda: None))
                 for row in rows:
-                    emitted = self._emit(row, self._logs.take(row), asked.result, job, opts)
+                    emitted = self._emit(row, self._logs.take(row), asked.result, job, opts, watched.trouble)
+                    watched.trouble = None
                     if emitted is not None:
                         yield emitted
 
@@ -159,6 +162,7 @@ class Emission:
         versions: Callable[[], Versions],
         job: Any = None,
         opts: Any = None,
+        trouble: str | None = None,
     ) -> Emitted | None:
         """Upstream's row mended and through the plugins; None where it is refused, and kept aside."""
         row = mending.mended(raw)
@@ -167,6 +171,8 @@ class Emission:
         mending.fill_versions(row, versions(), log_of)
         if job is not None and {"preset", "crf"} <= row.keys():
             row[REQUEST] = request_digest(job, opts, row["preset"], row["crf"])
+        if trouble is not None and row.get("exit_status") != 0:
+            row.setdefault(FAILURE_REASON, trouble)
         reasons = []
         if log_of is not None:
             mending.add_frames(row, log_of)
@@ -187,6 +193,8 @@ class Emission:
                 self._refuse(row, reasons)
             else:
                 self._events.cell_done(row)
+                if row.get(FAILURE_REASON):
+                    log.info("%s: %s", _cell(row), str(row[FAILURE_REASON]).splitlines()[0])
         if reasons:
             return None
         self._count("measured" if scored else "failed")
@@ -201,8 +209,7 @@ class Emission:
             corpus.refuse(row, reasons)
         self._count("vetoed")
         said = "; ".join(reasons)
-        cell = ":".join(str(row.get(key)) for key in ("encoder", "preset", "crf"))
-        log.warning("%s %s: refused: %s", row.get("src"), cell, said)
+        log.warning("%s: refused: %s", _cell(row), said)
         self._events.cell_done({**row, FAILURE_REASON: said})
 
     def _refuse_all(self, job: Any, opts: Any, reason: str) -> None:
@@ -233,3 +240,8 @@ class Emission:
                 "%s: %d rows came without libvmaf's log (upstream's cache keeps none), so without its frames",
                 corpus.path, corpus.without_log,
             )  # fmt: skip
+
+
+def _cell(row: Mapping[str, Any]) -> str:
+    """A row's source and cell, for people."""
+    return f"{row.get('src')} {':'.join(str(row.get(key)) for key in ('encoder', 'preset', 'crf'))}"

@@ -22,7 +22,7 @@ PACKAGE = "vmaftune"
 _JOB = ("source", "width", "height", "pix_fmt", "framerate", "duration_s", "cells")
 _OPTIONS = ("encoder", "output", "ffmpeg_bin", "vmaf_bin")
 _HANDLED = {
-    "corpus.iter_rows": ("job", "opts"),
+    "corpus.iter_rows": ("job", "opts"),  # and runners, all of which may be left out
     "corpus.write_jsonl": ("rows", "path"),
     "score.parse_feature_aggregates": ("payload", "feature_names"),
 }

@@ -6,7 +6,7 @@ import click
 
 from vmaftune_frv2.errors import InterruptedRunError
 from vmaftune_frv2.host.plugins import plugins_of
-from vmaftune_frv2.upstream.beside import PASSED_ON
+from vmaftune_frv2.upstream.beside import PASSED_ON, instead
 
 
 @click.command(name="upstream", context_settings=PASSED_ON)
@@ -21,7 +21,8 @@ def upstream(arguments: tuple[str, ...]) -> int:
 
     reason = broken(arguments[0])
     if reason is not None:
-        click.echo(f"Warning: this upstream's {arguments[0]} is known not to work: {reason}", err=True)
+        hint = f"`vmaf-tune {instead(arguments[0])}` answers the same question"
+        click.echo(f"Warning: this upstream's {arguments[0]} is known not to work: {reason}; {hint}", err=True)
     try:
         return run(arguments, plugins_of(click.get_current_context()))
     except KeyboardInterrupt as stop:
