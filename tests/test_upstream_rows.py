@@ -45,11 +45,13 @@ def job_of(source: Path, *cells: tuple[str, int], duration: float = FRAMES / RAT
     return module("corpus").CorpusJob(source=source, cells=cells or CELLS, **(stated | others))
 
 
-def sweep(job: Any, output: Path, score_runner: Any = None, **options: Any) -> int:
+def sweep(job: Any, output: Path, log_of: Any = None, **options: Any) -> int:
     """What upstream's corpus subcommand does: rows as they come to the writer."""
+    if log_of is not None:
+        module("score").MADE_BY.append(log_of)
     corpus = module("corpus")
     opts = corpus.CorpusOptions(output=output, **options)
-    return int(corpus.write_jsonl(corpus.iter_rows(job, opts, score_runner=score_runner), output))
+    return int(corpus.write_jsonl(corpus.iter_rows(job, opts), output))
 
 
 class Plugin:
@@ -130,6 +132,8 @@ def test_failed_cell_is_a_row_and_tried_again(upstream: Path, source: Path, tmp_
         assert sweep(job_of(source, ("medium", 13), ("medium", 20)), output) == 2
         sweep(job_of(source, ("medium", 13)), output)
     failed, good, again = read_rows(output)
+    assert "(exit code 65)" in failed["failure_reason"]
+    assert failed["failure_reason"].endswith("no luck")
     assert (failed["vmaf_score"], failed["exit_status"], failed["adm2_mean"]) == (None, 65, None)
     assert (good["exit_status"], again["crf"]) == (0, 13)
     assert installed.summary.failed == 2
