@@ -111,7 +111,7 @@ def _explain(ffmpeg: FFmpeg, pair: Pair, judges: Judges) -> None:
     size = (pair.reference.width, pair.reference.height)
     for what, one in _one_by_one(judges):
         if not _works(ffmpeg, one, ROOMY, ROOMY):
-            raise UsageError(f"{what}: the libvmaf of {ffmpeg.path} has none such, or cannot load it")
+            raise UsageError(f"{what}: unknown to the libvmaf of {Path(ffmpeg.path).name}, or of no use to it")
     for what, one in _one_by_one(judges):
         if not _works(ffmpeg, one, *size):
             raise InputError(f"{what}: {size[0]}x{size[1]} is too small for it")

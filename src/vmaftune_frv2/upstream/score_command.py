@@ -1,4 +1,4 @@
-"""``vmaf-tune-score``: the command line of libvmaf's ``vmaf``, scored through ffmpeg's libvmaf as a sweep scores."""
+"""``vmaf-tune-score``: libvmaf's command line ``vmaf``, scored through ffmpeg's libvmaf as a sweep scores."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from vmaftune_frv2.contract.files import check_writable, write_atomic
+from vmaftune_frv2.contract.files import check_writable, dump_json, write_atomic
 from vmaftune_frv2.errors import InputError, OutputError, UsageError
 from vmaftune_frv2.host.program import exit_with, reported
-from vmaftune_frv2.host.sink import exits
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf import libvmaf_version
@@ -81,7 +80,6 @@ def _without_effect(command: F) -> F:
 @click.option("--ffmpeg-bin", metavar="FILE", help="The ffmpeg to use, which has libvmaf.")
 @click.option("--version", "-v", is_flag=True, help="Show libvmaf's version and exit.")
 @_without_effect
-@exits
 def score_command(
     reference: str | None,
     distorted: str | None,
@@ -126,3 +124,60 @@ def score_command(
         click.echo(f"{each.label}: {log['pooled_metrics'][each.name]['mean']:.6f}", err=True)
     if output is not None:
         _write(output, log)
+
+
+def _shape(width: int | None, height: int | None, chroma: str | None, depth: str | None) -> Shape | None:
+    known = {"width": width, "height": height, "pixel_format": chroma, "bitdepth": depth}
+    missing = [f"--{name}" for name, value in known.items() if value is None]
+    if width is None or height is None or chroma is None or depth is None:
+        if len(missing) == len(known):
+            return None
+        raise UsageError(f"what describes headerless YUV belongs together; {' and '.join(missing)} are missing")
+    return Shape(width, height, chroma, int(depth))
+
+
+def _check_output(output: Path, as_json: bool, inputs: tuple[str, ...]) -> None:
+    """Finds out before the work whether the log can be written."""
+    if not as_json:
+        raise UsageError("--output: XML, which libvmaf writes without --json, is not supported; say --json")
+    if output.is_dir():
+        raise OutputError(f"{output}: this is a folder")
+    for each in inputs:
+        if output.exists() and Path(each).exists() and output.samefile(each):
+            raise InputError(f"--output {output} is one of the videos")
+    if not _is_special(output):
+        check_writable(output)
+
+
+def _is_special(output: Path) -> bool:
+    """Whether it is a pipe or a device, which nothing can be put in the place of."""
+    return output.exists() and not output.is_file()
+
+
+def _write(output: Path, log: dict[str, Any]) -> None:
+    data = dump_json(log)
+    if not _is_special(output):
+        write_atomic(output, data)
+        return
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line and reports its errors, each in one line on stderr.
+
+    Returns:
+        The exit code.
+    """
+
+    def work() -> object:
+        return score_command.main(arguments, prog_name=NAME, standalone_mode=False)
+
+    return reported(work, lambda error: click.echo(f"Error: {error.format_message()}", err=True))
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Runs ``vmaf-tune-score`` and exits with an ``ExitCode``."""
+    exit_with(run, argv)

@@ -1,4 +1,4 @@
-"""The two videos of a score: headerless YUV or whatever ffmpeg decodes, and which of their frames belong together."""
+"""The two videos of a score: headerless YUV or what ffmpeg decodes, and which of their frames are paired."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _open(ffmpeg: FFmpeg, label: str, shape: Shape | None) -> Source:
     source = open_source(ffmpeg, label, hash_file=False)
     if shape is not None and (source.width, source.height) != (shape.width, shape.height):
         raise UsageError(
-            f"{label} is {source.width}x{source.height}, not {shape.width}x{shape.height} as --width and --height say"
+            f"{label} is {source.width}x{source.height}; --width and --height say {shape.width}x{shape.height}"
         )
     return source
 
