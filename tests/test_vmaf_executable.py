@@ -166,6 +166,13 @@ def test_raw_frames_of_every_format(
     agrees(log, truth(ref, dis, pix_fmt, filter_options=":feature='name=psnr|name=vif'"))
 
 
+def test_odd_sides_of_raw_frames(score: Score, truth: Score, clip: Clips) -> None:
+    made = {"size": "161x97", "frames": 4, "container": "yuv"}
+    ref, dis = clip("mandelbrot", **made), clip("mandelbrot", **made, filters="gblur=1.5")
+    shape = ("-w", 161, "-h", 97, "-p", 420, "-b", 8)
+    agrees(score(ref, dis, *shape), truth(ref, dis, size="161x97"))
+
+
 @pytest.mark.parametrize("container", ["mp4", "mkv", "ts", "y4m", "avi"])
 @pytest.mark.parametrize("shaped", [False, True])
 def test_container_is_decoded_whatever_else_is_said(
@@ -466,6 +473,20 @@ def test_log_that_stood_there_survives_a_failure(reference: Path, encoded: Any, 
     log.write_text("precious")
     refused("-r", reference, "-d", encoded(), "--json", "-o", log, "-m", "version=vmaf_v9")
     assert log.read_text() == "precious"
+
+
+def test_the_call_of_the_upstream_tool(raw: Raw, reference: Path, encoded: Any, tmp_path: Path) -> None:
+    """Its own argv, and what it reads: pooled means and deviations by bare name, the version on stderr."""
+    log = tmp_path / "vmaf.json"
+    arguments = (
+        "--reference", raw(reference), "--distorted", encoded(), *SHAPE, "--pixel_format", 420, "--bitdepth", 8,
+        "--model", "version=vmaf_v0.6.1", "--json", "--output", log, "--feature", "vif", "--backend", "cpu",
+        "--frame_skip_ref", 0, "--frame_cnt", 12,
+    )  # fmt: skip
+    done = subprocess.run([*PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=True)
+    pooled = strict(log)["pooled_metrics"]
+    assert re.search(r"VMAF version[: ]+(\S+)", done.stderr)
+    assert all(pooled[name][key] >= 0 for name in ("vmaf", *CANONICAL6) for key in ("mean", "stddev"))
 
 
 def test_log_may_go_down_a_pipe(reference: Path, encoded: Any) -> None:

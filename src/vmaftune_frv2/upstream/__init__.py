@@ -1,1 +1,1 @@
-"""Beside the upstream tool: what of ours speaks its languages, so that it can be used with ours."""
+"""Beside lusoris/vmaf's ``vmaf-tune`` (package ``vmaftune``): its programs, its rows, its subcommands."""
