@@ -22,10 +22,11 @@ import numpy as np
 import pytest
 
 from conftest import Clips, Invocation, VmafTune, read_rows
+from docs_kit import DOCS
 from vmaftune_frv2.contract.features import CANONICAL6
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.media.ffmpeg import FFmpeg
-from vmaftune_frv2.upstream.score_command import run
+from vmaftune_frv2.upstream.score_command import run, score_command
 
 SIZE = "192x108"
 SHAPE = ("--width", 192, "--height", 108)
@@ -404,6 +405,12 @@ def test_help_names_no_backend_that_is_not_there() -> None:
     assert not re.search("cuda|vulkan|sycl", done.out)
 
 
+def test_every_option_is_documented() -> None:
+    page = (DOCS / "upstream.md").read_text("utf-8")
+    options = [option for parameter in score_command.params for option in parameter.opts if option[:2] == "--"]
+    assert [option for option in options if f"`{option}" not in page and f"{option} " not in page] == []
+
+
 NO_CALL = {
     "nothing": ((), ExitCode.USAGE, "both --reference and --distorted are needed"),
     "unknown option": (("--tiny-model", "x"), ExitCode.USAGE, "No such option '--tiny-model'"),
@@ -502,7 +509,7 @@ PROGRAM = (sys.executable, "-c", "from vmaftune_frv2.upstream.score_command impo
 
 def test_starts_without_what_it_does_not_need() -> None:
     script = (
-        "import sys; from vmaftune_frv2.upstream.score_command import run; run(['--help']);"
+        "import sys; from vmaftune_frv2.upstream.score_command import run, score_command; run(['--help']);"
         " heavy = ('numpy', 'onnxruntime', 'orjson', 'jsonschema_rs', 'rich', 'pluggy', 'dask');"
         " print('heavy:', *(m for m in heavy if m in sys.modules))"
     )
