@@ -17,7 +17,7 @@ import pytest
 from conftest import Clips, VmafTune, invoke
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS
-from vmaftune_frv2.contract.requests import LadderRequest
+from vmaftune_frv2.contract.ladder_request import LadderRequest
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import PLUGINS_VARIABLE

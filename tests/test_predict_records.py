@@ -16,7 +16,7 @@ from conftest import Clips, Invocation, VmafTune
 from training_kit import faults
 from vmaftune_frv2.commands.ladder import command as ladder
 from vmaftune_frv2.commands.per_shot import report as per_shot
-from vmaftune_frv2.commands.predict import scores
+from vmaftune_frv2.commands.predict import row_records, scores
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.resources import schema_path
@@ -27,7 +27,7 @@ LADDER = (*X264, "--heights", "96,64", "--rungs", 3, "--vmaf-range", "5:90")
 COLUMNS = {
     "predict_rung": ladder.COLUMNS,
     "predict_shot": per_shot.COLUMNS,
-    "predict_row": scores.ROW_COLUMNS,
+    "predict_row": row_records.ROW_COLUMNS,
     "predict_score": scores.GRID_COLUMNS,
 }
 Predict = Callable[..., Invocation]

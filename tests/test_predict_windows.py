@@ -22,7 +22,7 @@ from vmaftune_frv2.contract.descriptor import DESCRIPTOR, descriptor
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.raw import RawFormat
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF
-from vmaftune_frv2.contract.zones import Zone, merged
+from vmaftune_frv2.contract.zones import Zone, merged, zone_argv, zone_text
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import ExitCode, InputError
 from vmaftune_frv2.media.encode import work_argv
@@ -41,7 +41,6 @@ CELL = Cell("libx264", "veryfast", 33)
 RATE = 24
 CUT = 30
 """Frame at which ``two_shots`` changes pictures."""
-SYNTAX = {encoder.name: encoder.zones for encoder in ENCODERS if encoder.zones}
 HARD = "noise=alls=60:allf=t"
 
 
@@ -313,13 +312,14 @@ def test_shot_out_of_reach_is_named_and_gets_the_best_there_is(
 
 
 def test_zones_as_the_encoders_read_them() -> None:
+    x264_entry, x265_entry = ENCODERS.get("libx264"), ENCODERS.get("libx265")
     zones = [Zone(0, 10, 20), Zone(10, 15, 20), Zone(15, 40, 26)]
     assert merged(zones) == [Zone(0, 15, 20), Zone(15, 40, 26)]
-    assert SYNTAX["libx264"].text(zones[2], 20) == "15,39,crf=26"
-    assert SYNTAX["libx265"].text(zones[2], 20) == "16,40,b=0.5"
-    x264 = SYNTAX["libx264"].argv(ENCODERS.get("libx264").codec_argv("medium", 20, 1), zones, 20)
+    assert zone_text(x264_entry, zones[2], 20) == "15,39,crf=26"
+    assert zone_text(x265_entry, zones[2], 20) == "16,40,b=0.5"
+    x264 = zone_argv(x264_entry, x264_entry.codec_argv("medium", 20, 1), zones, 20)
     assert x264[-2:] == ["-x264-params", "zones=0,14,crf=20/15,39,crf=26"]
-    x265 = SYNTAX["libx265"].argv(ENCODERS.get("libx265").codec_argv("medium", 20, 1), zones, 20)
+    x265 = zone_argv(x265_entry, x265_entry.codec_argv("medium", 20, 1), zones, 20)
     assert x265[-2:] == ["-x265-params", "pools=1:frame-threads=1:zones=1,15,b=1/16,40,b=0.5"]
 
 
@@ -334,7 +334,7 @@ def test_a_zone_costs_and_scores_what_its_crf_does(
     def encoded(name: str, base: int, zoned: bool) -> list[float]:
         path = tmp_path / name
         *argv, output = work_argv(source, entry, Cell(encoder, "veryfast", base), path)
-        argv = entry.zones.argv(argv, zones, base) if zoned else argv
+        argv = zone_argv(entry, argv, zones, base) if zoned else argv
         assert ffmpeg.run([*QUIET, *argv, "-force_key_frames", f"0,{CUT / RATE}", output]).ok
         return score(ffmpeg, path, source, pix_fmt="yuv420p").vmaf
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from conftest import Clips, Invocation, VmafTune, read_rows
+from vmaftune_frv2.contract.rows import clip_of
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg
 
@@ -170,3 +171,10 @@ def test_windows_of_one_source_are_clips_of_their_own_to_training(
         by_cell.setdefault(record["crf"], set()).add(record["vmaf_predicted"])
     assert all(len(found) == 3 for crf, found in by_cell.items()), by_cell
     assert len(list(itertools.chain(*by_cell.values()))) == len(rows)
+
+
+def test_heights_of_a_ladder_are_clips_of_their_own(ask: Ask) -> None:
+    assert ask("ladder").code == ExitCode.OK
+    row = next(row for row in read_rows(CORPUS) if row["height"] == 48)
+    other = row | {"height": 64, "width": 86}
+    assert len({clip_of(row), clip_of(other), clip_of(row | {"view": None})}) == 3

@@ -20,7 +20,7 @@ from vmaftune_frv2 import (
     score_cells,
     sweep,
 )
-from vmaftune_frv2.contract.options import OptionField, Request, options_of
+from vmaftune_frv2.contract.options import Option, Request, options_of
 from vmaftune_frv2.errors import ExitCode, TuneError, UsageError
 
 SOURCE = "x.mkv"
@@ -34,18 +34,18 @@ REQUESTS: dict[str, tuple[type[Request], dict[str, Any]]] = {
 """{command: its request, and the least that it takes}."""
 
 
-def wrong_values(field: OptionField) -> list[object]:
+def wrong_values(field: Option) -> list[object]:
     """Values that a field cannot have."""
-    known, found = field.known, list[object]()
+    found = list[object]()
     if field.kind in ("int", "float"):
         found += ["nan", "inf", "many"] + (["1.5"] if field.kind == "int" else [])
-        low, high = known.low, known.high
-        found += [] if low is None else [low if known.above else low - 1]
-        found += [] if high is None else [high if known.below else high + 1]
-    if known.choices and not known.flags:
+        low, high = field.low, field.high
+        found += [] if low is None else [low if field.above else low - 1]
+        found += [] if high is None else [high if field.below else high + 1]
+    if field.choices and not field.flags:
         found.append("nonsense")
-    if known.names:
-        found.append(".." if known.names == "file" else __file__)
+    if field.names:
+        found.append(".." if field.names == "file" else __file__)
     return found
 
 
@@ -62,7 +62,7 @@ def as_arguments(request: type[Request], values: dict[str, Any]) -> list[str]:
     found = []
     for field in options_of(request):
         given = values.get(field.name)
-        if field.known.argument or given is None:
+        if field.argument or given is None:
             found += [str(given)] if given is not None else []
         elif field.kind == "bool":
             found += [field.spelled] if given else []

@@ -18,42 +18,52 @@ from typing import TYPE_CHECKING, Any
 from vmaftune_frv2.version import __version__
 
 if TYPE_CHECKING:
+    from vmaftune_frv2.api.corpus_scores import score_rows
     from vmaftune_frv2.api.ladders import Ladders, ladder
     from vmaftune_frv2.api.questions import SourceAnswer, SourceFailure, predict_source, predict_sources
-    from vmaftune_frv2.api.scores import CellScores, score_cells, score_rows
+    from vmaftune_frv2.api.scores import CellScores, score_cells
     from vmaftune_frv2.api.shell import pick_commands, rung_commands
     from vmaftune_frv2.api.shot_answers import ShotAnswers, per_shot
     from vmaftune_frv2.api.shot_commands import shot_commands
     from vmaftune_frv2.api.sweeping import Swept, plan_sweep, sweep
     from vmaftune_frv2.api.training import release, train
-    from vmaftune_frv2.contract.requests import LadderRequest, PerShotRequest, PredictRequest, SweepRequest
+    from vmaftune_frv2.contract.ladder_request import LadderRequest
+    from vmaftune_frv2.contract.per_shot_request import PerShotRequest
+    from vmaftune_frv2.contract.predict_request import PredictRequest
+    from vmaftune_frv2.contract.sweep_request import SweepRequest
     from vmaftune_frv2.contract.train_request import TrainRequest
     from vmaftune_frv2.corpus.validation import Report, validate_files
     from vmaftune_frv2.drawing.curve_plot import write_plot
     from vmaftune_frv2.errors import ExitCode, TuneError
+    from vmaftune_frv2.host.plugins import Plugins, load_plugins
     from vmaftune_frv2.predict.results import Answer, Pick, Prediction, Step
 
 __all__ = [
-    "Answer", "CellScores", "ExitCode", "LadderRequest", "Ladders", "PerShotRequest", "Pick",
+    "Answer", "CellScores", "ExitCode", "LadderRequest", "Ladders", "PerShotRequest", "Pick", "Plugins",
     "PredictRequest", "Prediction", "Report", "ShotAnswers", "SourceAnswer", "SourceFailure", "Step",
-    "SweepRequest", "Swept", "TrainRequest", "TuneError", "__version__", "ladder", "per_shot",
+    "SweepRequest", "Swept", "TrainRequest", "TuneError", "__version__", "ladder", "load_plugins", "per_shot",
     "pick_commands", "plan_sweep", "predict_source", "predict_sources", "release", "rung_commands",
     "score_cells", "score_rows", "shot_commands", "sweep", "train", "validate_files", "write_plot",
 ]  # fmt: skip
 _WHERE = {
     "api.ladders": ("Ladders", "ladder"),
     "api.questions": ("SourceAnswer", "SourceFailure", "predict_source", "predict_sources"),
-    "api.scores": ("CellScores", "score_cells", "score_rows"),
+    "api.corpus_scores": ("score_rows",),
+    "api.scores": ("CellScores", "score_cells"),
     "api.shell": ("pick_commands", "rung_commands"),
     "api.shot_answers": ("ShotAnswers", "per_shot"),
     "api.shot_commands": ("shot_commands",),
     "api.sweeping": ("Swept", "plan_sweep", "sweep"),
     "api.training": ("release", "train"),
-    "contract.requests": ("LadderRequest", "PerShotRequest", "PredictRequest", "SweepRequest"),
+    "contract.ladder_request": ("LadderRequest",),
+    "contract.per_shot_request": ("PerShotRequest",),
+    "contract.predict_request": ("PredictRequest",),
+    "contract.sweep_request": ("SweepRequest",),
     "contract.train_request": ("TrainRequest",),
     "corpus.validation": ("Report", "validate_files"),
     "drawing.curve_plot": ("write_plot",),
     "errors": ("ExitCode", "TuneError"),
+    "host.plugins": ("Plugins", "load_plugins"),
     "predict.results": ("Answer", "Pick", "Prediction", "Step"),
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names}

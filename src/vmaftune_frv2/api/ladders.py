@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vmaftune_frv2.api.models import open_predictor
+from vmaftune_frv2.api.curve_pair import open_predictor
 from vmaftune_frv2.api.questions import recorded, setup_for
 from vmaftune_frv2.api.sources import note_if_whole, open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import by_line
-from vmaftune_frv2.contract.requests import LadderRequest
+from vmaftune_frv2.contract.ladder_request import LadderRequest
 from vmaftune_frv2.host.plugins import Plugins
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.predict.ladder import Ladder, check_heights, make_ladder

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vmaftune_frv2.api.models import open_predictor
+from vmaftune_frv2.api.curve_pair import open_predictor
 from vmaftune_frv2.api.shell import check_names
 from vmaftune_frv2.api.sources import note_if_whole, open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.option_groups import RecordOptions
-from vmaftune_frv2.contract.requests import PredictRequest
+from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.corpus.recording import Recording, recording
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import InterruptedRunError, TuneError, UsageError

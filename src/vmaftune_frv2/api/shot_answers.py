@@ -6,11 +6,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vmaftune_frv2.api.models import open_predictor
+from vmaftune_frv2.api.curve_pair import open_predictor
 from vmaftune_frv2.api.questions import recorded, setup_for
 from vmaftune_frv2.api.sources import open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Line, by_line
-from vmaftune_frv2.contract.requests import PerShotRequest
+from vmaftune_frv2.contract.per_shot_request import PerShotRequest
 from vmaftune_frv2.contract.zones import Zone
 from vmaftune_frv2.host.plugins import Plugins
 from vmaftune_frv2.media.ffmpeg import FFmpeg

@@ -9,7 +9,7 @@ from vmaftune_frv2.api.shell import QUIET
 from vmaftune_frv2.api.shot_answers import ShotAnswers, ShotLine
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS, Encoder
-from vmaftune_frv2.contract.zones import ZoneSyntax, base_crf
+from vmaftune_frv2.contract.zones import base_crf, zone_argv
 from vmaftune_frv2.media.encode import keeps_times, work_argv
 from vmaftune_frv2.media.shot_parts import Shot
 from vmaftune_frv2.media.source import Source
@@ -24,25 +24,25 @@ def shot_commands(found: ShotAnswers, line: ShotLine, segments: bool = False) ->
         line: which encoder and preset.
         segments: encode each shot to a file of its own even where the encoder can change its crf on the way.
     """
-    syntax = ENCODERS.get(line.line.encoder).zones
-    return _segments(found, line) if syntax is None or segments else _zoned(found, line, syntax)
+    encoder = ENCODERS.get(line.line.encoder)
+    return (_segments if encoder.zones is None or segments else _zoned)(found, line, encoder)
 
 
-def _zoned(found: ShotAnswers, line: ShotLine, syntax: ZoneSyntax) -> list[str]:
+def _zoned(found: ShotAnswers, line: ShotLine, encoder: Encoder) -> list[str]:
     """One encode that changes its crf at every cut, where a keyframe is forced."""
     zones = line.zones(found.shots)
     base = base_crf(zones)
-    name = f"{_stem(found, line)}.{ENCODERS.get(line.line.encoder).container}"
+    name = f"{_stem(found, line)}.{encoder.container}"
     *argv, output = _command(found, line, found.source, base, name)
     # Windows begin halfway to the frame before: however the encoder's clock rounds, a shot's first frame is next.
     keys = ",".join(f"{shot.whole.window.start if shot.whole.window else 0.0:.6f}" for shot in found.shots)
-    argv = [*syntax.argv(argv, zones, base), "-force_key_frames", keys, output]
+    argv = [*zone_argv(encoder, argv, zones, base), "-force_key_frames", keys, output]
     return [f"# {':'.join(line.line)}, one encode", shlex.join(argv)]
 
 
-def _segments(found: ShotAnswers, line: ShotLine) -> list[str]:
+def _segments(found: ShotAnswers, line: ShotLine, encoder: Encoder) -> list[str]:
     """An encode per shot, and what joins them."""
-    stem, encoder = _stem(found, line), ENCODERS.get(line.line.encoder)
+    stem = _stem(found, line)
     names = [f"{stem}.{number:04d}.mkv" for number in range(1, len(found.shots) + 1)]
     commands = [f"# {':'.join(line.line)}, a segment per shot, and how to join them"]
     for shot, chosen, name in zip(found.shots, line.chosen, names, strict=True):

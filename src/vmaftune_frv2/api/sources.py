@@ -7,8 +7,8 @@ import logging
 from typing import Any
 
 from vmaftune_frv2.contract.option_groups import SourceOptions
-from vmaftune_frv2.contract.requests import SweepRequest
 from vmaftune_frv2.contract.rows import SOURCE_COMPLEXITY
+from vmaftune_frv2.contract.sweep_request import SweepRequest
 from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.complexity import measure_complexity
 from vmaftune_frv2.media.ffmpeg import FFmpeg

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from vmaftune_frv2.api.sources import open_for_sweep
 from vmaftune_frv2.contract.grid import build_grid
-from vmaftune_frv2.contract.requests import SweepRequest
 from vmaftune_frv2.contract.rows import FAILURE_REASON, FULL_FEATURES, Row
+from vmaftune_frv2.contract.sweep_request import SweepRequest
 from vmaftune_frv2.corpus.cache import ResultCache
 from vmaftune_frv2.corpus.executors import Workers, dask_workers, local_workers
 from vmaftune_frv2.corpus.measure import is_complete

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from vmaftune_frv2.contract.gop import Gop
-from vmaftune_frv2.contract.zones import ZoneSyntax
 from vmaftune_frv2.errors import UsageError
 
 SHARED_PRESETS = (
@@ -44,7 +43,10 @@ class Encoder:
         default_crfs: crfs of a sweep that names none.
         gop: how it groups frames by default.
         uneven_times: whether it keeps the times of frames that are shown unevenly.
-        zones: how it takes a crf per run of frames; None where it has one crf for all of a stream.
+        zones: how it takes a crf per run of frames: ffmpeg's option that holds ``zones=`` among others, and one
+            zone with the fields ``{first}``, ``{last}`` (its frames, last one included), ``{after_first}``,
+            ``{end}`` (the frames after these), ``{crf}`` and ``{factor}`` (of the quantiser's scale, doubling every
+            6 crf: the encode's crf over the zone's). None where it has one crf for all of a stream.
         pass_log: whether the log of its first pass has statistics that ``--encoder-stats`` reads.
         remap_pattern: finds, in stderr, the preset that the library ran instead of the one asked for.
     """
@@ -63,7 +65,7 @@ class Encoder:
     default_crfs: tuple[int, ...] = ()
     gop: Gop = field(default_factory=Gop)
     uneven_times: bool = True
-    zones: ZoneSyntax | None = None
+    zones: tuple[str, str] | None = None
     pass_log: bool = False
     remap_pattern: str | None = None
 
@@ -148,7 +150,7 @@ BUILTIN = (
         default_presets=("veryfast", "medium"),
         default_crfs=(18, 23, 28, 33, 38, 43),
         gop=Gop(lead=8, mini=1, keyframe_every=250, container_bytes=11.7),
-        zones=ZoneSyntax("-x264-params", "{first},{last},crf={crf}"),
+        zones=("-x264-params", "{first},{last},crf={crf}"),
         pass_log=True,
     ),
     Encoder(
@@ -170,7 +172,7 @@ BUILTIN = (
         gop=Gop(lead=8, mini=1, keyframe_every=250, container_bytes=12.2),
         # A crf makes it ignore the zone. It holds the frames that it has done, this one not among them, against
         # first - 1 and end.
-        zones=ZoneSyntax("-x265-params", "{after_first},{end},b={factor:.6g}"),
+        zones=("-x265-params", "{after_first},{end},b={factor:.6g}"),
     ),
     Encoder(
         name="libsvtav1",

@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.options import Request, option
-from vmaftune_frv2.contract.raw import (
-    RAW_SUFFIXES,
-    UPSTREAM_FRAMERATE,
-    UPSTREAM_PIX_FMT,
-    RawFormat,
-    is_raw,
-    parse_framerate,
-)
 from vmaftune_frv2.errors import UsageError
+
+if TYPE_CHECKING:
+    from vmaftune_frv2.contract.cells import Cell
+    from vmaftune_frv2.contract.raw import RawFormat
 
 POOLS = ("mean", "harmonic_mean")
 """How per-frame VMAF may be pooled into one score."""
 SAMPLE_SECONDS = 3.0
 """Length of a window, unless the user says otherwise."""
-VMAF = {"low": 0, "high": 100}
-POSITIVE = {"low": 0, "above": True}
 
 
-@dataclass(frozen=True, kw_only=True)
 class SourceOptions(Request):
     """How sources are opened."""
 
     width: int | None = option(None, "Width of raw YUV.", low=1)
     height: int | None = option(None, "Height of raw YUV.", low=1)
-    pix_fmt: str | None = option(None, "Pixel format of raw YUV.", shown=UPSTREAM_PIX_FMT)
+    pix_fmt: str | None = option(None, "Pixel format of raw YUV.", shown="yuv420p")
     framerate: str | None = option(None, "Frame rate of raw YUV: 25, 23.976 or 24000/1001.")
     video_track: int | None = option(
         None,
-        "Video track to use, from 0; else the one with the default flag, else the one that ffmpeg takes.",
+        "Video track to use, counted from 0; else the one with the default flag, else the one that ffmpeg takes.",
         metavar="N",
         low=0,
     )
@@ -50,6 +42,8 @@ class SourceOptions(Request):
         if (self.width is None) != (self.height is None):
             raise UsageError("--width and --height go together")
         if self.framerate is not None:
+            from vmaftune_frv2.contract.raw import parse_framerate
+
             parse_framerate(self.framerate)
 
     def raw_format(self, label: str) -> RawFormat | None:
@@ -58,43 +52,54 @@ class SourceOptions(Request):
         Raises:
             UsageError: it is raw by its name, and its size was not given.
         """
-        if not is_raw(label):
+        from vmaftune_frv2.contract import raw
+
+        if not raw.is_raw(label):
             return None
         if self.width is None or self.height is None:
-            raise UsageError(f"{label}: {'/'.join(RAW_SUFFIXES)} files have no header; give --width and --height")
-        rate = UPSTREAM_FRAMERATE if self.framerate is None else parse_framerate(self.framerate)
-        return RawFormat(self.width, self.height, self.pix_fmt or UPSTREAM_PIX_FMT, rate)
+            raise UsageError(
+                f"{label}: {'/'.join(raw.RAW_SUFFIXES)} files have no header; give --width and --height"
+            )
+        rate = raw.UPSTREAM_FRAMERATE if self.framerate is None else raw.parse_framerate(self.framerate)
+        return raw.RawFormat(self.width, self.height, self.pix_fmt or raw.UPSTREAM_PIX_FMT, rate)
 
 
-@dataclass(frozen=True, kw_only=True)
 class GridOptions(Request):
     """Which (encoder, preset, crf) cells."""
 
     encoders: Sequence[str] = option((), "Encoder; repeatable.", flag="encoder", metavar="NAME")
     presets: Sequence[str] = option(
         (),
-        "An encoder's own preset or a shared name (medium); repeatable. ENCODER=PRESET binds one.",
+        "An encoder's own preset, or a name that all encoders share (medium); repeatable. ENCODER=PRESET is for"
+        " that encoder alone.",
         flag="preset",
         metavar="PRESET",
     )
     crfs: Sequence[str] = option(
         (),
-        "Quality values; repeatable. ENCODER=VALUE binds one to an encoder.",
+        "Crfs (of libvvenc: qps), one or a range such as 18:40:2; repeatable. ENCODER=CRF is for that encoder"
+        " alone.",
         flag="crf",
         metavar="CRF|FIRST:LAST[:STEP]",
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class SearchOptions(Request):
     """How encodes are chosen and verified."""
 
     verify: bool = option(
-        False, "Encode what is picked, and pick anew by what was measured, until the pick is verified."
+        False,
+        "Encode and score the picks, and pick again from what was measured, until measurements confirm the picks.",
     )
-    tolerance: float = option(0.5, "How far above the target a verified pick may lie, VMAF points.", low=0)
-    max_encodes: int = option(6, "Most encodes per encoder and preset, the first probe among them.", low=1)
-    max_bitrate: float | None = option(None, "Consider only encodes of at most this bitrate, kbit/s.", **POSITIVE)
+    tolerance: float = option(
+        0.5, "How far a verified pick may lie above the target (of a ladder: off its step), VMAF points.", low=0
+    )
+    max_encodes: int = option(
+        6, "Most encodes per encoder and preset, the probe included (of a ladder: per rung).", low=1
+    )
+    max_bitrate: float | None = option(
+        None, "Consider only encodes of at most this bitrate, kbit/s.", low=0, above=True
+    )
     pool: str = option("mean", "How per-frame VMAF is pooled into one score.", choices=POOLS)
 
     def check(self) -> None:
@@ -104,28 +109,27 @@ class SearchOptions(Request):
             self.refuse(("tolerance", "max_encodes"), "needs --verify; without it only probes are encoded")
 
 
-@dataclass(frozen=True, kw_only=True)
 class TargetOptions(SearchOptions):
     """What a pick has to reach."""
 
     target_vmaf: float | None = option(
-        None, "Pick the highest crf that still reaches this VMAF, per encoder and preset.", **VMAF
+        None, "Pick the highest crf that still reaches this VMAF, per encoder and preset.", low=0, high=100
     )
     confidence: float | None = option(
         None,
-        "Pick by the lower end of the one-sided interval of this confidence instead of the expected VMAF.",
+        "Pick a crf that reaches the target with this probability, instead of one that is expected to reach it.",
         low=0.75,
         high=0.99,
     )
     min_vmaf_frame: float | None = option(
-        None, "Also require that 95 % of the frames reach this VMAF (their 5th percentile).", **VMAF
+        None, "Also require that 95 % of the frames reach this VMAF (their 5th percentile).", low=0, high=100
     )
     probes: Sequence[str] = option(
         (),
-        "Encode this cell first; repeatable.",
+        "Make this encode first, and predict the others from it; repeatable.",
         flag="probe",
         metavar="ENCODER:PRESET:CRF",
-        shown="per encoder, where the target is expected",
+        shown="per encoder, at the crf where the target is expected",
     )
 
     def check(self) -> None:
@@ -139,38 +143,37 @@ class TargetOptions(SearchOptions):
 
     def probe_cells(self) -> tuple[Cell, ...]:
         """The probes as cells."""
+        from vmaftune_frv2.contract.cells import Cell
+
         return tuple(map(Cell.parse, self.probes))
 
 
-@dataclass(frozen=True, kw_only=True)
 class CurveModelOptions(Request):
     """Which models predict the cells of a source."""
 
-    model: str | None = option(None, "Model of VMAF.", metavar="ID|FILE.onnx", shown="vmaf_curve_v2")
+    model: str | None = option(None, "Model that predicts VMAF.", metavar="ID|FILE.onnx", shown="vmaf_curve_v2")
     bitrate_model: str | None = option(
-        None, "Model of the bitrate.", metavar="ID|FILE.onnx", shown="bitrate_curve_v2"
+        None, "Model that predicts the bitrate.", metavar="ID|FILE.onnx", shown="bitrate_curve_v2"
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class RecordOptions(Request):
     """Where what is measured is kept."""
 
     record: Path | None = option(
         None,
-        "Append what is measured to a corpus (.jsonl), and measure nothing that it has.",
+        "Append every encode that is scored to this corpus (.jsonl), and make none again that it already has.",
         metavar="CORPUS",
         names="file",
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class JobOptions(RecordOptions):
     """How much happens at once."""
 
     jobs: int | None = option(
         None,
-        "Sources, shots or windows at work at once; each gets its share of the CPUs.",
+        "How many sources, shots or windows are encoded at once; they share the CPUs.",
         low=1,
         shown="CPUs",
     )

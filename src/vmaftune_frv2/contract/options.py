@@ -1,29 +1,34 @@
 """Fields of requests that are options too: what each is called, what it may be and what it means.
 
-A request is a frozen dataclass whose fields are made with ``option``. Python builds it by name; a command line
-reads the same fields as options. What a value may be is checked here for both, in the same words.
+Python builds a request by the names of its fields; a command line reads the same fields as options. What a value
+may be is checked here for both, in the same words. Requests are no dataclasses at run time: generating the methods
+of one takes longer than all that a one-line answer does with it.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from vmaftune_frv2.errors import UsageError
 
-_KEY = "option"
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform(**known: Any) -> Any:
+        """What tells type checkers that a class has the constructor of a dataclass."""
+        return lambda cls: cls
 
 
-@dataclass(frozen=True)
 class Option:
-    """What is known of one option.
+    """One field of a request.
 
     Args:
-        help: what it means, for help texts and for the docstring of its request.
+        default: its value where none is given.
+        help: what it means, for help texts and reference tables.
         flag: its spelling on the command line, without the dashes in front; empty takes the field's name.
         metavar: what help calls its value.
         shown: what help says of its default, where that is no plain value.
@@ -36,22 +41,38 @@ class Option:
         also_option: whether an argument may be given as an option, too.
         names: "file" or "folder", where the value is the path of one that is written.
         flags: (value, flag, help) of each value that has a flag of its own instead of one option for all.
+
+    Attributes:
+        name: of the field.
+        kind: ``int``, ``float``, ``bool``, ``str`` or ``Path``.
+        several: whether it takes several values.
     """
 
-    help: str
-    flag: str = ""
-    metavar: str | None = None
-    shown: str | None = None
-    low: float | None = None
-    high: float | None = None
-    above: bool = False
-    below: bool = False
-    choices: tuple[str, ...] = ()
-    argument: bool = False
-    also_option: bool = False
-    names: str = ""
-    flags: tuple[tuple[str, str, str], ...] = ()
+    def __init__(
+        self, default: Any, help: str, *, flag: str = "", metavar: str | None = None, shown: str | None = None,
+        low: float | None = None, high: float | None = None, above: bool = False, below: bool = False,
+        choices: tuple[str, ...] = (), argument: bool = False, also_option: bool = False, names: str = "",
+        flags: tuple[tuple[str, str, str], ...] = (),
+    ) -> None:  # fmt: skip
+        self.default, self.help, self.flag, self.metavar, self.shown = default, help, flag, metavar, shown
+        self.low, self.high, self.above, self.below = low, high, above, below
+        self.choices, self.argument, self.also_option = choices, argument, also_option
+        self.names, self.flags = names, flags
+        self.name = self.kind = ""
+        self.several = False
 
+    def __set_name__(self, owner: type, name: str) -> None:
+        kind = str(owner.__annotations__[name]).removesuffix(" | None")
+        self.name, self.several = name, kind.startswith("Sequence[")
+        self.kind = kind.removeprefix("Sequence[").removesuffix("]")
+
+    @property
+    def spelled(self) -> str:
+        """What errors and help call it: ``--max-encodes``, or ``SOURCE`` for an argument."""
+        flag = self.flag or self.name
+        return flag.upper() if self.argument else f"--{flag.replace('_', '-')}"
+
+    @property
     def range_text(self) -> str:
         """The range of a number in words; empty where there is none."""
         if self.low is None:
@@ -63,52 +84,6 @@ class Option:
             return f"{least} and {'below' if self.below else 'at most'} {self.high:g}"
         return f"from {self.low:g} to {self.high:g}"
 
-
-def option(default: Any, help: str, **known: Any) -> Any:
-    """A field of a request.
-
-    Args:
-        default: its value where none is given.
-        help: what it means.
-        known: further arguments of ``Option``.
-    """
-    return dataclasses.field(default=_Unset(default), metadata={_KEY: Option(help, **known)})
-
-
-@dataclass(frozen=True)
-class _Unset:
-    """The default of an option, as long as nobody has given a value."""
-
-    default: Any
-
-    def __repr__(self) -> str:
-        return repr(self.default)
-
-
-@dataclass(frozen=True)
-class OptionField:
-    """An option as a field of a request.
-
-    Args:
-        name: in Python.
-        kind: ``int``, ``float``, ``bool``, ``str`` or ``Path``.
-        several: whether it takes several values.
-        default: its value where none is given.
-        known: what else is known of it.
-    """
-
-    name: str
-    kind: str
-    several: bool
-    default: Any
-    known: Option
-
-    @property
-    def spelled(self) -> str:
-        """What errors and help call it: ``--max-encodes``, or ``SOURCE`` for an argument."""
-        flag = self.known.flag or self.name
-        return flag.upper() if self.known.argument else f"--{flag.replace('_', '-')}"
-
     def read(self, value: Any) -> Any:
         """A value as the request holds it.
 
@@ -118,8 +93,6 @@ class OptionField:
         Raises:
             UsageError: it cannot be read, or is out of range.
         """
-        if value is None:
-            return None
         if not self.several:
             return self.read_one(value)
         alone = isinstance(value, (str, Path, int, float)) or not isinstance(value, Iterable)
@@ -136,12 +109,12 @@ class OptionField:
         if self.kind == "Path":
             return self._path(Path(value))
         text = str(value)
-        if self.known.choices and text not in self.known.choices:
-            raise UsageError(f"{self.spelled} {text!r}: it is one of {', '.join(self.known.choices)}")
+        if self.choices and text not in self.choices:
+            raise UsageError(f"{self.spelled} {text!r}: it is one of {', '.join(self.choices)}")
         return text
 
     def _number(self, value: Any) -> float:
-        known, whole = self.known, self.kind == "int"
+        whole = self.kind == "int"
         try:
             number = float(value)
             if isinstance(value, bool) or not math.isfinite(number) or (whole and number != int(number)):
@@ -149,60 +122,86 @@ class OptionField:
         except (TypeError, ValueError, OverflowError):
             what = "a whole number" if whole else "a finite number"
             raise UsageError(f"{self.spelled} {value!r}: not {what}") from None
-        low, high = known.low, known.high
-        under = low is not None and (number <= low if known.above else number < low)
-        over = high is not None and (number >= high if known.below else number > high)
+        low, high = self.low, self.high
+        under = low is not None and (number <= low if self.above else number < low)
+        over = high is not None and (number >= high if self.below else number > high)
         if under or over:
-            raise UsageError(f"{self.spelled} {value}: it is {known.range_text()}")
+            raise UsageError(f"{self.spelled} {value}: it is {self.range_text}")
         return int(value) if whole else number
 
     def _path(self, path: Path) -> Path:
-        there = path.is_dir() if self.known.names == "file" else path.is_file()
-        if self.known.names and there:
-            other = "folder" if self.known.names == "file" else "file"
-            raise UsageError(f"{self.spelled} {path} is a {other}, not a {self.known.names}")
+        there = path.is_dir() if self.names == "file" else path.is_file()
+        if self.names and there:
+            other = "folder" if self.names == "file" else "file"
+            raise UsageError(f"{self.spelled} {path} is a {other}, not a {self.names}")
         return path
 
 
-def options_of(request: type[Request]) -> tuple[OptionField, ...]:
-    """The options of a request: those of each of its groups in the order in which it names them, then its own."""
-    fields = {each.name: each for each in dataclasses.fields(request) if _KEY in each.metadata}
-    own, *groups = request.__mro__
-    ordered = dict.fromkeys(n for group in (*groups, own) for n in vars(group).get("__annotations__", ()))
-    return tuple(_field(fields[name]) for name in ordered if name in fields)
+def option(default: Any, help: str, **known: Any) -> Any:
+    """A field of a request: an ``Option``, which type checkers take for its value.
+
+    Args:
+        default: its value where none is given.
+        help: what it means.
+        known: further arguments of ``Option``.
+    """
+    return Option(default, help, **known)
 
 
-def _field(each: dataclasses.Field[Any]) -> OptionField:
-    kind = str(each.type).removesuffix(" | None")
-    several = kind.startswith("Sequence[")
-    default = each.default.default if isinstance(each.default, _Unset) else each.default
-    bare = kind.removeprefix("Sequence[").removesuffix("]")
-    return OptionField(each.name, bare, several, default, each.metadata[_KEY])
-
-
-@dataclass(frozen=True)
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 class Request:
-    """What is asked for: values, read and checked when it is made.
+    """What is asked for: values, read and checked when it is made, and not changed afterwards.
 
     Raises:
         UsageError: a value cannot be, or values do not go together.
+        TypeError: there is no field of a name.
     """
 
-    def __post_init__(self) -> None:
-        given = set()
-        for each in options_of(type(self)):
-            value = getattr(self, each.name)
-            if isinstance(value, _Unset):
-                value = value.default
-            elif value is None or value == ():
-                value = each.default
+    _options: ClassVar[tuple[Option, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        names = dict.fromkeys(
+            n for group in (*cls.__mro__[1:], cls) for n in vars(group).get("__annotations__", ())
+        )
+        found = (getattr(cls, name, None) for name in names)
+        cls._options = tuple(each for each in found if isinstance(each, Option))
+
+    def __init__(self, **values: Any) -> None:
+        fields = {each.name: each for each in self._options}
+        for name in values.keys() - fields.keys():
+            raise TypeError(f"{type(self).__name__} has no field {name!r}")
+        found, given = {}, set()
+        for name, each in fields.items():
+            value = values.get(name)
+            if value is None or value == ():
+                found[name] = each.default
             else:
-                value = each.read(value)
-                if value is not False:
-                    given.add(each.name)
-            object.__setattr__(self, each.name, value)
-        object.__setattr__(self, "_given", frozenset(given))
+                found[name] = each.read(value)
+                if found[name] is not False:
+                    given.add(name)
+        vars(self).update(found, _given=frozenset(given))
         self.check()
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"a request does not change; make another {type(self).__name__}")
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={getattr(self, name)!r}" for name in sorted(self._given))
+        return f"{type(self).__name__}({given})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, each.name) for each in self._options)
+
+    @property
+    def _given(self) -> frozenset[str]:
+        given: frozenset[str] = vars(self)["_given"]
+        return given
 
     def check(self) -> None:
         """Refuses values that do not go together, or that would be ignored in silence.
@@ -211,13 +210,8 @@ class Request:
             UsageError: there are some.
         """
 
-    def gave(self, name: str) -> bool:
-        """Whether a value was given, be it the default's."""
-        given: frozenset[str] = getattr(self, "_given", frozenset())
-        return name in given
-
     def refuse(self, names: Iterable[str], why: str) -> None:
-        """Refuses each of some options, if it was given.
+        """Refuses each of some options, if a value was given, be it the default's.
 
         Args:
             names: of fields.
@@ -226,7 +220,11 @@ class Request:
         Raises:
             UsageError: one was.
         """
-        spelled = {each.name: each.spelled for each in options_of(type(self))}
         for name in names:
-            if self.gave(name):
-                raise UsageError(f"{spelled[name]} {why}")
+            if name in self._given:
+                raise UsageError(f"{getattr(type(self), name).spelled} {why}")
+
+
+def options_of(request: type[Request]) -> tuple[Option, ...]:
+    """The options of a request: those of each of its groups in the order in which it names them, then its own."""
+    return request._options

@@ -68,8 +68,9 @@ def view_key(view: Mapping[str, Any] | None) -> tuple[tuple[str, float], ...]:
 
 def clip_of(row: Row) -> Clip:
     """What tells the frames of a row from those of others: rows of one clip differ in their cell only."""
-    source = row.get("src_sha256") or row["src"]
-    return source, row.get("clip_mode", "full"), *view_key(row.get(VIEW))
+    source, view = row.get("src_sha256") or row["src"], view_key(row.get(VIEW))
+    size = (row["width"], row["height"]) if "source_width" in dict(view) else ()
+    return source, row.get("clip_mode", "full"), *view, *size
 
 
 def _constant(name: str) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import DEFAULT_VOCABULARY, VOCABULARIES
 from vmaftune_frv2.contract.kinds import KINDS, REGRESSOR, Kind
-from vmaftune_frv2.contract.option_groups import POSITIVE
 from vmaftune_frv2.contract.options import Request, option
 from vmaftune_frv2.errors import UsageError
 
@@ -20,56 +18,70 @@ ONEHOT = "onehot"
 FULL = "full"
 
 
-@dataclass(frozen=True, kw_only=True)
 class TrainRequest(Request):
     """What to learn from, what to fit, and how to judge it."""
 
-    corpora: Sequence[Path] = option((), "Corpus file or folder; repeatable.", flag="corpus")
-    only_learn: Sequence[Path] = option(
-        (), "Corpus that is learnt from and never judged (made-up sources); repeatable."
+    corpora: Sequence[Path] = option(
+        (), "Corpus file, or folder of such files, to learn from; repeatable.", flag="corpus"
     )
-    smoke: bool = option(False, "Train one epoch on 100 synthetic rows, to see that training works here.")
+    only_learn: Sequence[Path] = option(
+        (), "Further corpus to learn from that is left out of all figures (made-up sources); repeatable."
+    )
+    smoke: bool = option(
+        False, "Train for one epoch on 100 synthetic rows, to check that training works on this machine."
+    )
     group_by: str = option(
         "stem-prefix",
-        "What is left out together: each source, sources whose file names agree up to _<number>, or groups from a"
-        " CSV file of FILE NAME,GROUP lines.",
+        "What is left out of training together when a model is judged: each source alone, sources whose file names"
+        " agree up to _<number>, or groups from a CSV file of FILE NAME,GROUP lines.",
         metavar="src|stem-prefix|FILE",
     )
     features_from: str = option(
         FROM_PROBE,
-        "Features of one probe encode of the source, or of the encode that is scored.",
+        "Predict from features of one probe encode of the source, or of the very encode whose VMAF is predicted"
+        " (cell).",
         choices=FEATURE_SOURCES,
     )
     probes: Sequence[str] = option(
         (),
-        "The probe; given for several encoders, each has its own.",
+        "The encode that serves as the probe; given for several encoders, each has its own.",
         flag="probe-cell",
         metavar="ENCODER:PRESET:CRF",
-        shown="most covered",
+        shown="the one that most sources have",
     )
     feature_set: str = option(
-        "canonical6", "full: the 22 columns of the superseded graph.", choices=("canonical6", FULL)
+        "canonical6",
+        "Inputs: the six features of VMAF, or the 22 of the superseded upstream model (full).",
+        choices=("canonical6", FULL),
     )
     codec_block: str = option(
-        FULL, "onehot: the encoder alone, as in the superseded graph.", choices=(FULL, ONEHOT)
+        FULL,
+        "What the model knows of an encode: encoder, preset and crf (full), or the encoder alone, as the"
+        " superseded upstream model does (onehot).",
+        choices=(FULL, ONEHOT),
     )
     vocab: int = option(
-        DEFAULT_VOCABULARY, "Encoder vocabulary version.", low=min(VOCABULARIES), high=max(VOCABULARIES)
+        DEFAULT_VOCABULARY,
+        "Version of the list of encoders that have an input of their own.",
+        low=min(VOCABULARIES),
+        high=max(VOCABULARIES),
     )
-    emit_variance: bool = option(False, "Predict score and log-variance (output score_logvar).")
-    curves: bool = option(False, "Train the curve models of VMAF and bitrate too (some minutes).")
-    vmaf_model: str | None = option(None, "Keep only rows scored with this model.")
-    seeds: int = option(5, "Nets of the ensemble.", low=1)
+    emit_variance: bool = option(False, "Predict the log-variance beside the score (output score_logvar).")
+    curves: bool = option(
+        False, "Also train the curve models of VMAF and bitrate, which predict SOURCE uses (some minutes)."
+    )
+    vmaf_model: str | None = option(None, "Learn only from rows scored with this VMAF model.")
+    seeds: int = option(5, "Nets of the ensemble, one per random seed.", low=1)
     epochs: int = option(60, "Epochs of the regressor.", low=1)
     batch_size: int = option(64, "Rows of a batch.", low=1)
-    lr: float = option(5e-3, "Learning rate.", **POSITIVE)
+    lr: float = option(5e-3, "Learning rate.", low=0, above=True)
     weight_decay: float = option(1e-4, "Weight decay.", low=0)
     hidden: int = option(32, "Units of a hidden layer.", low=1)
     depth: int = option(2, "Hidden layers.", low=1)
     dropout: float = option(0.0, "Share of hidden units that is dropped.", low=0, high=1, below=True)
-    seed: int = option(0, "Seed of everything random.")
+    seed: int = option(0, "Random seed of the first net.")
     device: str = option("cpu", "torch device: cpu, cuda, cuda:1.")
-    model_id: str = option(REGRESSOR.model_id, "Registry id.")
+    model_id: str = option(REGRESSOR.model_id, "Name of the regressor, in file names and in the registry.")
 
     def check(self) -> None:
         """Refuses a training without rows, probes that are no cells, and an id that is none."""

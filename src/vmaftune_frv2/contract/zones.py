@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median_low
+
+from vmaftune_frv2.contract.encoders import Encoder
 
 SCALE_DOUBLES = 6.0
 """Crf steps that double the quantiser's scale in H.264 and HEVC."""
@@ -25,50 +26,41 @@ class Zone:
     crf: int
 
 
-@dataclass(frozen=True)
-class ZoneSyntax:
-    """How an encoder takes zones.
+def zone_text(encoder: Encoder, zone: Zone, base: int) -> str:
+    """A zone as an encoder reads it.
 
     Args:
-        option: ffmpeg's option that holds ``zones=``, among others.
-        zone: one zone, with the fields ``{first}``, ``{last}`` (its frames, last one included), ``{after_first}``,
-            ``{end}`` (the frames after these), ``{crf}`` and ``{factor}`` (of the bitrate that its crf stands for,
-            over that of the encode's crf, where the quantiser's scale doubles every 6 crf).
+        encoder: one that has zones.
+        zone: frames and crf.
+        base: crf of the encode.
     """
+    assert encoder.zones is not None
+    return encoder.zones[1].format(
+        first=zone.first,
+        last=zone.end - 1,
+        after_first=zone.first + 1,
+        end=zone.end,
+        crf=zone.crf,
+        factor=2.0 ** ((base - zone.crf) / SCALE_DOUBLES),
+    )
 
-    option: str
-    zone: str
 
-    def text(self, zone: Zone, base: int) -> str:
-        """A zone as the encoder reads it.
+def zone_argv(encoder: Encoder, codec_argv: Sequence[str], zones: Sequence[Zone], base: int) -> list[str]:
+    """Codec arguments of one encode in which every zone has its crf.
 
-        Args:
-            zone: frames and crf.
-            base: crf of the encode.
-        """
-        return self.zone.format(
-            first=zone.first,
-            last=zone.end - 1,
-            after_first=zone.first + 1,
-            end=zone.end,
-            crf=zone.crf,
-            factor=2.0 ** ((base - zone.crf) / SCALE_DOUBLES),
-        )
-
-    def argv(self, codec_argv: Sequence[str], zones: Sequence[Zone], base: int) -> list[str]:
-        """Codec arguments of one encode in which every zone has its crf.
-
-        Args:
-            codec_argv: ffmpeg codec arguments for ``base``.
-            zones: covering all frames.
-            base: crf of the encode.
-        """
-        value = "zones=" + "/".join(self.text(zone, base) for zone in merged(zones))
-        argv = list(codec_argv)
-        if self.option not in argv:
-            return [*argv, self.option, value]
-        place = argv.index(self.option) + 1
-        return [*argv[:place], f"{argv[place]}:{value}", *argv[place + 1 :]]
+    Args:
+        encoder: one that has zones.
+        codec_argv: ffmpeg codec arguments for ``base``.
+        zones: covering all frames.
+        base: crf of the encode.
+    """
+    assert encoder.zones is not None
+    option, value = encoder.zones[0], "/".join(zone_text(encoder, zone, base) for zone in merged(zones))
+    argv = list(codec_argv)
+    if option not in argv:
+        return [*argv, option, f"zones={value}"]
+    place = argv.index(option) + 1
+    return [*argv[:place], f"{argv[place]}:zones={value}", *argv[place + 1 :]]
 
 
 def merged(zones: Sequence[Zone]) -> list[Zone]:
@@ -83,5 +75,6 @@ def merged(zones: Sequence[Zone]) -> list[Zone]:
 
 
 def base_crf(zones: Sequence[Zone]) -> int:
-    """The crf that an encode with zones names; zones that cover all frames make any do."""
-    return median_low([zone.crf for zone in zones])
+    """The crf that an encode with zones names, their median; zones that cover all frames make any do."""
+    crfs = sorted(zone.crf for zone in zones)
+    return crfs[(len(crfs) - 1) // 2]

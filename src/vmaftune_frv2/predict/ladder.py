@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vmaftune_frv2.contract.cells import Cell, Line
-from vmaftune_frv2.contract.requests import LadderRequest
+from vmaftune_frv2.contract.ladder_request import LadderRequest
 from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.opening import LEAST_SIDE
 from vmaftune_frv2.media.source import Source

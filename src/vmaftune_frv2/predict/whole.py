@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vmaftune_frv2.contract.gop import Gop
-from vmaftune_frv2.corpus.packets import Packets
+if TYPE_CHECKING:
+    from vmaftune_frv2.contract.gop import Gop
+    from vmaftune_frv2.corpus.packets import Packets
 
 
 @dataclass(frozen=True)

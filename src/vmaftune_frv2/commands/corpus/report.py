@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from vmaftune_frv2.api.sweeping import Swept
-from vmaftune_frv2.contract.requests import SweepRequest
+from vmaftune_frv2.contract.sweep_request import SweepRequest
 from vmaftune_frv2.corpus.plan import Plan
 from vmaftune_frv2.corpus.request import CellRequest
 

@@ -19,7 +19,7 @@ from vmaftune_frv2.version import __version__
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
-    """Say which ffmpeg is used, and try its encoders, its libvmaf and the canonical-6 features.
+    """Say which ffmpeg is used, and try its encoders, its VMAF models and libvmaf's features.
 
     Says also whose the script vmaf-tune is, where upstream's package has one of that name, and how to change that.
     """

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vmaftune_frv2.commands.shared.options import request_options
 from vmaftune_frv2.commands.shared.question import emit_option, kept_on_interrupt, spare_threads, style_option
+from vmaftune_frv2.contract.ladder_request import LadderRequest
 from vmaftune_frv2.contract.options import Request
-from vmaftune_frv2.contract.requests import LadderRequest
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import plugins_of
 
@@ -27,7 +26,6 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
 class LadderOutput(Request):
     """How the ladders are given."""
 
@@ -38,9 +36,10 @@ class LadderOutput(Request):
 @click.command(name="ladder")
 @request_options(LadderRequest, LadderOutput)
 def ladder(request: LadderRequest, output: LadderOutput) -> int:
-    """Choose the rungs of a bitrate ladder of SOURCE, per encoder and preset.
+    """Choose the rungs (height and crf) of a bitrate ladder for SOURCE, per encoder and preset.
 
-    Rungs lie along the convex hull of bitrate and VMAF at the source's size. With --verify every rung is encoded.
+    Rungs lie along the convex hull of bitrate and VMAF, which is scored at the source's size. With --verify every
+    rung is encoded and scored. Where --preset or --crf is not given, all that the model learnt is considered.
     """
     from vmaftune_frv2.api import ladders
     from vmaftune_frv2.api.shell import rung_commands

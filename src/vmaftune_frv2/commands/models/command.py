@@ -22,13 +22,13 @@ from vmaftune_frv2.errors import ExitCode
     type=click.Choice(("table", "json")),
     default="table",
     show_default=True,
-    help="Output.",
+    help="Output format.",
 )
 def models(model_dir: Path | None, output_format: str) -> int:
-    """List every registered model and ensemble, and verify each.
+    """List every registered model and ensemble, and check that its files are intact.
 
-    Checks digests against registry, sidecar and manifest, documents against their schemas, and that onnxruntime
-    loads each graph with the inputs and outputs of its sidecar. Exits with 6 if anything does not hold.
+    Compares sha256 digests with registry, sidecar and manifest, checks JSON files against their schemas, and loads
+    each model to see that it has the inputs and outputs that its sidecar says. Exits with 6 if anything is wrong.
     """
     import json
 

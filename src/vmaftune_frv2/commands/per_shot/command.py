@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import click
 
 from vmaftune_frv2.commands.shared.options import request_options
 from vmaftune_frv2.commands.shared.question import emit_option, kept_on_interrupt, spare_threads, style_option
 from vmaftune_frv2.contract.options import Request, option
-from vmaftune_frv2.contract.requests import PerShotRequest
+from vmaftune_frv2.contract.per_shot_request import PerShotRequest
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import plugins_of
 
 
-@dataclass(frozen=True, kw_only=True)
 class PerShotOutput(Request):
     """How the answer is given."""
 
     segments: bool = option(
         False,
-        "Print one encode per shot and how to join them, even where the encoder can change its crf on the way.",
+        "Print an encode per shot and how to join them even where the encoder can do with one encode (zones).",
     )
     emit: str | None = emit_option()
     style: str = style_option()
@@ -29,9 +26,11 @@ class PerShotOutput(Request):
 @click.command(name="per-shot")
 @request_options(PerShotRequest, PerShotOutput)
 def per_shot(request: PerShotRequest, output: PerShotOutput) -> int:
-    """Pick a crf for each shot of SOURCE, and print what makes the encode.
+    """Pick a crf for each shot of SOURCE, and print the ffmpeg commands that encode it so.
 
-    An encoder that can change its crf within a stream (zones) makes one stream; others a segment per shot.
+    libx264, libx265 and other encoders with zones change their crf within one encode; with the rest each shot is
+    encoded to a file, and the files are joined. Where --encoder, --preset or --crf is not given, all that the
+    model learnt is considered.
     """
     from vmaftune_frv2.api import shot_answers
     from vmaftune_frv2.api.shot_commands import shot_commands

@@ -20,8 +20,8 @@ from vmaftune_frv2.commands.shared.predictions import (
 from vmaftune_frv2.commands.shared.records import emit
 from vmaftune_frv2.commands.shared.table import coloured
 from vmaftune_frv2.contract.encoders import ENCODERS
-from vmaftune_frv2.contract.requests import PerShotRequest
-from vmaftune_frv2.contract.zones import base_crf
+from vmaftune_frv2.contract.per_shot_request import PerShotRequest
+from vmaftune_frv2.contract.zones import base_crf, zone_text
 from vmaftune_frv2.media.shot_parts import Shot
 from vmaftune_frv2.predict.results import Pick, Prediction
 
@@ -54,11 +54,11 @@ def _each(
     found: ShotAnswers, line: ShotLine
 ) -> Iterator[tuple[int, Shot, Pick[Prediction], Prediction, str | None]]:
     """Number, shot, pick, cell to use and zone, where the encoder has any, of each shot."""
-    zones, syntax = line.zones(found.shots), ENCODERS.get(line.line.encoder).zones
+    zones, encoder = line.zones(found.shots), ENCODERS.get(line.line.encoder)
     base = base_crf(zones)
     each = zip(found.shots, line.picks, line.chosen, zones, strict=True)
     for number, (shot, pick, chosen, zone) in enumerate(each, start=1):
-        yield number, shot, pick, chosen, syntax.text(zone, base) if syntax else None
+        yield number, shot, pick, chosen, zone_text(encoder, zone, base) if encoder.zones else None
 
 
 def _record(

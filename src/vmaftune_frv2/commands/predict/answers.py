@@ -24,7 +24,7 @@ from vmaftune_frv2.commands.shared.predictions import (
 )
 from vmaftune_frv2.commands.shared.records import emit
 from vmaftune_frv2.commands.shared.table import Style, coloured
-from vmaftune_frv2.contract.requests import PredictRequest
+from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.errors import ExitCode, TuneError
 from vmaftune_frv2.host.plugins import Plugins
 from vmaftune_frv2.predict.results import Answer, Pick, Prediction

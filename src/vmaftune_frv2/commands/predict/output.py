@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from vmaftune_frv2.commands.shared.question import emit_option, style_option
 from vmaftune_frv2.contract.options import Request, option
-from vmaftune_frv2.contract.requests import PredictRequest
+from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.errors import UsageError
 
 
-@dataclass(frozen=True, kw_only=True)
 class PredictOutput(Request):
     """How the answer is given."""
 
     emit: str | None = emit_option()
     plot: Path | None = option(
-        None, "Draw the curves of SOURCE to a .png, .svg or .html file.", metavar="FILE", names="file"
+        None, "Draw VMAF over crf and over bitrate to a .png, .svg or .html file.", metavar="FILE", names="file"
     )
     style: str = style_option()
 
@@ -28,7 +26,7 @@ class PredictOutput(Request):
             UsageError: it has not.
         """
         if not request.sources:
-            self.refuse(("emit", "plot"), "needs SOURCE and a curve model, as the default one")
+            self.refuse(("emit", "plot"), "needs SOURCE and a curve model (the default is one)")
         if self.emit and request.target_vmaf is None:
             raise UsageError("--emit needs --target-vmaf")
         if self.plot and len(request.sources) > 1:

@@ -1,4 +1,4 @@
-"""What ``vmaf-tune predict`` prints of a regressor's predictions: cells, picks, rows."""
+"""What ``vmaf-tune predict`` prints of a regressor's predictions: cells and picks."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from typing import Any
 import click
 
 from vmaftune_frv2.api.scores import CellScores
-from vmaftune_frv2.commands.shared.records import emit, emit_lines
-from vmaftune_frv2.contract.requests import PredictRequest
+from vmaftune_frv2.commands.shared.records import emit
+from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.predict.results import Pick, ScoredCell
-from vmaftune_frv2.predict.row_scores import Predicted, RowPredictions
 
 GRID_COLUMNS = ("encoder", "preset", "crf", "vmaf_predicted", "extrapolated")
 PICK_COLUMNS = (*GRID_COLUMNS, "reached")
 VERIFIED_COLUMNS = (*PICK_COLUMNS, "vmaf_measured", "error", "bitrate_kbps")
-ROW_COLUMNS = ("src", "encoder", "preset", "crf", "vmaf_score", "vmaf_predicted", "vmaf_low", "vmaf_high")
 
 
 def print_scores(found: CellScores, request: PredictRequest, style: str) -> int:
@@ -68,32 +66,3 @@ def _pick_record(pick: Pick[ScoredCell], found: CellScores) -> dict[str, Any]:
         "error": round(pick.prediction.vmaf - row["vmaf_score"], 4),
         "bitrate_kbps": round(row["bitrate_kbps"], 2),
     }
-
-
-def print_rows(predictions: RowPredictions, style: str) -> int:
-    """Rows and their predictions, as ``schemas/predict_row.json``; jsonl prints whole rows.
-
-    Returns:
-        The exit code: negative when a row got none.
-    """
-    if style == "jsonl":
-        emit_lines(found.line() for found in predictions)
-    else:
-        emit(style, ROW_COLUMNS, map(_row_record, predictions))
-    for encoder, count in predictions.unknown.items():
-        click.echo(
-            f"{count} rows of {encoder} were scored in the unknown slot, where preset and crf are not looked at",
-            err=True,
-        )
-    if predictions.extrapolated:
-        click.echo(
-            f"{predictions.extrapolated} predictions are extrapolated: training saw no such cell or features",
-            err=True,
-        )
-    for reason, count in predictions.skipped.items():
-        click.echo(f"{count} rows got no prediction: {reason}", err=True)
-    return ExitCode.NEGATIVE if predictions.skipped else ExitCode.OK
-
-
-def _row_record(found: Predicted) -> dict[str, Any]:
-    return {**found.row, **dict(zip(ROW_COLUMNS[-3:], found.rounded, strict=True))}

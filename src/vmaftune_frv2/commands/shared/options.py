@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from vmaftune_frv2.contract.encoders import ENCODERS
-from vmaftune_frv2.contract.options import OptionField, Request, options_of
+from vmaftune_frv2.contract.options import Option, Request, options_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _NAMES = {"int": "integer", "float": "float", "str": "text", "Path": "path", "file": "file", "folder": "directory"}
@@ -18,13 +18,13 @@ _NAMES = {"int": "integer", "float": "float", "str": "text", "Path": "path", "fi
 class OptionType(click.ParamType):  # type: ignore[type-arg]  # which older versions of click do not take
     """A value that its field reads, and refuses in the same words as in Python."""
 
-    def __init__(self, field: OptionField) -> None:
+    def __init__(self, field: Option) -> None:
         self.field = field
-        self.name = _NAMES[field.known.names or field.kind]
+        self.name = _NAMES[field.names or field.kind]
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
         """The choices, where there are no others."""
-        choices = self.field.known.choices
+        choices = self.field.choices
         return f"[{'|'.join(choices)}]" if choices else None
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -65,56 +65,55 @@ def _built(request: type[Request], values: dict[str, Any]) -> Request:
     given = {}
     for field in options_of(request):
         value = values.pop(field.name)
-        if field.known.also_option:
+        if field.also_option:
             value = (*value, *values.pop(_further(field)))
         if value is not None and value != ():
             given[field.name] = value
     return request(**given)
 
 
-def _further(field: OptionField) -> str:
+def _further(field: Option) -> str:
     return f"further_{field.name}"
 
 
-def _as_click(field: OptionField) -> list[Callable[[Any], Any]]:
-    known = field.known
-    if known.argument:
+def _as_click(field: Option) -> list[Callable[[Any], Any]]:
+    if field.argument:
         metavar = f"[{field.spelled}]" + ("..." if field.several else "")
         argument = click.argument(
             field.name, nargs=-1 if field.several else 1, required=False, metavar=metavar, type=OptionType(field)
         )
-        if not known.also_option:
+        if not field.also_option:
             return [argument]
-        spelled = f"--{known.flag}"
-        option = click.option(spelled, _further(field), multiple=True, metavar=field.spelled, help=known.help)
+        spelled = f"--{field.flag}"
+        option = click.option(spelled, _further(field), multiple=True, metavar=field.spelled, help=field.help)
         return [argument, option]
-    if known.flags:
+    if field.flags:
         return [
             click.option(f"--{flag}", field.name, flag_value=value, default=None, help=meaning)
-            for value, flag, meaning in known.flags
+            for value, flag, meaning in field.flags
         ]
     if field.kind == "bool":
-        return [click.option(field.spelled, field.name, is_flag=True, default=None, help=known.help)]
+        return [click.option(field.spelled, field.name, is_flag=True, default=None, help=field.help)]
     return [
         click.option(
             field.spelled,
             field.name,
             multiple=field.several,
-            metavar=known.metavar,
+            metavar=field.metavar,
             type=OptionType(field),
-            help=known.help + _extras(field),
+            help=field.help + _extras(field),
             cls=EncoderOption if field.name == "encoders" else click.Option,
         )
     ]
 
 
-def _extras(field: OptionField) -> str:
+def _extras(field: Option) -> str:
     """Default, and the range where it has two ends, as click shows them."""
-    shown, default = field.known.shown, field.default
+    shown, default = field.shown, field.default
     if shown is None and default not in (None, (), ""):
         shown = f"{default:g}" if isinstance(default, float) else str(default)
     if shown == "0":
         shown = None
     found = [f"default: {shown}"] if shown else []
-    found += [field.known.range_text()] if field.known.high is not None else []
+    found += [field.range_text] if field.high is not None else []
     return f"  [{'; '.join(found)}]" if found else ""

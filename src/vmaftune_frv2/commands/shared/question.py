@@ -15,13 +15,13 @@ FORMATS = ("table", "json", "jsonl", "csv")
 
 def style_option() -> str:
     """The field of ``--format``."""
-    return option("table", "Output.", flag="format", choices=FORMATS)  # type: ignore[no-any-return]
+    return option("table", "Output format.", flag="format", choices=FORMATS)  # type: ignore[no-any-return]
 
 
 def emit_option() -> str | None:
     """The field of ``--emit``."""
     return option(  # type: ignore[no-any-return]
-        None, "Print the commands that make the encodes instead.", choices=("ffmpeg",)
+        None, "Print the ffmpeg commands that make the chosen encodes, instead of a table.", choices=("ffmpeg",)
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -13,23 +12,26 @@ from vmaftune_frv2.contract.train_request import TrainRequest
 from vmaftune_frv2.errors import NegativeError
 
 
-@dataclass(frozen=True, kw_only=True)
 class TrainOutput(Request):
     """What is written."""
 
-    out_dir: Path = option(Path("model/tiny"), "Folder of models, sidecars and registry.json.", names="folder")
-    metrics_out: Path | None = option(None, "Write every figure as JSON.", names="file")
-    require_gate: bool = option(False, "Exit with 1 if the ship gate is not met.")
-    no_export: bool = option(False, "Train and judge only.")
+    out_dir: Path = option(
+        Path("model/tiny"), "Folder for models, their sidecars and registry.json.", names="folder"
+    )
+    metrics_out: Path | None = option(None, "Write all figures to this file as JSON.", names="file")
+    require_gate: bool = option(
+        False, "Exit with 1 if the regressor is too inaccurate for production (the ship gate)."
+    )
+    no_export: bool = option(False, "Train and judge only; write no model.")
 
 
 @click.command(name="train-v2")
 @request_options(TrainRequest, TrainOutput)
 def train_v2(request: TrainRequest, output: TrainOutput) -> None:
-    """Fit the codec-aware regressor, judge it leave-one-source-out, export and register it.
+    """Train models of VMAF on a corpus, judge them on sources left out of training, export and register them.
 
-    Besides: its ensemble with intervals, the codec-blind per-frame model and, with --curves, the curve models,
-    which start from one measured cell.
+    They are the codec-aware regressor, its ensemble, which gives intervals, the codec-blind regressor of single
+    frames and, with --curves, the curve models, which predict all encodes of a source from one that was measured.
     """
     from vmaftune_frv2.api.training import release, train
     from vmaftune_frv2.commands.shared.progress import progress_bar

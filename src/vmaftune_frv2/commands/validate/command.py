@@ -14,10 +14,10 @@ from vmaftune_frv2.errors import ExitCode
 @click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.option(
-    "--max-messages", type=click.IntRange(min=0), default=100, show_default=True, help="Messages to print."
+    "--max-messages", type=click.IntRange(min=0), default=100, show_default=True, help="Most messages to print."
 )
 def validate(corpora: tuple[Path, ...], as_json: bool, max_messages: int) -> int:
-    """Check every line against its version's JSON Schema and the cross-field rules.
+    """Check every row of a corpus: its keys, its values, and whether they fit each other.
 
     CORPUS is a .jsonl, .jsonl.gz or .jsonl.zst file, or a folder of such files.
     """

@@ -1,29 +1,14 @@
-"""Opening the models that a request names, with a word on those that did not pass the ship gate."""
+"""Opening the regressor that a request names, with a word if it did not pass the ship gate."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 
-from vmaftune_frv2.contract.option_groups import CurveModelOptions
 from vmaftune_frv2.errors import ModelError
-from vmaftune_frv2.predict.predictor import Predictor
 from vmaftune_frv2.predict.session import Model, find_model, open_model
 
 log = logging.getLogger(__name__)
-
-
-def open_predictor(request: CurveModelOptions) -> Predictor:
-    """Both curve models.
-
-    Raises:
-        ModelError: one is missing, altered, or no curve model.
-    """
-    predictor = Predictor.open(request.model, request.bitrate_model)
-    for model in (predictor.vmaf, predictor.bitrate):
-        if model.sidecar.smoke:
-            log.warning("%s is a smoke model: it did not pass the ship gate", model.sidecar.id)
-    return predictor
 
 
 def open_regressor(reference: str | None) -> Model:

@@ -1,0 +1,23 @@
+"""Opening the curve models that a request names, with a word on those that did not pass the ship gate."""
+
+from __future__ import annotations
+
+import logging
+
+from vmaftune_frv2.contract.option_groups import CurveModelOptions
+from vmaftune_frv2.predict.predictor import Predictor
+
+log = logging.getLogger(__name__)
+
+
+def open_predictor(request: CurveModelOptions) -> Predictor:
+    """Both curve models.
+
+    Raises:
+        ModelError: one is missing, altered, or no curve model.
+    """
+    predictor = Predictor.open(request.model, request.bitrate_model)
+    for model in (predictor.vmaf, predictor.bitrate):
+        if model.sidecar.smoke:
+            log.warning("%s is a smoke model: it did not pass the ship gate", model.sidecar.id)
+    return predictor

@@ -1,0 +1,82 @@
+"""What ``predict`` is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vmaftune_frv2.contract.option_groups import (
+    SAMPLE_SECONDS,
+    CurveModelOptions,
+    GridOptions,
+    JobOptions,
+    SourceOptions,
+    TargetOptions,
+)
+from vmaftune_frv2.contract.options import option
+from vmaftune_frv2.errors import UsageError
+
+
+class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOptions, JobOptions):
+    """VMAF and bitrate of cells of one or several sources, and the pick that reaches a target."""
+
+    sources: Sequence[str] = option((), "Videos; several are answered one by one.", flag="source", argument=True)
+    features: Path | None = option(
+        None,
+        "Predict from the features in a JSON file, which may be a corpus row or a libvmaf log; encodes nothing.",
+    )
+    corpora: Sequence[Path] = option(
+        (), "Predict the VMAF of every row of a corpus; repeatable; encodes nothing.", flag="corpus"
+    )
+    sample_clip_seconds: float = option(0.0, "Use only this many seconds around the middle.", low=0)
+    samples: int | None = option(
+        None,
+        "Encode this many short windows spread over SOURCE instead of all of it; for long sources.",
+        low=1,
+    )
+    sample_seconds: float = option(
+        SAMPLE_SECONDS, "Length of each window of --samples, seconds.", low=0, above=True
+    )
+    model: str | None = option(
+        None,
+        "Model that predicts VMAF.",
+        metavar="ID|FILE.onnx",
+        shown="vmaf_curve_v2 for SOURCE, else fr_regressor_v2",
+    )
+
+    def check(self) -> None:
+        """Refuses what does not go together in any kind of question."""
+        super().check()
+        if sum((bool(self.sources), self.features is not None, bool(self.corpora))) != 1:
+            raise UsageError("give one of SOURCE, --features and --corpus")
+        if self.verify and (not self.sources or self.target_vmaf is None):
+            raise UsageError("--verify needs SOURCE and --target-vmaf")
+        if self.samples is None:
+            self.refuse(("sample_seconds",), "needs --samples")
+        elif self.sample_clip_seconds:
+            raise UsageError("--samples spreads windows, --sample-clip-seconds takes one; give one of them")
+        if self.corpora and (self.encoders or self.presets or self.crfs or self.target_vmaf is not None):
+            raise UsageError("--corpus scores the cells of its rows; leave out the grid and --target-vmaf")
+        if not self.sources:
+            self.check_regressor()
+
+    def check_regressor(self) -> None:
+        """Refuses what a model cannot answer that does not start from a measured cell.
+
+        Raises:
+            UsageError: something of it was asked for.
+        """
+        needs = "needs SOURCE and a curve model (the default is one)"
+        self.refuse(
+            (
+                "bitrate_model", "record", "confidence", "min_vmaf_frame", "max_bitrate", "pool", "probes", "jobs",
+                "tolerance", "max_encodes", "samples", "sample_seconds",
+            ),
+            needs,
+        )  # fmt: skip
+        if len(self.sources) > 1:
+            raise UsageError("several sources need a curve model (the default is one)")
+        if not self.sources:
+            self.refuse(
+                ("width", "height", "pix_fmt", "framerate", "video_track", "sample_clip_seconds"), "needs SOURCE"
+            )
