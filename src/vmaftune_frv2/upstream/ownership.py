@@ -30,6 +30,10 @@ class Script:
     owner: str
     upstream: Path | None
 
+    def __str__(self) -> str:
+        whose = {OURS: "ours", THEIRS: "upstream's", UNKNOWN: "somebody else's", NOBODYS: "not installed"}
+        return f"script {SCRIPT}: {whose[self.owner]}" + (f" ({self.path})" if self.path else "")
+
     def advice(self) -> list[str]:
         """What to know and do about it, a line each; none where ours is the only one."""
         if self.upstream is None and self.owner == OURS:

@@ -28,7 +28,7 @@ def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
 
     from vmaftune_frv2.media.checkup import check_up
     from vmaftune_frv2.media.ffmpeg import locate
-    from vmaftune_frv2.upstream.ownership import SCRIPT, script
+    from vmaftune_frv2.upstream.ownership import script
     from vmaftune_frv2.upstream.programs import scorer
 
     ffmpeg = locate(ffmpeg_bin)
@@ -51,7 +51,7 @@ def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
         click.echo(
             f"training: {'torch is installed' if find_spec('torch') else 'torch is missing (extra: train)'}"
         )
-        click.echo(f"script {SCRIPT}: {found.owner} ({found.path or 'not installed'})")
+        click.echo(str(found))
         for line in found.advice():
             click.echo(f"  {line}")
         if found.upstream:
