@@ -10,7 +10,10 @@ import click
 from vmaftune_frv2.host.hookspecs import hookimpl
 from vmaftune_frv2.host.lazy import LazyCommand
 
-COMMANDS = ("corpus", "validate", "train-v2", "predict", "ladder", "per-shot", "models", "doctor", "plugins")
+COMMANDS = (
+    "corpus", "validate", "train-v2", "predict", "ladder", "per-shot", "models", "export-check", "export-rows",
+    "doctor", "plugins",
+)  # fmt: skip
 
 
 @hookimpl
