@@ -1,4 +1,4 @@
-"""Whether a folder of models holds what upstream's readers ask of one: its registry's validator and libvmaf's loader.
+"""Whether a folder of models is what upstream's readers ask for: the validator of its registry, libvmaf's loader.
 
 ``folder_check`` asks whether the files agree with each other; this asks whether others can read them.
 """
@@ -28,14 +28,16 @@ MOST_NAMES = {"output_names": 8, "feature_order": 32, "encoder_vocab": 32}
 UNSAID = {"name": "vmaf_tiny_model", "kind": "fr", "quant_mode": "fp32"}
 """What libvmaf's reader takes from each sidecar, and what it assumes where a sidecar does not say."""
 
-OPERATORS = frozenset(
-    "Identity Reshape Flatten Squeeze Unsqueeze Transpose Concat Slice Gather Cast Shape Expand Add Sub Mul Div Neg"
-    " Abs Sqrt Pow Exp Log Clip Min Max Sum Mean ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd"
-    " GlobalAveragePool GlobalMaxPool Gemm MatMul Conv ConvTranspose MaxPool AveragePool Resize BatchNormalization"
-    " LayerNormalization InstanceNormalization Relu LeakyRelu Sigmoid Tanh Softmax Elu Selu Softplus Softsign Gelu"
-    " Erf HardSigmoid HardSwish PRelu Dropout QuantizeLinear DequantizeLinear Constant ConstantOfShape Pad"
-    " Reciprocal GatherND ScatterND BitShift Loop If".split()
-)
+OPERATORS = frozenset({
+    "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Slice", "Gather", "Cast",
+    "Shape", "Expand", "Add", "Sub", "Mul", "Div", "Neg", "Abs", "Sqrt", "Pow", "Exp", "Log", "Clip", "Min",
+    "Max", "Sum", "Mean", "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd",
+    "GlobalAveragePool", "GlobalMaxPool", "Gemm", "MatMul", "Conv", "ConvTranspose", "MaxPool", "AveragePool",
+    "Resize", "BatchNormalization", "LayerNormalization", "InstanceNormalization", "Relu", "LeakyRelu",
+    "Sigmoid", "Tanh", "Softmax", "Elu", "Selu", "Softplus", "Softsign", "Gelu", "Erf", "HardSigmoid",
+    "HardSwish", "PRelu", "Dropout", "QuantizeLinear", "DequantizeLinear", "Constant", "ConstantOfShape", "Pad",
+    "Reciprocal", "GatherND", "ScatterND", "BitShift", "Loop", "If",
+})  # fmt: skip
 """What libvmaf's loader lets a graph use."""
 
 
@@ -87,18 +89,14 @@ def check_export(folder: Path) -> ExportReport:
     document = read_json(path)
     report = ExportReport(folder)
     report.findings = [Finding(path, "registry", str(each)) for each in breaches(document, "upstream_registry")]
-    entries = document.get("models")
-    entries = [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+    entries = _entries(document)
     report.models = len(entries)
     report.findings += _too_large(path, path.stat().st_size, LARGEST_JSON)
-    seen: set[Any] = set()
+    names = [str(entry.get("id")) for entry in entries]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    report.findings += [Finding(path, "registry", f"{name} is registered twice") for name in twice]
     for entry in entries:
-        name = entry.get("id")
-        if name in seen:
-            report.findings.append(Finding(path, "registry", f"{name} is registered twice"))
-        seen.add(name)
-        if isinstance(entry.get("onnx"), str):
-            report.findings += _entry(path, entry, document.get("schema_version"))
+        report.findings += _entry(path, entry, document.get("schema_version"))
     return report
 
 
@@ -113,15 +111,22 @@ def add_names(folder: Path) -> list[Path]:
         OutputError: a sidecar cannot be written.
     """
     written = []
-    for entry in read_json(folder / FILE_NAME).get("models", []):
-        path = (folder / str(entry["onnx"])).with_suffix(".json")
-        if not path.exists():
+    for entry in _entries(read_json(folder / FILE_NAME)):
+        path = (folder / entry["onnx"]).with_suffix(".json")
+        if not path.exists() or folder.resolve() not in path.resolve().parents:
             continue
         document = read_json(path)
         if "id" in document and list(document)[:2] != ["id", "name"]:
             write_atomic(path, dump_json(with_name(document)))
             written.append(path)
     return written
+
+
+def _entries(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The entries of a registry that name a file, whatever else they are."""
+    found = document.get("models")
+    entries = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return [entry for entry in entries if isinstance(entry.get("onnx"), str)]
 
 
 def _entry(registry: Path, entry: Mapping[str, Any], version: Any) -> Iterator[Finding]:
@@ -181,7 +186,9 @@ def _sidecar(path: Path, entry: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _too_large(path, len(text.encode()), LARGEST_JSON)
     wanted = {**UNSAID, "name": document.get("name"), "kind": entry.get("kind"), **_quantised(entry)}
     for key, value in wanted.items():
-        for told in sorted({each or UNSAID[key] for each in _as_read(text, key)} - {value}):
+        for told in sorted({each or UNSAID[key] for each in _as_read(text, key)}):
+            if told == value:
+                continue
             if value is None:
                 yield Finding(path, "sidecar", f"no name; libvmaf calls the model {told!r} (--add-names names it)")
             else:
@@ -189,8 +196,8 @@ def _sidecar(path: Path, entry: Mapping[str, Any]) -> Iterator[Finding]:
     if "anchor" in document:  # no reader of theirs feeds a curve model
         return
     for key, most in MOST_NAMES.items():
-        if len(document.get(key) or ()) > most:
-            yield Finding(path, "sidecar", f"{len(document[key])} {key}; VMAFx's libvmaf has room for {most}")
+        if isinstance(names := document.get(key), list) and len(names) > most:
+            yield Finding(path, "sidecar", f"{len(names)} {key}; VMAFx's libvmaf has room for {most}")
 
 
 def _quantised(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,8 +207,8 @@ def _quantised(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _as_read(text: str, key: str) -> set[str | None]:
     """What libvmaf's reader, and VMAFx's, take for a key; None where they find none.
 
-    The one looks for the first place where the quoted key stands, be it as a value, and takes the string behind the
-    next colon; the other passes over places without a colon right behind.
+    The one looks for the first place where the quoted key stands, be it as a value, and takes the string behind
+    the next colon; the other passes over places without a colon right behind.
     """
     quoted = re.escape(f'"{key}"')
     found = (re.search(rf"{quoted}[^:]*:\s*(.)", text, re.DOTALL), re.search(rf"{quoted}\s*:\s*(.)", text))
