@@ -17,8 +17,8 @@ def export_check(folder: Path, add_names: bool, as_json: bool) -> int:
     """Hold the models in DIR against what lusoris/vmaf and VMAFx ask of them.
 
     These are the rules of their registry, the operators and sizes that libvmaf's loader takes, and what its reader
-    makes of each sidecar: it takes the first "name" in the file. Every rule that does not hold is one line, and the
-    exit code is then 6. Whether the files agree with each other is what models checks.
+    makes of each sidecar: it takes the first "name" in the file. Every rule that does not hold is one line, and
+    the exit code is then 6. Whether the files agree with each other is what models checks.
     """
     import json
 

@@ -19,8 +19,8 @@ def export_rows(
     """Write the rows of corpora that upstream's trainer of fr_regressor_v2 can learn from to OUT.
 
     IN is a .jsonl, .jsonl.gz or .jsonl.zst file, or a folder of such files. Rows that failed, have no features,
-    break the row contract or measure a cell again are left out and counted. OUT has the keys of the contract and no
-    values per frame; presets have the names that upstream gives them. It is written whole or not at all.
+    break the row contract or measure a cell again are left out and counted. OUT has the keys of the contract and
+    no values per frame; presets have the names that upstream gives them. It is written whole or not at all.
     """
     import json
 
