@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,7 +61,8 @@ class Exported:
 
     def as_json(self) -> dict[str, Any]:
         """The object that ``export-rows --json`` prints."""
-        return asdict(self)
+        counts = ("left_out", "encoders", "unknown_slot", "default_preset")
+        return {"out": self.out, "rows": self.rows, **{name: dict(getattr(self, name)) for name in counts}}
 
 
 class _Line(NamedTuple):
@@ -98,7 +98,7 @@ def export_rows(
         raise UsageError(f"{out} is one of the corpora to export; write another file")
     _refuse_existing(out, overwrite)
     done, models = Exported(str(out)), Counter[str]()
-    with _no_row_no_file(done), atomic_file(out) as stream:
+    with atomic_file(out) as stream:
         for line in _usable(files, vmaf_model, done.left_out):
             stream.write(line.text.encode() + b"\n")
             done.rows += 1
@@ -110,19 +110,11 @@ def export_rows(
             counts = ", ".join(f"{model} ({count} rows)" for model, count in models.most_common())
             raise InputError(f"the trainer would mix VMAF models: {counts}; choose one with --vmaf-model")
         if not done.rows:
-            raise NegativeError
+            reasons = "; ".join(f"{count}: {reason}" for reason, count in done.left_out.items())
+            raise NegativeError(f"no row to export ({reasons or 'no rows at all'}); wrote nothing")
         _refuse_existing(out, overwrite)
     done.unknown_slot, done.default_preset = +done.unknown_slot, +done.default_preset
     return done
-
-
-@contextmanager
-def _no_row_no_file(done: Exported) -> Iterator[None]:
-    try:
-        yield
-    except NegativeError:
-        reasons = "; ".join(f"{count}: {reason}" for reason, count in done.left_out.items())
-        raise NegativeError(f"no row to export ({reasons or 'no rows at all'}); wrote nothing") from None
 
 
 def _refuse_existing(out: Path, overwrite: bool) -> None:

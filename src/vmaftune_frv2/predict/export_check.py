@@ -145,7 +145,7 @@ def _entry(registry: Path, entry: Mapping[str, Any], version: Any) -> Iterator[F
     beside = path.with_suffix(".json")
     if beside.exists():
         yield from _sidecar(beside, entry)
-    elif not smoke:
+    elif not smoke and path.is_file():
         yield Finding(beside, "sidecar", "there is no sidecar; models that are not smoke need one")
 
 
@@ -184,7 +184,8 @@ def _sidecar(path: Path, entry: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(path, "sidecar", str(error).removeprefix(f"{path}: "))
         return
     yield from _too_large(path, len(text.encode()), LARGEST_JSON)
-    wanted = {**UNSAID, "name": document.get("name"), "kind": entry.get("kind"), **_quantised(entry)}
+    registered = {key: entry[key] for key in ("kind", "quant_mode") if key in entry}
+    wanted = {**UNSAID, **registered, "name": document.get("name")}
     for key, value in wanted.items():
         for told in sorted({each or UNSAID[key] for each in _as_read(text, key)}):
             if told == value:
@@ -198,10 +199,6 @@ def _sidecar(path: Path, entry: Mapping[str, Any]) -> Iterator[Finding]:
     for key, most in MOST_NAMES.items():
         if isinstance(names := document.get(key), list) and len(names) > most:
             yield Finding(path, "sidecar", f"{len(names)} {key}; VMAFx's libvmaf has room for {most}")
-
-
-def _quantised(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {"quant_mode": entry["quant_mode"]} if "quant_mode" in entry else {}
 
 
 def _as_read(text: str, key: str) -> set[str | None]:
