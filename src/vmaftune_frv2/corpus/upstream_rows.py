@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vmaftune_frv2.contract.codec import UNKNOWN, VOCABULARIES
+from vmaftune_frv2.contract.codec import VOCABULARIES
 from vmaftune_frv2.contract.encoders import ENCODERS, SHARED_PRESETS, canonical_name
 from vmaftune_frv2.contract.features import CANONICAL6, MEAN_KEYS, STD_KEYS, feature_vector, mean_key, pool
 from vmaftune_frv2.contract.files import atomic_file
@@ -33,8 +33,17 @@ from vmaftune_frv2.errors import InputError, NegativeError, OutputError, UsageEr
 
 TRAINER_SLOTS = VOCABULARIES[2]
 """The encoders that the trainer tells apart; any other takes its slot ``unknown``."""
-TRAINER_PRESETS = frozenset(TRAINER_SLOTS) - {"libvpx-vp9", UNKNOWN}
-"""The encoders whose own preset names the trainer knows; libvpx-vp9's it knows by no name that rows have."""
+_X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+_NVENC = tuple(f"p{number}" for number in range(1, 8))
+TRAINER_PRESETS: dict[str, tuple[str, ...]] = {
+    "libx264": _X26X,
+    "libx265": _X26X,
+    "libsvtav1": tuple(map(str, range(14))),
+    "libvvenc": ("faster", "fast", "medium", "slow", "slower"),
+    **dict.fromkeys(("h264_nvenc", "hevc_nvenc", "av1_nvenc"), _NVENC),
+    **dict.fromkeys(("h264_qsv", "hevc_qsv", "av1_qsv"), _X26X[2:9]),
+}
+"""The presets that the trainer knows; of libvpx-vp9 it knows none that rows have."""
 KEPT_KEYS = (VIEW, VIDEO_TRACK, VARIABLE_FRAME_RATE)
 """What is kept beside the contract's keys, because it tells rows apart."""
 
@@ -70,6 +79,7 @@ class _Line(NamedTuple):
 
     text: str
     encoder: str
+    preset: str
     vmaf_model: str
     key: tuple[Any, ...]
 
@@ -105,7 +115,7 @@ def export_rows(
             models[line.vmaf_model] += 1
             done.encoders[line.encoder] += 1
             done.unknown_slot[line.encoder] += line.encoder not in TRAINER_SLOTS
-            done.default_preset[line.encoder] += line.encoder not in TRAINER_PRESETS
+            done.default_preset[line.encoder] += line.preset not in TRAINER_PRESETS.get(line.encoder, ())
         if len(models) > 1:
             counts = ", ".join(f"{model} ({count} rows)" for model, count in models.most_common())
             raise InputError(f"the trainer would mix VMAF models: {counts}; choose one with --vmaf-model")
@@ -153,7 +163,7 @@ def _line(vmaf_model: str | None, row: Row) -> _Line | str:
     plain |= {"schema_version": SCHEMA_VERSION, "encoder": encoder, "preset": preset}
     plain |= {"clip_mode": row.get("clip_mode", "full")} | {key: row[key] for key in KEPT_KEYS if key in row}
     key = (clip_of(row), encoder, preset, row["crf"], row["vmaf_model"], tuple(row["extra_params"]))
-    return _Line(dumps(plain), encoder, str(row["vmaf_model"]), key)
+    return _Line(dumps(plain), encoder, preset, str(row["vmaf_model"]), key)
 
 
 def _features(row: Row) -> dict[str, Any]:
@@ -176,7 +186,7 @@ def trainer_preset(encoder: str, preset: str) -> str:
     """
     entry = ENCODERS.find(encoder)
     native = entry.resolve_preset(preset) if entry else preset
-    if entry is None or encoder in TRAINER_PRESETS:
+    if entry is None or native in TRAINER_PRESETS.get(encoder, ()):
         return native
     alike = [name for name in SHARED_PRESETS if entry.preset_aliases.get(name, name) == native]
     medium = SHARED_PRESETS.index("medium")
