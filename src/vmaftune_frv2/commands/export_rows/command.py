@@ -16,7 +16,7 @@ import click
 def export_rows(
     corpora: tuple[Path, ...], out: Path, vmaf_model: str | None, overwrite: bool, as_json: bool
 ) -> None:
-    """Write the rows of corpora that upstream's trainer of fr_regressor_v2 can learn from to OUT.
+    """Write to OUT those rows of corpora that upstream's trainer of fr_regressor_v2 takes.
 
     IN is a .jsonl, .jsonl.gz or .jsonl.zst file, or a folder of such files. Rows that failed, have no features,
     break the row contract or measure a cell again are left out and counted. OUT has the keys of the contract and
