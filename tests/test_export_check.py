@@ -86,6 +86,11 @@ def name_as_value(found: dict[str, Any]) -> None:
     found.update(about="name", tail="x", **rest)
 
 
+def scaler_last(found: dict[str, Any]) -> None:
+    found["before"] = [{"feature_mean": [0.0]}]
+    found["feature_mean"] = found.pop("feature_mean")
+
+
 def graph(*nodes: onnx.NodeProto, version: int = 17) -> bytes:
     value = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N"])
     made = helper.make_model(
@@ -140,6 +145,10 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     "more features than VMAFx takes": (
         sidecar(lambda found: found.update(feature_order=["f"] * 33)),
         [f"{MODEL}.json: 33 feature_order; VMAFx's libvmaf has room for 32"],
+    ),
+    "another scaler before the model's": (
+        sidecar(scaler_last),
+        [f"{MODEL}.json: VMAFx's libvmaf reads a nested feature_mean that stands before the model's own"],
     ),
     "a sidecar that is no JSON": (lambda folder: (folder / f"{MODEL}.json").write_text("{"), ["not JSON"]),
     "a sidecar that is too large": (

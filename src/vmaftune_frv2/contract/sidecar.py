@@ -149,7 +149,7 @@ class Sidecar:
 
 def with_name(document: Mapping[str, Any]) -> dict[str, Any]:
     """A sidecar with ``name`` right behind ``id``: its own, else the id. All else stays as it is."""
-    name = document.get("name", document["id"])
+    name = document.get("name") or document["id"]
     rest = {key: value for key, value in document.items() if key not in ("id", "name")}
     return {"id": document["id"], "name": name, **rest}
 

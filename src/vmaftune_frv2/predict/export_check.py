@@ -25,6 +25,7 @@ DEEPEST_SUBGRAPH = 8
 MOST_LOOPS = 16
 MOST_NAMES = {"output_names": 8, "feature_order": 32, "encoder_vocab": 32}
 """What VMAFx's loader has room for; it drops a longer list."""
+READ_FIRST = (*MOST_NAMES, "feature_mean", "feature_std")
 UNSAID = {"name": "vmaf_tiny_model", "kind": "fr", "quant_mode": "fp32"}
 """What libvmaf's reader takes from each sidecar, and what it assumes where a sidecar does not say."""
 
@@ -194,11 +195,29 @@ def _sidecar(path: Path, entry: Mapping[str, Any]) -> Iterator[Finding]:
                 yield Finding(path, "sidecar", f"no name; libvmaf calls the model {told!r} (--add-names names it)")
             else:
                 yield Finding(path, "sidecar", f"libvmaf reads {key} as {told!r}; it is {value!r}")
+    for key in _shadowed(document):
+        yield Finding(path, "sidecar", f"VMAFx's libvmaf reads a nested {key} that stands before the model's own")
     if "anchor" in document:  # no reader of theirs feeds a curve model
         return
     for key, most in MOST_NAMES.items():
         if isinstance(names := document.get(key), list) and len(names) > most:
             yield Finding(path, "sidecar", f"{len(names)} {key}; VMAFx's libvmaf has room for {most}")
+
+
+def _shadowed(document: Mapping[str, Any]) -> Iterator[str]:
+    """Keys of the model that stand behind others of the same name; the reader takes the first, however nested."""
+    nested: set[str] = set()
+    for key, value in document.items():
+        if key in READ_FIRST and key in nested:
+            yield key
+        nested.update(_keys_within(value))
+
+
+def _keys_within(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _keys_within(inner)
 
 
 def _as_read(text: str, key: str) -> set[str | None]:
