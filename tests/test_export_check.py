@@ -242,7 +242,16 @@ def test_every_broken_rule_is_one_line(
 
 def test_nothing_in_a_registry_is_trusted(vmaf_tune: VmafTune, folder: Path) -> None:
     odd = {"id": [], "kind": {}, "onnx": f"{MODEL}.onnx", "sha256": 1, "quant_mode": [], "opset": "x", "smoke": 1}
-    for models in ([odd], [odd, odd], [1, None, "x"], {"id": 1}, None, [{"onnx": 1}], [{"onnx": "."}]):
+    for models in (
+        [odd],
+        [odd, odd],
+        [1, None, "x"],
+        {"id": 1},
+        None,
+        [{"onnx": 1}],
+        [{"onnx": "."}],
+        [{"onnx": "\0.onnx"}],
+    ):
         write(folder / "registry.json", {"schema_version": 1, "models": models})
         for options in ((), ("--add-names",)):
             result = vmaf_tune("export-check", folder, *options)

@@ -153,8 +153,8 @@ def _entry(registry: Path, entry: Mapping[str, Any], version: Any) -> Iterator[F
 def _model(path: Path, entry: Mapping[str, Any], sha256: Any) -> Iterator[Finding]:
     try:
         data = path.read_bytes()
-    except OSError as error:
-        yield Finding(path, "registry", error.strerror or str(error))
+    except (OSError, ValueError) as error:  # a NUL in the name is the latter
+        yield Finding(path, "registry", getattr(error, "strerror", None) or str(error))
         return
     if sha256 is not None and (actual := sha256_bytes(data)) != sha256:
         yield Finding(path, "digest", f"sha256 is {actual[:12]}..., {FILE_NAME} says {str(sha256)[:12]}...")
