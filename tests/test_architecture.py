@@ -24,6 +24,7 @@ LEVELS = (
     {"training", "predict"},
     {"drawing", "host"},
     {"api"},
+    {"upstream"},
     {"commands"},
     {"plugin", "__main__"},
 )

@@ -74,6 +74,16 @@ def test_flat_features_become_means(shape: str, vmaf_tune: VmafTune) -> None:
     assert "per_frame_features" not in row
 
 
+def test_frames_of_an_older_version_are_pooled(vmaf_tune: VmafTune) -> None:
+    row = made_row("park.mp4", 1, "libx264", "medium", 28)
+    older = {key: row[key] for key in versioned(2)} | {"schema_version": 2}
+    older["per_frame_features"] = row["per_frame_features"]
+    vmaf_tune("upgrade", lines(older), "new.jsonl")
+    (new,) = read_rows(Path("new.jsonl"))
+    keys = [f"{name}_{pooled}" for name in MEANS for pooled in ("mean", "std")]
+    assert {key: new[key] for key in keys} == {key: row[key] for key in keys}
+
+
 def test_versions_answer_the_same_request(vmaf_tune: VmafTune) -> None:
     vmaf_tune("upgrade", lines(versioned(1)), "new.jsonl")
     assert identity(read_rows(Path("new.jsonl"))[0]) == identity(versioned(1))

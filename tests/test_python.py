@@ -138,3 +138,31 @@ def test_scores_of_features_and_rows(corpus_path: Path, model_dir: Path, vmaf_tu
     (pick,) = scores.picks
     assert pick.prediction is not None
     assert (pick.prediction.cell.crf, round(pick.prediction.vmaf, 4)) == (record["crf"], record["vmaf_predicted"])
+
+
+def test_whoever_stops_listening_may_ask_again(clip: Clips, models: dict[str, str]) -> None:
+    sources = [str(clip(pattern, size="128x96", frames=12)) for pattern in ("testsrc2", "mandelbrot", "testsrc")]
+    request = vt.PredictRequest(sources=sources, **X264, **models, crfs=30, jobs=2)
+    for _ in vt.predict_sources(request):
+        break
+    assert vt.predict_source(request.changed(sources=sources[0])).answer.steps
+
+
+def test_an_interrupt_that_is_caught_leaves_a_process_that_goes_on(clip: Clips, models: dict[str, str]) -> None:
+    sources = [str(clip(pattern, size="128x96", frames=12)) for pattern in ("testsrc2", "mandelbrot", "testsrc")]
+    request = vt.PredictRequest(sources=sources, **X264, **models, crfs=30, jobs=2)
+    answers = vt.predict_sources(request)
+    next(answers)
+    with pytest.raises(KeyboardInterrupt):
+        answers.throw(KeyboardInterrupt())
+    assert vt.predict_source(request.changed(sources=sources[0])).answer.steps
+
+
+def test_two_files_of_one_name_are_answered(clip: Clips, models: dict[str, str]) -> None:
+    sources = []
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        sources.append(Path(folder) / "same.mkv")
+        sources[-1].write_bytes(clip("testsrc2", size="128x96", frames=12).read_bytes())
+    request = vt.PredictRequest(sources=sources, **X264, **models, crfs=30, jobs=1)
+    assert [each.label for each in vt.predict_sources(request)] == ["a/same.mkv", "b/same.mkv"]

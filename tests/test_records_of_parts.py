@@ -178,3 +178,54 @@ def test_heights_of_a_ladder_are_clips_of_their_own(ask: Ask) -> None:
     row = next(row for row in read_rows(CORPUS) if row["height"] == 48)
     other = row | {"height": 64, "width": 86}
     assert len({clip_of(row), clip_of(other), clip_of(row | {"view": None})}) == 3
+
+
+def test_pace_of_another_track_is_not_taken(
+    vmaf_tune: VmafTune, curve_models: tuple[object, ...], clip: Clips, ffmpeg: FFmpeg, tmp_path: Path
+) -> None:
+    """Both tracks have the same windows."""
+    tracks = [clip(pattern, size="128x96", frames=144) for pattern in ("mandelbrot", "testsrc2")]
+    both = tmp_path / "both.mkv"
+    inputs = [word for track in tracks for word in ("-i", str(track))]
+    assert ffmpeg.run([*QUIET, *inputs, "-map", "0:v", "-map", "1:v", "-c", "copy", str(both)]).ok
+    asked = (*curve_models, *LINE, "--crf", 30, "--samples", 2, "--sample-seconds", 0.5, "--format", "json")
+    alone = vmaf_tune("predict", both, "--video-track", 1, *asked)
+    for track in (0, 1):
+        told = vmaf_tune("predict", both, "--video-track", track, *asked, "--record", CORPUS)
+    assert json.loads(told.out) == json.loads(alone.out)
+    assert len({json.dumps(row["sample_pace"]) for row in read_rows(CORPUS)}) == 2
+
+
+@pytest.mark.parametrize("spoilt", [{"sample_pace": None}, {"view": None}, {"sample_pace": {"samples": 4}}])
+def test_rows_without_a_pace_are_no_obstacle(spoilt: dict[str, Any], ask: Ask) -> None:
+    first = ask("windows")
+    rows = [row | spoilt for row in read_rows(CORPUS)]
+    CORPUS.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    again = ask("windows")
+    assert again.code == first.code, again.err
+
+
+@pytest.mark.parametrize("view", [[1], "x", 5, {"a": None}])
+def test_a_view_that_is_none_stops_no_sweep(view: object, ask: Ask, film: Path, vmaf_tune: VmafTune) -> None:
+    ask("middle")
+    rows = read_rows(CORPUS)
+    rows[0]["view"] = view
+    CORPUS.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    swept = vmaf_tune("corpus", film, *LINE, "--crf", 40, "--output", CORPUS)
+    assert swept.code == ExitCode.OK, swept.err
+    assert ask("middle").code == ExitCode.OK
+    assert vmaf_tune("validate", CORPUS).code == ExitCode.NEGATIVE
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [("predict", "--format", "csv"), ("ladder", "--heights", "48"), ("per-shot", "--target-vmaf", 9)],
+    ids=lambda asked: asked[0],
+)
+def test_a_source_that_is_not_there_makes_no_corpus(
+    asked: tuple[object, ...], vmaf_tune: VmafTune, curve_models: tuple[object, ...]
+) -> None:
+    command, *more = asked
+    told = vmaf_tune(command, "nowhere.mkv", *curve_models, *LINE, *more, "--record", "new/c.jsonl")
+    assert (told.code, told.out) == (ExitCode.INPUT, "")
+    assert not Path("new").exists()

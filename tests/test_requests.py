@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from conftest import Clips, VmafTune
@@ -19,6 +20,7 @@ from vmaftune_frv2 import (
     ladder,
     per_shot,
     predict_source,
+    predict_sources,
     score_cells,
     sweep,
 )
@@ -120,7 +122,9 @@ RULES: dict[str, tuple[str, dict[str, Any], str]] = {
     "rate of no video": ("corpus", {"framerate": "fast"}, "--framerate 'fast': not a frame rate"),
     "ladder of nothing": ("ladder", {"source": None}, "give one SOURCE"),
     "ladder of no encoder": ("ladder", {"encoders": None}, "give --encoder"),
-    "ladder without heights": ("ladder", {"heights": None}, "'' is not a height"),
+    "ladder without heights": ("ladder", {"heights": None}, "give --heights, as in 1080,720,480"),
+    "height of many digits": ("ladder", {"heights": "7" * 5000}, "is not a height"),
+    "compressed record": ("predict", {"record": "c.jsonl.zst"}, "compress it afterwards"),
     "odd height": ("ladder", {"heights": "71"}, "71 is odd"),
     "range of one end": ("ladder", {"vmaf_range": "40"}, "write LOW:HIGH"),
     "range upside down": ("ladder", {"vmaf_range": "95:40"}, "the lower end first"),
@@ -183,6 +187,7 @@ LATER: dict[str, tuple[str, dict[str, Any], str]] = {
     "raw without a size": ("predict", {"sources": "raw.yuv"}, "give --width and --height"),
     "size that is another": ("predict", {"width": 64, "height": 64}, "is 160x96, not 64x64"),
     "height above the source": ("ladder", {"heights": "720"}, "720 is above the source's 96 rows"),
+    "model without a name": ("predict", {"model": ""}, "no model ''"),
     "model that is none": ("predict", {"model": "nobody"}, "no model 'nobody'"),
     "format of a picture": ("corpus", {"vmaf_model": "a b"}, "is no VMAF model"),
 }
@@ -245,3 +250,39 @@ def test_lists_tuples_paths_and_lone_values_are_read_alike() -> None:
     listed = PredictRequest(sources=[Path("a.mkv")], encoders=("libx264",), crfs=["30"], record=Path("c.jsonl"))
     assert alone == listed
     assert hash(alone) == hash(listed)
+
+
+@pytest.mark.parametrize("value", ["2", "2.0", "2e0", 2.0, np.int64(2), np.float32(2)], ids=repr)
+def test_whole_numbers_are_read_however_they_are_written(value: object, vmaf_tune: VmafTune) -> None:
+    assert PredictRequest(sources="x", jobs=value).jobs == 2
+    told = vmaf_tune("predict", "nowhere.mkv", "--jobs", value)
+    assert (told.code, "no such file" in told.err) == (ExitCode.INPUT, True)
+
+
+def test_numbers_and_arrays_of_numpy_are_values_like_others() -> None:
+    target, verify = np.float32(90), np.bool_(True)
+    request = PredictRequest(sources="x", crfs=np.arange(20, 26, 5), target_vmaf=target, verify=verify)
+    assert (request.crfs, request.target_vmaf, request.verify) == (("20", "25"), 90.0, True)
+
+
+@pytest.mark.parametrize("value", [b"x", [None], {"a": 1}, object()], ids=["bytes", "None", "dict", "object"])
+def test_what_is_no_text_is_no_source(value: object) -> None:
+    with pytest.raises(UsageError):
+        LadderRequest(source=value, encoders="libx264", heights="72")
+
+
+def test_a_request_is_changed_by_making_another() -> None:
+    request = PredictRequest(sources="x", target_vmaf=90, verify=True, tolerance=1)
+    assert request.changed(target_vmaf=93).target_vmaf == 93
+    assert request.changed(verify=None, tolerance=None) == PredictRequest(sources="x", target_vmaf=90)
+    with pytest.raises(AttributeError):
+        request.verify = False
+    with pytest.raises(TypeError, match="no field 'vmaf'"):
+        PredictRequest(sources="x", vmaf=90)
+
+
+def test_questions_that_need_a_source_say_so() -> None:
+    with pytest.raises(UsageError, match="give SOURCE or --features"):
+        score_cells(PredictRequest(corpora="c.jsonl"))
+    with pytest.raises(UsageError, match="give one SOURCE"):
+        list(predict_sources(PredictRequest(features="f.json")))

@@ -9,16 +9,20 @@ import click
 
 from vmaftune_frv2.host.hookspecs import hookimpl
 from vmaftune_frv2.host.lazy import LazyCommand
+from vmaftune_frv2.host.open_group import OpenGroup
+from vmaftune_frv2.upstream.beside import UpstreamCommands
 
 COMMANDS = (
-    "corpus", "validate", "upgrade", "attach", "train-v2", "predict", "ladder", "per-shot", "models", "doctor",
-    "plugins",
+    "corpus", "validate", "upgrade", "attach", "train-v2", "predict", "ladder", "per-shot", "models",
+    "export-check", "export-rows", "doctor", "plugins", "upstream",
 )  # fmt: skip
 
 
 @hookimpl
 def vmaftune_register_commands(cli: click.Group) -> None:
-    """Adds our commands, each a function in the folder of its name."""
+    """Adds our commands, each a function in the folder of its name; in our own host, upstream's beside them."""
+    if isinstance(cli, OpenGroup):
+        cli.further = UpstreamCommands(cli)
     for name in COMMANDS:
         function = name.replace("-", "_")
         cli.add_command(LazyCommand(name, f"vmaftune_frv2.commands.{function}.command:{function}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from vmaftune_frv2.api.curve_pair import open_predictor
@@ -48,15 +49,14 @@ def ladder(request: LadderRequest, plugins: Plugins | None = None) -> Ladders:
     """
     predictor = open_predictor(request)
     lines = by_line(predictor.cells(request), lambda cell: cell.line)
+    setup, seconds = setup_for(request.ffmpeg_bin, predictor), request.sample_clip_seconds
+    source = open_for(setup.ffmpeg, request.source, request, seconds=seconds, hashed=request.record is not None)
+    note_if_whole(source, seconds)
+    warn_of_hdr(source, setup.model_for(source))
+    check_heights(request.rows(), source)
     with recorded(request, plugins) as ledger:
-        setup = setup_for(request.ffmpeg_bin, predictor, ledger).with_threads(usable_cpus())
-        seconds = request.sample_clip_seconds
-        source = open_for(setup.ffmpeg, request.source, request, seconds=seconds, hashed=ledger is not None)
-        note_if_whole(source, seconds)
-        warn_of_hdr(source, setup.model_for(source))
-        rows = request.rows()
-        check_heights(rows, source)
-        heights = [Rendition(setup, source, height, request.pool) for height in rows]
+        setup = dataclasses.replace(setup.with_threads(usable_cpus()), ledger=ledger)
+        heights = [Rendition(setup, source, height, request.pool) for height in request.rows()]
         # What scaling alone costs does not depend on the encoder; what was encoded does.
         found = [
             make_ladder(predictor, [each.emptied() for each in heights], cells, request)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vmaftune_frv2.api.curve_pair import open_predictor
-from vmaftune_frv2.api.shell import check_names
 from vmaftune_frv2.api.sources import note_if_whole, open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.option_groups import RecordOptions
 from vmaftune_frv2.contract.predict_request import PredictRequest
-from vmaftune_frv2.corpus.recording import Recording, recording
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import InterruptedRunError, TuneError, UsageError
-from vmaftune_frv2.host.events import HookEvents
-from vmaftune_frv2.host.plugins import Plugins, load_plugins
 from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.source import Source
@@ -26,6 +24,10 @@ from vmaftune_frv2.predict.answer import answer
 from vmaftune_frv2.predict.measuring import Measuring, start_measuring
 from vmaftune_frv2.predict.predictor import Predictor
 from vmaftune_frv2.predict.results import Answer
+
+if TYPE_CHECKING:
+    from vmaftune_frv2.corpus.recording import Recording
+    from vmaftune_frv2.host.plugins import Plugins
 
 log = get_logger(__name__)
 
@@ -77,8 +79,9 @@ def predict_source(request: PredictRequest, plugins: Plugins | None = None) -> S
     if len(request.sources) != 1:
         raise UsageError("give one SOURCE")
     work = _Work(request)
+    measuring = work.opened(request.sources[0])
     with recorded(request, plugins) as ledger:
-        return work.one(request.sources[0], ledger)
+        return work.answered(measuring, ledger)
 
 
 def predict_sources(
@@ -96,13 +99,14 @@ def predict_sources(
     Raises:
         UsageError, ModelError, OutputError: as ``predict_source``, before the first source.
     """
+    if not request.sources:
+        raise UsageError("give one SOURCE or several")
     labels = list(dict.fromkeys(request.sources))
-    check_names(labels)
     work, beside = _Work(request), min(request.jobs or usable_cpus(), len(labels))
 
     def one(label: str) -> SourceAnswer | SourceFailure:
         try:
-            return work.one(label, ledger, beside, f"{label}: ")
+            return work.answered(work.opened(label, beside, f"{label}: "), ledger)
         except InterruptedRunError:
             raise
         except TuneError as error:
@@ -119,23 +123,27 @@ class _Work:
         self.request, self.predictor = request, open_predictor(request)
         self.cells: tuple[Cell, ...] = self.predictor.cells(request)
 
-    def one(self, label: str, ledger: Recording | None, beside: int = 1, prefix: str = "") -> SourceAnswer:
-        """The answer for one source, ``beside`` of which are at work at once."""
-        measuring = _start(self.request, label, self.predictor, ledger, beside)
+    def opened(self, label: str, beside: int = 1, prefix: str = "") -> Measuring:
+        """One source, ``beside`` of which are at work at once; nothing is encoded yet."""
+        measuring = _start(self.request, label, self.predictor, beside)
         measuring.prefix = prefix
-        return SourceAnswer(label, answer(self.predictor, measuring, self.cells, self.request), measuring)
+        return measuring
+
+    def answered(self, measuring: Measuring, ledger: Recording | None) -> SourceAnswer:
+        """The answer for a source; what is measured for it goes to the ledger."""
+        measuring.setup = dataclasses.replace(measuring.setup, ledger=ledger)
+        found = answer(self.predictor, measuring, self.cells, self.request)
+        return SourceAnswer(measuring.source.label, found, measuring)
 
 
-def _start(
-    request: PredictRequest, label: str, predictor: Predictor, ledger: Recording | None, beside: int
-) -> Measuring:
-    setup, samples = setup_for(request.ffmpeg_bin, predictor, ledger), request.samples or 0
+def _start(request: PredictRequest, label: str, predictor: Predictor, beside: int) -> Measuring:
+    setup, samples = setup_for(request.ffmpeg_bin, predictor), request.samples or 0
     source = open_for(
         setup.ffmpeg,
         label,
         request,
         seconds=request.sample_seconds if samples else request.sample_clip_seconds,
-        hashed=ledger is not None,
+        hashed=request.record is not None,
         trust_header=samples > 0,
     )
     warn_of_hdr(source, setup.model_for(source))
@@ -162,13 +170,13 @@ def _note_too_short(source: Source, request: PredictRequest) -> None:
     )  # fmt: skip
 
 
-def setup_for(ffmpeg_bin: str | None, predictor: Predictor, ledger: Recording | None) -> Setup:
+def setup_for(ffmpeg_bin: str | None, predictor: Predictor) -> Setup:
     """What measures the cells that a predictor asks for: scored with the VMAF model that it learnt.
 
     Raises:
         ToolError: there is no ffmpeg that works.
     """
-    return Setup(locate(ffmpeg_bin), predictor.vmaf_model or DEFAULT_MODEL, ledger=ledger)
+    return Setup(locate(ffmpeg_bin), predictor.vmaf_model or DEFAULT_MODEL)
 
 
 @contextlib.contextmanager
@@ -182,6 +190,10 @@ def recorded(request: RecordOptions, plugins: Plugins | None) -> Iterator[Record
     if request.record is None:
         yield None
         return
+    from vmaftune_frv2.corpus.recording import recording
+    from vmaftune_frv2.host.events import HookEvents
+    from vmaftune_frv2.host.plugins import load_plugins
+
     events = HookEvents(plugins or load_plugins(), lambda todo: None, lambda row: None)
     with recording(request.record, events) as ledger:
         yield ledger

@@ -8,6 +8,7 @@ from vmaftune_frv2.api.regressors import open_regressor
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.contract.rows import Row
+from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.predict.candidates import candidate_cells, pick_cells, predict_cells
 from vmaftune_frv2.predict.columns import Columns
 from vmaftune_frv2.predict.feature_files import read_features
@@ -41,6 +42,8 @@ def score_cells(request: PredictRequest) -> CellScores:
         ToolError: the probe failed.
     """
     request.check_regressor()
+    if not request.sources and request.features is None:
+        raise UsageError("give SOURCE or --features")
     model = open_regressor(request.model)
     cells = candidate_cells(model, request)
     if request.features is not None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.encode import work_argv
 from vmaftune_frv2.media.source import Source
-from vmaftune_frv2.predict.measuring import Measuring
-from vmaftune_frv2.predict.rendition import Rendition, Rung
-from vmaftune_frv2.predict.results import Answer
+
+if TYPE_CHECKING:
+    from vmaftune_frv2.predict.measuring import Measuring
+    from vmaftune_frv2.predict.rendition import Rendition, Rung
+    from vmaftune_frv2.predict.results import Answer
 
 QUIET = ("-hide_banner", "-nostdin")
 

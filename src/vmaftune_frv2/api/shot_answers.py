@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -81,17 +82,15 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
     """
     predictor = open_predictor(request)
     cells, jobs = predictor.cells(request), request.jobs or usable_cpus()
+    setup, hashed = setup_for(request.ffmpeg_bin, predictor), request.record is not None
+    # A second from the middle is enough to learn how the file is opened; finding the shots counts its frames.
+    source = open_for(setup.ffmpeg, request.source, request, seconds=1.0, hashed=hashed, trust_header=True)
+    warn_of_hdr(source, setup.model_for(source))
     with recorded(request, plugins) as ledger:
-        setup = setup_for(request.ffmpeg_bin, predictor, ledger)
-        # A second from the middle is enough to learn how the file is opened; finding the shots counts its frames.
-        source = open_for(
-            setup.ffmpeg, request.source, request, seconds=1.0, hashed=ledger is not None, trust_header=True
-        )
-        warn_of_hdr(source, setup.model_for(source))
         source, shots = find_shots(setup.ffmpeg, source, request.sample_seconds, jobs)
         log.info("%s: %d shots", source.label, len(shots))
         beside = min(jobs, len(shots))
-        shared = setup.with_threads(max(1, usable_cpus() // beside))
+        shared = dataclasses.replace(setup.with_threads(max(1, usable_cpus() // beside)), ledger=ledger)
 
         def one(numbered: tuple[int, Shot]) -> tuple[Pick[Prediction], ...]:
             number, shot = numbered

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vmaftune_frv2.contract.option_groups import SourceOptions
 from vmaftune_frv2.contract.rows import SOURCE_COMPLEXITY
-from vmaftune_frv2.contract.sweep_request import SweepRequest
 from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.complexity import measure_complexity
@@ -18,6 +17,9 @@ from vmaftune_frv2.media.shots import detect_shots
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf_models import model_warning
+
+if TYPE_CHECKING:
+    from vmaftune_frv2.contract.sweep_request import SweepRequest
 
 log = get_logger(__name__)
 

@@ -31,7 +31,7 @@ def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
     return _needs(lambda: _train(request, progress))
 
 
-def release(trained: Trained, folder: Path) -> list[Path]:
+def release(trained: Trained, folder: Path | str) -> list[Path]:
     """Writes models, sidecars, manifests and the registry.
 
     Returns:
@@ -43,7 +43,7 @@ def release(trained: Trained, folder: Path) -> list[Path]:
     """
     from vmaftune_frv2.training.release import release as write
 
-    return write(trained, folder)
+    return write(trained, Path(folder))
 
 
 def _train(request: TrainRequest, progress: Progress | None) -> Trained:

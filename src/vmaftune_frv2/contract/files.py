@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from vmaftune_frv2.errors import ModelError, OutputError, TuneError
 
@@ -26,6 +26,19 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         OutputError: it cannot be written; what stood there before still does.
     """
+    with atomic_file(path) as stream:
+        stream.write(data)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A temporary file beside ``path`` to write to, which is synced and renamed into place at the end.
+
+    Where the block raises, it is removed, and what stood there before still does.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     import tempfile
 
     temporary = None
@@ -33,16 +46,18 @@ def write_atomic(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(fd, "wb") as stream:
-            stream.write(data)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+        if isinstance(error, OSError):
+            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+        raise
 
 
 def check_writable(path: Path) -> None:

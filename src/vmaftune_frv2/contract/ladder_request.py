@@ -13,6 +13,9 @@ from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.errors import UsageError
 
 LADDER_RANGE = "40:95"
+LONGEST_HEIGHT = 6
+"""Digits of a height."""
+MOST_RUNGS = 100
 
 
 class LadderRequest(GridOptions, SearchOptions, CurveModelOptions, SourceOptions, RecordOptions):
@@ -26,6 +29,7 @@ class LadderRequest(GridOptions, SearchOptions, CurveModelOptions, SourceOptions
         None,
         "How many rungs, at equal steps of VMAF.",
         low=1,
+        high=MOST_RUNGS,
         shown="one per 6 VMAF, about a noticeable step",
     )
     vmaf_range: str = option(
@@ -40,6 +44,8 @@ class LadderRequest(GridOptions, SearchOptions, CurveModelOptions, SourceOptions
             raise UsageError("give one SOURCE")
         if not self.encoders:
             raise UsageError("give --encoder; each encoder and preset gets a ladder of its own")
+        if not self.heights:
+            raise UsageError("give --heights, as in 1080,720,480")
         self.rows()
         self.ends()
 
@@ -52,7 +58,7 @@ class LadderRequest(GridOptions, SearchOptions, CurveModelOptions, SourceOptions
         heights = set()
         for part in self.heights.split(","):
             word = part.strip()
-            if not (word.isascii() and word.isdigit()) or int(word) == 0:
+            if not (word.isascii() and word.isdigit() and len(word) <= LONGEST_HEIGHT) or int(word) == 0:
                 raise UsageError(f"--heights {self.heights!r}: {word!r} is not a height; write 1080,720,480")
             if int(word) % 2:
                 raise UsageError(f"--heights: {word} is odd; 4:2:0 video has even heights")

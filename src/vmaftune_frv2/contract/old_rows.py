@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from vmaftune_frv2.contract.codec import VOCABULARIES
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
-from vmaftune_frv2.contract.features import CANONICAL6, MEAN_KEYS, mean_key, read_metric
+from vmaftune_frv2.contract.features import CANONICAL6, MEAN_KEYS, STD_KEYS, mean_key, pool, read_metric
 from vmaftune_frv2.contract.rows import (
     CORPUS_ROW_KEYS,
     PER_FRAME_FEATURES,
@@ -220,7 +220,20 @@ def _means(row: Row) -> Row:
         if values and max(values) - min(values) > _TOLERANCE:
             raise OldRowError(f"it gives two means of {feature}")
         found[key] = values[0] if values else row.get(key)
+    arrays = _arrays(row)
+    if arrays is not None and not any(row.get(key) is not None for key in (*MEAN_KEYS, *STD_KEYS)):
+        found |= pool(arrays)
     return found
+
+
+def _arrays(row: Row) -> dict[str, list[float]] | None:
+    """The features of each frame, if a row has numbers for all of them."""
+    arrays = row.get(PER_FRAME_FEATURES)
+    if not isinstance(arrays, dict):
+        return None
+    found: dict[str, Any] = {name: arrays.get(name) for name in CANONICAL6}
+    numbers = (isinstance(each, list) and each and None not in map(_number, each) for each in found.values())
+    return found if all(numbers) else None
 
 
 def _spelled_encoder(row: Row, told: Told) -> str:

@@ -167,6 +167,12 @@ class RecordOptions(Request):
         names="file",
     )
 
+    def check(self) -> None:
+        """Refuses a file that is not appended to."""
+        super().check()
+        if self.record is not None and self.record.suffix in (".gz", ".zst"):
+            raise UsageError(f"--record {self.record}: append to a .jsonl file and compress it afterwards")
+
 
 class JobOptions(RecordOptions):
     """How much happens at once."""

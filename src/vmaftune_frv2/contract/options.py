@@ -8,14 +8,15 @@ of one takes longer than all that a one-line answer does with it.
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from vmaftune_frv2.errors import UsageError
 
 if TYPE_CHECKING:
-    from typing_extensions import dataclass_transform
+    from typing_extensions import Self, dataclass_transform
 else:
 
     def dataclass_transform(**known: Any) -> Any:
@@ -101,13 +102,15 @@ class Option:
     def read_one(self, value: Any) -> Any:
         """One value; as ``read``."""
         if self.kind == "bool":
-            if not isinstance(value, bool):
+            if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):  # numpy's
                 raise UsageError(f"{self.spelled} is either there or not, not {value!r}")
-            return value
+            return bool(value)
         if self.kind in ("int", "float"):
             return self._number(value)
+        if not isinstance(value, (str, PurePath, numbers.Number)):
+            raise UsageError(f"{self.spelled} {value!r}: not text")
         if self.kind == "Path":
-            return self._path(Path(value))
+            return self._path(Path(str(value)))
         text = str(value)
         if self.choices and text not in self.choices:
             raise UsageError(f"{self.spelled} {text!r}: it is one of {', '.join(self.choices)}")
@@ -127,7 +130,9 @@ class Option:
         over = high is not None and (number >= high if self.below else number > high)
         if under or over:
             raise UsageError(f"{self.spelled} {value}: it is {self.range_text}")
-        return int(value) if whole else number
+        if not whole:
+            return number
+        return int(value) if str(value).lstrip("+-").isdigit() else int(number)
 
     def _path(self, path: Path) -> Path:
         there = path.is_dir() if self.names == "file" else path.is_file()
@@ -173,7 +178,7 @@ class Request:
         found, given = {}, set()
         for name, each in fields.items():
             value = values.get(name)
-            if value is None or value == ():
+            if value is None or (isinstance(value, tuple) and not value):
                 found[name] = each.default
             else:
                 found[name] = each.read(value)
@@ -202,6 +207,14 @@ class Request:
     def _given(self) -> frozenset[str]:
         given: frozenset[str] = vars(self)["_given"]
         return given
+
+    def changed(self, **values: Any) -> Self:
+        """The same request with other values; None takes one back.
+
+        Raises:
+            UsageError, TypeError: as making one.
+        """
+        return type(self)(**{name: getattr(self, name) for name in self._given} | values)
 
     def check(self) -> None:
         """Refuses values that do not go together, or that would be ignored in silence.

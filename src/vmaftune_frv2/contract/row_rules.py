@@ -25,6 +25,8 @@ BITRATE_TOLERANCE = 0.01
 """Relative difference allowed between bitrate_kbps and size / duration."""
 POOL_TOLERANCE = 1e-4
 """Difference allowed between a pooled value and the pool of its per-frame array."""
+IMPOSSIBLE = "a feature is not a number that libvmaf can give"
+"""What rows with such a feature are counted by."""
 
 _IF_UPGRADED = itemgetter(*NULL_IF_UPGRADED)
 _POOLED_KEYS = {feature: (mean_key(feature), std_key(feature)) for feature in CANONICAL6}
@@ -159,7 +161,7 @@ def _features_possible(row: Row) -> Iterable[Violation]:
     if row["schema_version"] < 3:
         return ()
     return [
-        Violation(key, row[key], f"libvmaf's {feature} lies in {low:g}..{high:g}")
+        Violation(key, row[key], f"libvmaf's {feature} lies in {low:g}..{high:g}", reason=IMPOSSIBLE)
         for feature, (low, high) in FEATURE_RANGES.items()
         if row[key := mean_key(feature)] is not None and not low <= row[key] <= high
     ]

@@ -68,8 +68,15 @@ Clip = tuple[object, ...]
 
 
 def view_key(view: Mapping[str, Any] | None) -> tuple[tuple[str, float], ...]:
-    """A row's ``view`` as something that can be compared; empty for all of a file, and for its middle."""
-    return tuple((key, float(value)) for key, value in sorted((view or {}).items()))
+    """A row's ``view`` as something that can be compared; empty for all of a file, and for its middle.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return tuple((key, float(value)) for key, value in sorted((view or {}).items()))
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"{view!r} is not a view") from error
 
 
 def clip_of(row: Row) -> Clip:

@@ -110,10 +110,14 @@ class Sidecar:
         return self.probe or next((probe for probe in mine if probe.preset == preset), next(iter(mine), None))
 
     def to_json(self) -> dict[str, Any]:
-        """The document that is written."""
+        """The document that is written.
+
+        libvmaf calls a model by the first quoted ``"name"`` of the file, so it stands before all that is nested.
+        """
         block = self.block
         return {
             "id": self.id,
+            "name": self.id,
             "kind": self.upstream_kind,
             "onnx": self.onnx,
             "opset": self.opset,
@@ -141,6 +145,13 @@ class Sidecar:
             "training": dict(self.training),
             "notes": self.notes[:NOTES_LIMIT],
         }
+
+
+def with_name(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A sidecar with ``name`` right behind ``id``: its own, else the id. All else stays as it is."""
+    name = document.get("name") or document["id"]
+    rest = {key: value for key, value in document.items() if key not in ("id", "name")}
+    return {"id": document["id"], "name": name, **rest}
 
 
 def read_sidecar(path: Path) -> Sidecar:

@@ -79,7 +79,7 @@ class TrainRequest(Request):
     hidden: int = option(32, "Units of a hidden layer.", low=1)
     depth: int = option(2, "Hidden layers.", low=1)
     dropout: float = option(0.0, "Share of hidden units that is dropped.", low=0, high=1, below=True)
-    seed: int = option(0, "Random seed of the first net.")
+    seed: int = option(0, "Random seed of the first net.", low=0, high=2**63 - 1)
     device: str = option("cpu", "torch device: cpu, cuda, cuda:1.")
     model_id: str = option(REGRESSOR.model_id, "Name of the regressor, in file names and in the registry.")
 

@@ -227,7 +227,7 @@ def _measured(complete: Callable[[Row], bool] | None, block: Block) -> tuple[lis
     whole: list[bytes] = []
     lacking: list[bytes] = []
     for line in block.lines():
-        with contextlib.suppress(ValueError, KeyError):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
             row = quick_loads(line) or loads(line)
             if row.get("exit_status") == 0:
                 (whole if complete is None or complete(row) else lacking).append(identity(row))

@@ -91,13 +91,14 @@ class Report:
         }
 
 
-def validate_files(paths: Iterable[Path], max_problems: int) -> Report:
+def validate_files(paths: str | Path | Iterable[str | Path], max_problems: int = 100) -> Report:
     """Checks every line of the corpora, up to the first that cannot be read.
 
     Raises:
         InputError: a path does not exist.
     """
-    files = corpus_files(paths)
+    several = [paths] if isinstance(paths, (str, Path)) else paths
+    files = corpus_files([Path(path) for path in several])
     report = Report(files=len(files))
     seen: set[bytes] = set()
     rows = read_shapes(files, _summary)

@@ -56,7 +56,7 @@ def check_plot(path: Path) -> None:
     check_writable(path)
 
 
-def write_plot(path: Path, found: Answer, measuring: Measuring, target: float | None) -> None:
+def write_plot(path: Path | str, found: Answer, measuring: Measuring, target: float | None = None) -> None:
     """Draws VMAF over crf and over bitrate, a curve and its band per (encoder, preset).
 
     Args:
@@ -68,6 +68,7 @@ def write_plot(path: Path, found: Answer, measuring: Measuring, target: float | 
     Raises:
         OutputError: the file cannot be written.
     """
+    path = Path(path)
     title = f"{Path(measuring.source.label).name}: predicted VMAF"
     kind = "png" if path.suffix.lower() == ".png" else "svg"
     data = _draw(title, found, measuring, target, kind)

@@ -56,7 +56,7 @@ def open_source(
         UsageError: the raw format does not fit the file, or there is no such track.
     """
     path = Path(label)
-    stat = _stat_of(path, label)
+    stat = stat_video(path, label)
     part = _Part(sample_seconds, trust_header)
     look = look_at(ffmpeg, label, raw, track)
     source = _open_track(ffmpeg, label, raw, look, part)
@@ -133,9 +133,16 @@ def _unlisted(ffmpeg: FFmpeg, label: str, raw: RawFormat | None, look: FirstLook
     )
 
 
-def _stat_of(path: Path, label: str) -> os.stat_result:
+def stat_video(path: Path, label: str) -> os.stat_result:
+    """The state of a file that can be opened.
+
+    Raises:
+        InputError: it is not there, no file, or empty.
+    """
     if path.is_dir():
         raise InputError(f"{label}: this is a folder, not a video")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{label}: this is no file on disk; videos are read more than once")
     if not path.is_file():
         raise InputError(f"{label}: no such file")
     stat = path.stat()

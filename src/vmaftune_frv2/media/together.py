@@ -25,7 +25,8 @@ def together(work: Callable[[T], R], items: Sequence[T], jobs: int) -> Iterator[
     """What ``work`` makes of each item, in order, up to ``jobs`` at a time.
 
     An item that raises ends the iteration with what it raised, once those at work are done; the rest never starts.
-    Ctrl-C ends the programs that are running. Calls may be nested: an inner one never stops what others do.
+    Ctrl-C ends the programs that are running; whoever stops iterating waits for them. Calls may be nested: an
+    inner one never stops what others do.
 
     Args:
         work: called in threads.
@@ -35,16 +36,21 @@ def together(work: Callable[[T], R], items: Sequence[T], jobs: int) -> Iterator[
     if jobs <= 1 or len(items) <= 1:
         yield from map(work, items)
         return
-    outermost = threading.current_thread() is threading.main_thread()
-    with cf.ThreadPoolExecutor(max_workers=min(jobs, len(items)), thread_name_prefix="together") as pool:
-        futures = [pool.submit(work, item) for item in items]
-        try:
-            for future in futures:
-                yield future.result()
-        except BaseException as error:
-            if outermost and not isinstance(error, Exception):
-                process.stop_all()
-            raise
-        finally:
-            for future in futures:
-                future.cancel()
+    outermost, stopped = threading.current_thread() is threading.main_thread(), False
+    try:
+        with cf.ThreadPoolExecutor(max_workers=min(jobs, len(items)), thread_name_prefix="together") as pool:
+            futures = [pool.submit(work, item) for item in items]
+            try:
+                for future in futures:
+                    yield future.result()
+            except (KeyboardInterrupt, SystemExit):
+                if outermost:
+                    stopped = True
+                    process.stop_all()
+                raise
+            finally:
+                for future in futures:
+                    future.cancel()
+    finally:
+        if stopped:
+            process.allow_again()

@@ -14,7 +14,8 @@ from typing import Any
 from vmaftune_frv2.contract.features import CANONICAL6, read_metric
 from vmaftune_frv2.errors import ToolError, UsageError
 from vmaftune_frv2.media.extractors import usable_extractors
-from vmaftune_frv2.media.ffmpeg import TRIAL_TIMEOUT_S, FFmpeg, file_url
+from vmaftune_frv2.media.ffmpeg import FFmpeg, file_url
+from vmaftune_frv2.media.legs import LOG, PLAIN_FEATURES, Leg, libvmaf_filter, pair_argv, score_pattern
 from vmaftune_frv2.media.opening import muxed_frames
 from vmaftune_frv2.media.process import Completed, scratch_dir
 from vmaftune_frv2.media.source import Source, scale_filter
@@ -27,9 +28,6 @@ TRANSFORMED = ("vmaf_v0.6.1", "vmaf_v0.6.1neg", "vmaf_float_v0.6.1", "vmaf_float
 ROOMY = 512
 """Side of a square picture that no model and no extractor finds too small."""
 _NAME = re.compile(r"[A-Za-z0-9_.]+")
-_LOG = "vmaf.json"
-_PAIR_BY_NUMBER = "settb=AVTB,setpts=N"
-_FEATURES = "name=adm|name=vif|name=motion"
 _DEBUG = r"\:debug=true"
 
 
@@ -90,32 +88,19 @@ def score_argv(
     Raises:
         UsageError: ``model`` is no name of a model.
     """
-    # Labels that differ would make ffmpeg convert one side on the way into libvmaf.
-    leg = f"{_PAIR_BY_NUMBER},format={pix_fmt},setparams=range=tv:colorspace=bt709"
-    full_range = "setparams=range=pc," if source.full_range else ""
     # Where the model's own motion extractor is the plain one it is the one that runs, and only the model can
     # tell it something; a v1 model's is another one beside it.
     debug = ("", "") if extractors is None else (_DEBUG, r"\:motion.debug=true")
-    features = "|".join((_FEATURES + debug[0], *(f"name={name}" for name in extractors or ())))
-    vmaf = (
-        f"libvmaf=model='{model_option(model)}{debug[1]}':feature='{features}'"
-        f":log_fmt=json:log_path={_LOG}:n_threads={threads}:shortest=1"
-    )
-    if isinstance(distorted, Path):
-        first, start = ["-i", file_url(distorted)], f"[0:v:0]{full_range}"
-    else:
-        first, start = distorted.input_argv(), f"[0:{distorted.stream}]{distorted.filters}"
-    size = scale_filter(source.width, source.height) if rescale else ""
+    features = "|".join((PLAIN_FEATURES + debug[0], *(f"name={name}" for name in extractors or ())))
+    vmaf = libvmaf_filter(model_option(model) + debug[1], features, threads)
     part = _scored_filter(source)
-    graph = (
-        f"{start}{size}{leg},split[counted][all];[all]{part}[distorted];"
-        f"[1:{source.stream}]{source.filters}{leg},{part}[reference];[distorted][reference]{vmaf}[scored]"
-    )
-    return [
-        "-hide_banner", "-nostdin", "-v", "error", "-progress", "pipe:1",
-        *first, *source.input_argv(), "-filter_complex", graph,
-        "-map", "[counted]", "-fps_mode", "passthrough", "-f", "null", "-", "-map", "[scored]", "-f", "null", "-",
-    ]  # fmt: skip
+    size = scale_filter(source.width, source.height) if rescale else ""
+    if isinstance(distorted, Path):
+        full_range = "setparams=range=pc," if source.full_range else ""
+        judged = Leg(["-i", file_url(distorted)], "v:0", full_range + size, part)
+    else:
+        judged = Leg(distorted.input_argv(), distorted.stream, distorted.filters + size, part)
+    return pair_argv(judged, Leg(source.input_argv(), source.stream, source.filters, part), pix_fmt, vmaf)
 
 
 def _scored_span(source: Source) -> tuple[int, int]:
@@ -201,7 +186,7 @@ def score(
     with scratch_dir(scratch, "score-") as folder:
         argv = score_argv(distorted, source, pix_fmt, model, threads, extractors, rescale)
         done = ffmpeg.run(argv, cwd=folder, timeout=timeout)
-        log = folder / _LOG
+        log = folder / LOG
         if not done.ok or not log.is_file():
             raise ToolError(done.describe(f"scoring {name} against {source.label} failed"), done.returncode)
         payload = json.loads(log.read_text(encoding="utf-8"))
@@ -223,8 +208,8 @@ def libvmaf_version(ffmpeg: FFmpeg, model: str = DEFAULT_MODEL) -> str:
         ToolError: libvmaf does not know it, or gives no score.
     """
     with scratch_dir(None, "vmaf-version-") as folder:
-        done = _score_pattern(ffmpeg, model, ROOMY, ROOMY, folder)
-        log = folder / _LOG
+        done = _try(ffmpeg, model, ROOMY, ROOMY, folder)
+        log = folder / LOG
         if not done.ok or not log.is_file():
             raise ToolError(done.describe(f"libvmaf cannot score with model {model!r}"))
         return parse_log(json.loads(log.read_text(encoding="utf-8")), done.seconds).version
@@ -240,16 +225,13 @@ def takes_pictures(ffmpeg: FFmpeg, model: str, width: int, height: int) -> bool:
     if width == height == ROOMY:
         return True
     with scratch_dir(None, "vmaf-size-") as folder:
-        done = _score_pattern(ffmpeg, model, width, height, folder)
+        done = _try(ffmpeg, model, width, height, folder)
         if done.returncode == -signal.SIGKILL:
             raise ToolError(done.describe(f"trying VMAF model {model} was cut short"))
-        return done.ok and (folder / _LOG).is_file()
+        return done.ok and (folder / LOG).is_file()
 
 
-def _score_pattern(ffmpeg: FFmpeg, model: str, width: int, height: int, folder: Path) -> Completed:
-    """Scores two pictures of a test pattern against themselves; the log lies in ``folder``."""
-    pattern = ("-f", "lavfi", "-i", f"testsrc2=size={width}x{height}:rate=25:duration=0.08")
-    vmaf = f"libvmaf=model='{model_option(model)}':feature='{_FEATURES}':log_fmt=json:log_path={_LOG}"
-    graph = f"[0:v]split[a][b];[a][b]{vmaf}"
-    argv = ("-hide_banner", "-nostdin", "-v", "error", *pattern, "-filter_complex", graph, "-f", "null", "-")
-    return ffmpeg.run(argv, cwd=folder, timeout=TRIAL_TIMEOUT_S)
+def _try(ffmpeg: FFmpeg, model: str, width: int, height: int, folder: Path) -> Completed:
+    """Scores a test pattern with a model and the extractors of the canonical-6."""
+    vmaf = libvmaf_filter(model_option(model), PLAIN_FEATURES, 0)
+    return score_pattern(ffmpeg, vmaf, width, height, folder)

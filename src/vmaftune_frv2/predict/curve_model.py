@@ -143,7 +143,9 @@ def open_curve_model(kind: Kind, reference: str | None = None) -> CurveModel:
     Raises:
         ModelError: there is none, it is of another kind, or its bytes are not those that were registered.
     """
-    registered = find_model(reference or kind.model_id, reference is None, kind.choose_by, kind.made_by)
+    registered = find_model(
+        kind.model_id if reference is None else reference, reference is None, kind.choose_by, kind.made_by
+    )
     sidecar = registered.sidecar
     if not sidecar.kind.is_curve or sidecar.intervals is None:
         raise ModelError(

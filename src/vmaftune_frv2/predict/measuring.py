@@ -9,7 +9,7 @@ from functools import cached_property
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.option_groups import SAMPLE_SECONDS
-from vmaftune_frv2.contract.rows import SAMPLE_PACE, SOURCE_COMPLEXITY, VIEW, Row
+from vmaftune_frv2.contract.rows import SAMPLE_PACE, SOURCE_COMPLEXITY, VIDEO_TRACK, VIEW, Row
 from vmaftune_frv2.contract.source_complexity import complexity_vector
 from vmaftune_frv2.corpus.plan import make_plan
 from vmaftune_frv2.corpus.setup import Setup
@@ -143,9 +143,17 @@ class Measuring:
         ledger, digest = self.setup.ledger, self.source.sha256
         if ledger is None or digest is None:
             return None
-        first = self.windows[0].view.identity.items()
-        noted = (row[SAMPLE_PACE] for row in ledger.rows(digest) if first <= row.get(VIEW, {}).items())
-        return next((note["pace"] for note in noted if note["samples"] == len(self.windows)), None)
+        first = self.windows[0]
+        same = {
+            "width": first.width, "height": first.height, "pix_fmt": first.pix_fmt,
+            "ffmpeg_version": self.setup.ffmpeg.version,
+        }  # fmt: skip
+        for row in ledger.rows(digest):
+            note, view = row.get(SAMPLE_PACE) or {}, row.get(VIEW) or {}
+            alike = same.items() <= row.items() and (row.get(VIDEO_TRACK) or 0) == first.track
+            if alike and note.get("samples") == len(self.windows) and first.view.identity.items() <= view.items():
+                return float(note["pace"])
+        return None
 
     @cached_property
     def _complexity(self) -> dict[str, float] | None:

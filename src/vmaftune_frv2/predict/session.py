@@ -125,7 +125,7 @@ def open_model(reference: str | None = None) -> Model:
     Raises:
         ModelError: there is none, or its bytes are not those that were registered.
     """
-    return Model(find_model(reference or REGRESSOR.model_id, production=reference is None))
+    return Model(find_model(REGRESSOR.model_id if reference is None else reference, production=reference is None))
 
 
 def find_model(

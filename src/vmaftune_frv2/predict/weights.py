@@ -1,6 +1,7 @@
-"""The weights of an ONNX file, read without the onnx package: importing it takes longer than all of a prediction.
+"""The weights and operators of an ONNX file, read without the onnx package, which takes longer to import than all
+of a prediction.
 
-Only what holds tensors is read of the protobuf messages (onnx.proto, IR version 8): initializers, and constants.
+Only what holds them is read of the protobuf messages (onnx.proto, IR version 8): initializers, constants, nodes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _GRAPH, _NODE, _INITIALIZER, _ATTRIBUTE, _TENSOR = 7, 1, 5, 5, 5
+_OP_TYPE, _SUBGRAPHS, _OPSETS, _OPSET_DOMAIN, _OPSET_VERSION = 4, (6, 11), 8, 1, 2
 _DATA_TYPE, _FLOATS, _NAME, _RAW, _DOUBLES, _EXTERNAL = 2, 4, 8, 9, 10, 13
 _DTYPES = {1: "<f4", 10: "<f2", 11: "<f8"}
 
@@ -29,6 +31,48 @@ def float_tensors(data: bytes) -> Iterator[tuple[str, NDArray[Any] | None]]:
             for attribute in _messages(node, _ATTRIBUTE):
                 for tensor in _messages(attribute, _TENSOR):
                     yield from _floats(tensor)
+
+
+def operators(data: bytes, deepest: int) -> list[str]:
+    """The operator of every node in order, those of subgraphs (Loop, If) behind the node that holds them.
+
+    Args:
+        data: the file.
+        deepest: how many subgraphs may lie within each other.
+
+    Raises:
+        ValueError: not a protobuf message, no graph in it, or subgraphs that nest deeper.
+    """
+    graphs = list(_messages(memoryview(data), _GRAPH))
+    if not graphs:
+        raise ValueError("no graph in it")
+    return [op for graph in graphs for op in _operators(graph, deepest)]
+
+
+def _operators(graph: memoryview, deepest: int) -> Iterator[str]:
+    if deepest < 0:
+        raise ValueError("its subgraphs nest too deeply")
+    for node in _messages(graph, _NODE):
+        for name in _messages(node, _OP_TYPE):
+            yield bytes(name).decode("utf-8", "replace")
+        for attribute in _messages(node, _ATTRIBUTE):
+            for field in _SUBGRAPHS:
+                for inner in _messages(attribute, field):
+                    yield from _operators(inner, deepest - 1)
+
+
+def opset(data: bytes) -> int | None:
+    """The version of ONNX's own operators that a file asks for; None where it does not say.
+
+    Raises:
+        ValueError: not a protobuf message.
+    """
+    for imported in _messages(memoryview(data), _OPSETS):
+        found = dict(_fields(imported))
+        version = found.get(_OPSET_VERSION)
+        if not found.get(_OPSET_DOMAIN) and isinstance(version, int):
+            return version
+    return None
 
 
 def _floats(tensor: memoryview) -> Iterator[tuple[str, NDArray[Any] | None]]:

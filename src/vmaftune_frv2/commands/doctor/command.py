@@ -19,21 +19,29 @@ from vmaftune_frv2.version import __version__
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
-    """Say which ffmpeg is used, and try its encoders, its VMAF models and libvmaf's features."""
+    """Say which ffmpeg is used, and try its encoders, its VMAF models and libvmaf's features.
+
+    Says also whose the script vmaf-tune is, where upstream's package has one of that name, and how to change that.
+    """
     import platform
     from importlib.util import find_spec
 
     from vmaftune_frv2.media.checkup import check_up
     from vmaftune_frv2.media.ffmpeg import locate
+    from vmaftune_frv2.upstream.ownership import script
+    from vmaftune_frv2.upstream.programs import scorer
 
     ffmpeg = locate(ffmpeg_bin)
     findings = check_up(ffmpeg)
+    found = script()
     if as_json:
         document = {
             "version": __version__,
             "python": platform.python_version(),
             "ffmpeg": {"path": ffmpeg.path, "origin": ffmpeg.origin, "version": ffmpeg.version},
             "torch": find_spec("torch") is not None,
+            "script": {"path": found.path and str(found.path), "owner": found.owner, "advice": found.advice()},
+            "upstream": {"path": found.upstream and str(found.upstream), "vmaf": scorer()},
             "checks": [{"name": f.name, "ok": f.ok, "detail": f.detail, "needed": f.needed} for f in findings],
         }
         click.echo(json.dumps(document, indent=2))
@@ -43,6 +51,11 @@ def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
         click.echo(
             f"training: {'torch is installed' if find_spec('torch') else 'torch is missing (extra: train)'}"
         )
+        click.echo(str(found))
+        for line in found.advice():
+            click.echo(f"  {line}")
+        if found.upstream:
+            click.echo(f"upstream: {found.upstream}; its vmaf where PATH has none: {scorer() or 'none'}")
         for finding in findings:
             state = "ok" if finding.ok else "MISSING" if finding.needed else "without"
             click.echo(f"  {state:7} {finding.name}: {finding.detail}")

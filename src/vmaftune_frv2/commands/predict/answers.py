@@ -39,46 +39,61 @@ def give_answers(request: PredictRequest, output: PredictOutput, plugins: Plugin
     Returns:
         The highest exit code of the sources.
     """
-    several = len(request.sources) > 1
     if output.plot:
         from vmaftune_frv2.drawing.curve_plot import check_plot
 
         check_plot(output.plot)
     if output.emit:
         check_names(request.sources)
+    if len(request.sources) > 1:
+        return _give_several(request, output, plugins)
+    found = predict_source(request, plugins)
+    _give(found, request, output)
+    if not output.emit:
+        print_answers(output.style, [(found.label, found.answer)], request)
+    return _say_unreached(found, request)
+
+
+def _give_several(request: PredictRequest, output: PredictOutput, plugins: Plugins) -> int:
     codes = [int(ExitCode.OK)]
 
     def answered() -> Iterator[tuple[str, Answer]]:
-        found = predict_sources(request, plugins) if several else [predict_source(request, plugins)]
-        for each in found:
+        for each in predict_sources(request, plugins):
             if isinstance(each, SourceFailure):
                 codes.append(_name_failure(each.label, each.error))
-            else:
-                codes.append(_give(each, request, output, several))
-                yield each.label, each.answer
+                continue
+            codes.append(_say_unreached(each, request, f"{each.label}: "))
+            _give(each, request, output)
+            yield each.label, each.answer
 
     if output.emit:
         collections.deque(answered(), maxlen=0)
     else:
-        print_answers(output.style, answered(), request, named=several)
+        print_answers(output.style, answered(), request, named=True)
     return max(codes)
 
 
-def _give(each: SourceAnswer, request: PredictRequest, output: PredictOutput, named: bool) -> int:
-    """Draws and emits where asked, and says what is out of reach."""
-    found, measuring = each.answer, each.measuring
+def _give(each: SourceAnswer, request: PredictRequest, output: PredictOutput) -> None:
+    """Draws and emits, where asked."""
     if output.plot:
         from vmaftune_frv2.drawing.curve_plot import write_plot
 
-        write_plot(output.plot, found, measuring, request.target_vmaf)
+        write_plot(output.plot, each.answer, each.measuring, request.target_vmaf)
     if output.emit:
-        for command in pick_commands(measuring, found):
+        for command in pick_commands(each.measuring, each.answer):
             click.echo(command)
-    for pick in found.picks:
+
+
+def _say_unreached(each: SourceAnswer, request: PredictRequest, where: str = "") -> int:
+    """Says on stderr what is out of reach, each line after ``where``.
+
+    Returns:
+        The exit code: negative when a line has no pick.
+    """
+    for pick in each.answer.picks:
         if pick.prediction is None:
-            where = f"{each.label}: " if named else ""
-            click.echo(f"{where}{':'.join(pick.line)}: {_why(pick, found, request)}", err=True)
-    return ExitCode.OK if found.reached else ExitCode.NEGATIVE
+            click.echo(f"{where}{':'.join(pick.line)}: {_why(pick, each.answer, request)}", err=True)
+    return ExitCode.OK if each.answer.reached else ExitCode.NEGATIVE
 
 
 def _name_failure(label: str, error: TuneError) -> int:
