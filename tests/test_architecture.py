@@ -202,6 +202,11 @@ def test_one_library_checks_schemas_and_one_module_imports_it():
     assert importers("jsonschema") == set()
 
 
+def test_one_module_asks_for_loggers():
+    """A logger made elsewhere is not shown while a command runs."""
+    assert importers("logging") == {"log.py"}
+
+
 def test_contract_needs_numpy_at_most_and_what_checks_rows_when_asked():
     when_asked = {"jsonschema_rs", "orjson"}
     for path in FILES:

@@ -114,7 +114,7 @@ def test_commands_of_both_are_listed_and_run(site: Path) -> None:
     assert (ended.code, ended.out) == (0, "compared film\n")
     assert tune("compare", "--help", path=site).out.startswith("usage: vmaf-tune compare")
     assert tune("nonsense", path=site).code == ExitCode.USAGE
-    assert "upstream's" not in tune("--help").out.replace("lusoris/vmaf's", "")
+    assert "Commands of upstream's" not in tune("--help").out
     assert tune("compare").code == ExitCode.USAGE
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
@@ -16,6 +15,7 @@ from vmaftune_frv2.contract.rows import FAILURE_REASON, Row, empty_row
 from vmaftune_frv2.corpus.sweep import Summary, SweepEvents
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import BUILTIN_NAME
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.upstream import mending, raw_input
 from vmaftune_frv2.upstream.kept import KeptCorpus
 from vmaftune_frv2.upstream.logs import Log, LogBook
@@ -24,7 +24,7 @@ from vmaftune_frv2.upstream.seams import Seams
 from vmaftune_frv2.upstream.versions import Asked, Versions
 from vmaftune_frv2.upstream.watched import Watched
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 Wrapped = Callable[..., Any]
 
 
