@@ -418,6 +418,13 @@ def test_a_model_that_is_named_is_the_only_one(corpus_path: Path, vmaf_tune: Vma
     assert "nor has one features of its own (vmaf-tune attach measures them)" in nothing.err
 
 
+def test_rows_without_a_cell_are_not_exported_to_upstream(vmaf_tune: VmafTune) -> None:
+    rows = [trainer(vmaf_model="vmaf_v0.6.1"), clip_table(preset=None), *frame_sweep()]
+    told = vmaf_tune("export-rows", lines(*rows), "out.jsonl")
+    assert "wrote 1 rows" in told.out
+    assert "left out: 2: the crf or the preset is not known" in told.out
+
+
 KEYS = st.sampled_from(
     sorted({key for rows in SHAPES.values() for row in rows for key in row} | {"recipe", "integer_adm2", "x"})
 )

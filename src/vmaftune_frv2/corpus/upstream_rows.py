@@ -150,6 +150,8 @@ def _line(vmaf_model: str | None, row: Row) -> _Line | str:
         return "the cell failed"
     if vmaf_model is not None and row["vmaf_model"] != vmaf_model:
         return f"scored with {row['vmaf_model']}"
+    if row["crf"] is None or row["preset"] is None:
+        return "the crf or the preset is not known"
     features = _features(row)
     if any(features.get(key) is None for key in MEAN_KEYS):
         return "features are null"
