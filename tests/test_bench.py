@@ -90,6 +90,7 @@ def test_upstreams_recipe_stands_beside_our_own_nets(tmp_path: Path) -> None:
     probe = "of the probe libx264:medium:32"
     assert [(row[0].split()[0], row[1]) for row in rows[1:]] == [
         *[("upstream's", "of the encode itself")] * 2,
+        ("the", "of the encode itself"),
         ("our", "of the encode itself, per frame"),
         *[("upstream's", probe)] * 2,
         ("our", probe),
