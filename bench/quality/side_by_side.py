@@ -1,15 +1,19 @@
 """Our regressors and upstream's, side by side, on titles that none of them learnt from.
 
 Upstream's `fr_regressor_v2` as shipped; its recipe, fitted anew on our corpus, with features of the encode itself;
-the recipe of our `fr_regressor_v2` with the same, and our `fr_regressor_v1`, codec-blind and frame by frame;
-upstream's recipe with features of a libx264 probe; our `fr_regressor_v2` with these. The nets of all but the first are fitted here, by `training` or, for
-upstream's recipe, by the few lines below: its figures, none of its code. They learn from the same corpora, ten
-folds by title, so that each row is judged by nets that never saw its title. Titles that upstream's shipped model
-learnt from are learnt from here too, and not judged. The recipe is judged after the 30 epochs that upstream trains
-for, and after 200.
+the recipe of our `fr_regressor_v2` with the same, and our `fr_regressor_v1`, codec-blind and frame by frame; then
+upstream's recipe and our `fr_regressor_v2` with features of a libx264 probe. The nets of all but the first are
+fitted here, by `training` or, for upstream's recipe, by the few lines below: its figures, none of its code. They
+learn from the same corpora, ten folds by title, so that each row is judged by nets that never saw its title. Titles
+that upstream's shipped model learnt from are learnt from here too, and not judged. The recipe is judged after the
+30 epochs that upstream trains for, and after 200.
 
-PLCC and MAE (VMAF points) are those of all judged rows together, the mean over seeds and behind it the lowest and
-the highest; a seed is one net per fold, never an ensemble. Predictions are taken as the nets give them.
+Upstream's shipped model learnt from six hardware encoders alone, and our corpora have none of these. It is judged
+with every encode given as what it is, and as each of the six in the middle preset.
+
+PLCC and MAE (VMAF points) are those of all judged rows together, the mean over seeds (or over upstream's six) and
+behind it the lowest and the highest. A seed is one net per fold, never an ensemble. Predictions are taken as the
+nets give them.
 
     python bench/quality/side_by_side.py [--upstream DIR] [--corpus FILE ...] [--only-learn FILE ...] [--seeds 3]
         [--probe-cell libx264:medium:33] [--upstream-learnt TITLE ...]
@@ -213,20 +217,24 @@ def ours_by_frame(split: Split, rows: Sequence[Measured]) -> list[Agreement]:
 
 
 def shipped(upstream: Path, data: Dataset) -> list[Agreement]:
-    """Agreement of upstream's own model, fed as its sidecar says."""
+    """Agreement of upstream's own model, fed as its sidecar says: of the encoder, then of each that it learnt."""
     import onnxruntime
 
     path = upstream / UPSTREAM_MODEL
     if not path.is_file():
         raise SystemExit(f"--upstream {upstream}: no {UPSTREAM_MODEL}; give a checkout of lusoris/vmaf")
     sidecar = json.loads(path.read_text(encoding="utf-8"))
-    columns = [CANONICAL6.index(name) for name in sidecar["feature_order"]]
+    slots, columns = sidecar["encoder_vocab"], [CANONICAL6.index(name) for name in sidecar["feature_order"]]
     scaled = (data.features[:, columns] - sidecar["feature_mean"]) / sidecar["feature_std"]
-    codec = upstream_codec(data.cells, sidecar["encoder_vocab"])
     graph = str(path.with_name(sidecar["onnx"]))
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    (scores,) = session.run(["score"], {"features": scaled.astype(np.float32), "codec": codec})
-    return [agreement(np.asarray(scores, dtype=np.float64)[data.judged], data.targets[data.judged])]
+    found = []
+    for name in (None, *(slot for slot in slots if slot not in BLOCK.vocab)):
+        cells = [Cell(name, "medium", cell.crf) for cell in data.cells] if name else data.cells
+        inputs = {"features": scaled.astype(np.float32), "codec": upstream_codec(cells, slots)}
+        scores = np.asarray(session.run(["score"], inputs)[0], dtype=np.float64)
+        found.append(agreement(scores[data.judged], data.targets[data.judged]))
+    return found
 
 
 def judged_rows(arguments: argparse.Namespace) -> list[Measured]:
@@ -268,7 +276,10 @@ def report(rows: Sequence[Measured], probe: Cell, seeds: int, upstream: Path | N
     print("\n| model | features | PLCC | MAE |\n|---|---|---|---|")
     itself, frames, of_probe = "of the encode itself", "of the encode itself, per frame", f"of the probe {probe}"
     if upstream is not None:
-        line("upstream's `fr_regressor_v2` as shipped", itself, shipped(upstream, own))
+        first, *others = shipped(upstream, own)
+        line("upstream's `fr_regressor_v2` as shipped", itself, [first])
+        if others:
+            line("the same, every encode given as one of the encoders that it learnt", itself, others)
     for epochs, found in recipe(split, own).items():
         line(f"upstream's recipe on our corpus, {epochs} epochs", itself, found)
     line("the recipe of our `fr_regressor_v2`", itself, ours(split, own))
