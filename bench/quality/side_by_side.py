@@ -5,8 +5,8 @@ the recipe of our `fr_regressor_v2` with the same, and our `fr_regressor_v1`, co
 upstream's recipe and our `fr_regressor_v2` with features of a libx264 probe. The nets of all but the first are
 fitted here, by `training` or, for upstream's recipe, by the few lines below: its figures, none of its code. They
 learn from the same corpora, ten folds by title, so that each row is judged by nets that never saw its title.
-Titles that upstream's shipped model learnt from are learnt from here too, and not judged. The recipe is judged after
-the 30 epochs that upstream trains for, and after 200.
+Titles that upstream's shipped model learnt from are learnt from here too, and not judged. The recipe is judged
+after the 30 epochs that upstream trains for, and after 200.
 
 Upstream's shipped model learnt from six hardware encoders alone, and our corpora have none of these. It is judged
 with every encode given as what it is, and as each of the six in the middle preset.
