@@ -77,3 +77,22 @@ def test_further_probes_are_judged_in_every_order(tmp_path: Path) -> None:
     assert with_x264.splitlines()[1].split()[3:5] == ["1", "2"]
     assert without.splitlines()[1].split()[3:5] == ["1", "all"]
     assert re.search(r"^libx264 +- +[\d.]+ +[\d.]+ ", pairs, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_upstreams_recipe_stands_beside_our_own_nets(tmp_path: Path) -> None:
+    lines = (("libx264", "medium"), ("libaom-av1", "6"), ("libsvtav1", "10"))
+    asked = ("--probe-cell", "libx264:medium:32", "--upstream-learnt", "title5")
+    out = bench("side_by_side.py", tmp_path, *asked, lines=lines)
+    assert out.startswith("75 rows of 5 clips of 5 titles; 90 rows to learn from, 5 folds by title, 1 seeds\n")
+    assert "upstream's model as shipped is left out" in out
+    rows = [[part.strip() for part in line.split("|")[1:5]] for line in out.splitlines() if line.startswith("| ")]
+    probe = "of the probe libx264:medium:32"
+    assert [(row[0].split()[0], row[1]) for row in rows[1:]] == [
+        *[("upstream's", "of the encode itself")] * 2,
+        ("the", "of the encode itself"),
+        ("our", "of the encode itself, per frame"),
+        *[("upstream's", probe)] * 2,
+        ("our", probe),
+    ]
+    assert all(-1 <= float(plcc) <= 1 and 0 < float(mae) < 100 for *_, plcc, mae in rows[1:])
