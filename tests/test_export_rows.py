@@ -234,7 +234,7 @@ def test_a_damaged_corpus_leaves_what_stood_there(vmaf_tune: VmafTune, mixed: Pa
 @pytest.mark.parametrize(
     ("out", "code", "message"),
     [
-        ("out.jsonl.gz", ExitCode.USAGE, "upstream's trainer reads plain JSON lines"),
+        ("out.jsonl.gz", ExitCode.USAGE, "write to a .jsonl file"),
         ("in.jsonl/out.jsonl", ExitCode.OUTPUT, "cannot be written"),
     ],
 )

@@ -201,6 +201,26 @@ def test_sources_without_a_hash_are_known_by_their_path(upstream: Path, source: 
     with install():
         assert sweep(job_of(source, cell), output, src_sha256=False) == 1
         assert sweep(job_of(source, cell), output, src_sha256=False) == 0
+        (row,) = read_rows(output)
+        output.write_text(json.dumps(row | {"timestamp": "2020-01-01T00:00:00+00:00"}) + "\n")
+        assert sweep(job_of(source, cell), output, src_sha256=False) == 1, "the file is newer than the row"
+
+
+def test_cell_asked_for_twice_is_measured_once(upstream: Path, source: Path, tmp_path: Path) -> None:
+    output = tmp_path / "corpus.jsonl"
+    with install() as installed:
+        assert sweep(job_of(source, ("medium", 20), ("medium", 20)), output) == 1
+    assert (installed.summary.planned, len(read_rows(output))) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["corpus.jsonl.zst", "corpus.jsonl.gz", "corpus.parquet"])
+def test_output_that_cannot_be_appended_to_is_refused(
+    upstream: Path, source: Path, tmp_path: Path, name: str
+) -> None:
+    with install(), pytest.raises(UsageError, match=r"\.jsonl"):
+        sweep(job_of(source), tmp_path / name)
+    assert module("corpus").ENCODED == []
+    assert not (tmp_path / name).exists()
 
 
 def test_corpus_in_use_is_refused_before_anything_is_encoded(upstream: Path, source: Path, tmp_path: Path) -> None:
@@ -244,6 +264,22 @@ def test_windows_have_the_frames_of_the_window(upstream: Path, tmp_path: Path) -
         assert sweep(job_of(source, ("medium", 20), duration=4.0), output, sample_clip_seconds=1.0) == 1
     (row,) = read_rows(output)
     assert (row["clip_mode"], len(row["per_frame_vmaf"]), check_row(row)) == ("sample_1s", 24, [])
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds"), [(24.0, 0.3), (25.0, 0.5), (25.0, 1.5), (29.97, 0.5), (23.976, 2.5), (59.94, 0.5)]
+)
+def test_windows_that_are_no_whole_number_of_frames_are_kept(
+    upstream: Path, tmp_path: Path, rate: float, seconds: float
+) -> None:
+    source, output = raw_video(tmp_path / "long.yuv", 240), tmp_path / "corpus.jsonl"
+    job = job_of(source, ("medium", 20), framerate=rate, duration=240 / rate)
+    with install():
+        assert sweep(job, output, sample_clip_seconds=seconds) == 1
+    (row,) = read_rows(output)
+    lasts = len(row["per_frame_vmaf"]) / rate
+    assert abs(lasts - seconds) <= 1 / rate
+    assert (row["bitrate_kbps"], check_row(row)) == (pytest.approx(row["encode_size_bytes"] / 125 / lasts), [])
 
 
 def test_rows_and_logs_of_many_threads_are_paired(upstream: Path, tmp_path: Path) -> None:
@@ -355,7 +391,7 @@ def test_successor_reads_containers(tmp_path: Path) -> None:
         assert sweep(job_of(tmp_path / "a.mp4", ("medium", 20)), tmp_path / "c.jsonl") == 1
 
 
-@pytest.mark.parametrize("duration", [0.0, 1.0, 0.2])
+@pytest.mark.parametrize("duration", [0.0, 1.0, 0.2, math.nan, math.inf])
 def test_wrong_duration_is_refused(upstream: Path, source: Path, tmp_path: Path, duration: float) -> None:
     with install():
         assert sweep(job_of(source, ("medium", 20), duration=duration), tmp_path / "c.jsonl") == 0
@@ -419,7 +455,7 @@ def test_what_others_put_in_the_place_of_ours_stays(upstream: Path) -> None:
         ),
         ({"score": ("(payload, feature_names):", "(payload):")}, "score.parse_feature_aggregates is"),
         ({"corpus": ("    duration_s: float\n", "")}, "CorpusJob has no duration_s"),
-        ({"corpus": ("import hashlib,", "import no_such_module,")}, "cannot be imported: ModuleNotFoundError"),
+        ({"corpus": ("import datetime,", "import no_such_module,")}, "cannot be imported: ModuleNotFoundError"),
     ],
 )
 def test_unknown_upstream_is_refused_and_left_alone(

@@ -75,7 +75,7 @@ def run_score(req, *, vmaf_bin="vmaf", runner=None, workdir=None, backend=None):
 """
 
 CORPUS = """
-import hashlib, json, os, uuid
+import datetime, hashlib, json, os, uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 from . import CANONICAL6_FEATURES, SCHEMA_VERSION
@@ -108,6 +108,9 @@ class CorpusOptions:
     cache_enabled: bool = False
     cache_dir: Path = None
 
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
 def iter_rows(job, opts, *, encode_runner=None, score_runner=None, shot_runner=None, probe_runner=None):
     opts.encode_dir.mkdir(parents=True, exist_ok=True)
     nan = float("nan")
@@ -122,7 +125,7 @@ def iter_rows(job, opts, *, encode_runner=None, score_runner=None, shot_runner=N
         out = opts.encode_dir / f"{{job.source.stem}}_{{preset}}_{{crf}}_{{uuid.uuid4().hex}}.mp4"
         out.write_text(f"{{crf}} {{window or frames}}")
         row = dict(
-            schema_version=SCHEMA_VERSION, run_id=uuid.uuid4().hex, timestamp="2026-01-01T00:00:00+00:00",
+            schema_version=SCHEMA_VERSION, run_id=uuid.uuid4().hex, timestamp=now(),
             src=str(job.source), src_sha256=hashlib.sha256(data).hexdigest() if opts.src_sha256 else "",
             width=job.width, height=job.height, pix_fmt=job.pix_fmt, framerate=job.framerate,
             duration_s=job.duration_s, encoder=opts.encoder, encoder_version="unknown", preset=preset, crf=crf,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vmaftune_frv2.contract.options import Request, option
-from vmaftune_frv2.contract.upgrade_request import COMPRESSED, TABLES, refuse_output
+from vmaftune_frv2.contract.output_names import COMPRESSED, TABLES, refuse_output
 from vmaftune_frv2.errors import UsageError
 
 AGREES = 0.1

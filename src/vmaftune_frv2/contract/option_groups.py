@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmaftune_frv2.contract.options import Request, option
+from vmaftune_frv2.contract.output_names import refuse_output
 from vmaftune_frv2.errors import UsageError
 
 if TYPE_CHECKING:
@@ -170,8 +171,8 @@ class RecordOptions(Request):
     def check(self) -> None:
         """Refuses a file that is not appended to."""
         super().check()
-        if self.record is not None and self.record.suffix in (".gz", ".zst"):
-            raise UsageError(f"--record {self.record}: append to a .jsonl file and compress it afterwards")
+        if self.record is not None:
+            refuse_output(self.record, "--record")
 
 
 class JobOptions(RecordOptions):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vmaftune_frv2.contract.option_groups import GridOptions, SourceOptions
 from vmaftune_frv2.contract.options import option
+from vmaftune_frv2.contract.output_names import refuse_output
 from vmaftune_frv2.errors import UsageError
 
 LONGEST_S = 1e6
@@ -93,8 +94,7 @@ class SweepRequest(GridOptions, SourceOptions):
             raise UsageError("give at least one SOURCE")
         if (self.executor == "dask") != (self.scheduler is not None):
             raise UsageError("--executor dask and --scheduler ADDRESS go together")
-        if self.output.suffix in (".gz", ".zst"):
-            raise UsageError(f"--output {self.output}: append to a .jsonl file and compress it afterwards")
+        refuse_output(self.output, "--output")
         self.extra_arguments()
 
     def extra_arguments(self) -> tuple[str, ...]:

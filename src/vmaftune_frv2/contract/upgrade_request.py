@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from vmaftune_frv2.contract.options import Request, option
+from vmaftune_frv2.contract.output_names import refuse_output
 from vmaftune_frv2.errors import UsageError
-
-COMPRESSED = (".gz", ".zst")
-TABLES = (".csv", ".parquet")
 
 
 class UpgradeRequest(Request):
@@ -45,15 +43,3 @@ class UpgradeRequest(Request):
         refuse_output(self.output, "OUT")
         if self.corpus in (self.output, *self.output.parents):
             raise UsageError(f"OUT {self.output} is, or lies in, IN; an old corpus stays as it is")
-
-
-def refuse_output(path: Path, spelled: str) -> None:
-    """Refuses the name of a corpus that rows cannot be written to as lines.
-
-    Raises:
-        UsageError: it is one of a compressed file or a table.
-    """
-    if path.suffix in COMPRESSED:
-        raise UsageError(f"{spelled} {path}: write a .jsonl file and compress it afterwards")
-    if path.suffix in TABLES:
-        raise UsageError(f"{spelled} {path}: rows are written as .jsonl")

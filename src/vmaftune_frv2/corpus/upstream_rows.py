@@ -17,6 +17,7 @@ from vmaftune_frv2.contract.codec import VOCABULARIES
 from vmaftune_frv2.contract.encoders import ENCODERS, SHARED_PRESETS, canonical_name
 from vmaftune_frv2.contract.features import CANONICAL6, MEAN_KEYS, STD_KEYS, feature_vector, mean_key, pool
 from vmaftune_frv2.contract.files import atomic_file
+from vmaftune_frv2.contract.output_names import refuse_output
 from vmaftune_frv2.contract.rows import (
     CORPUS_ROW_KEYS,
     PER_FRAME_FEATURES,
@@ -102,8 +103,7 @@ def export_rows(
         OutputError: ``out`` exists, or cannot be written.
     """
     files = corpus_files(paths)
-    if out.suffix in (".gz", ".zst"):
-        raise UsageError(f"{out}: upstream's trainer reads plain JSON lines; write a .jsonl file")
+    refuse_output(out, "OUT")
     if out.exists() and any(out.samefile(file) for file in files):
         raise UsageError(f"{out} is one of the corpora to export; write another file")
     _refuse_existing(out, overwrite)

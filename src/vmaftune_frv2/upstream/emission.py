@@ -142,7 +142,7 @@ class Emission:
         if corpus is None:
             return [], tuple(job.cells)
         known, left, source = [], [], Source(Path(job.source))
-        for preset, crf in job.cells:
+        for preset, crf in dict.fromkeys(job.cells):
             digest = request_digest(job, opts, preset, crf)
             row, refused = corpus.find(digest, source, versions)
             if row is None and not refused:
@@ -176,6 +176,7 @@ class Emission:
         reasons = []
         if log_of is not None:
             mending.add_frames(row, log_of)
+            mending.count_window(row, log_of)
             reasons = [reason for reason in (mending.wrong_length(row, log_of),) if reason]
         elif scored:
             reasons = mending.unproven(row, opts)
@@ -214,7 +215,8 @@ class Emission:
 
     def _refuse_all(self, job: Any, opts: Any, reason: str) -> None:
         """Refuses every cell of a source of which nothing was encoded."""
-        same = {key: getattr(job, key) for key in ("width", "height", "pix_fmt", "framerate", "duration_s")}
+        stated = ("width", "height", "pix_fmt", "framerate", "duration_s")
+        same = {key: mending.strict(getattr(job, key)) for key in stated}
         for preset, crf in job.cells:
             row = empty_row() | same | {"src": str(job.source), "encoder": opts.encoder, "preset": preset}
             row |= {"crf": crf, "exit_status": ExitCode.INPUT.value, FAILURE_REASON: reason}

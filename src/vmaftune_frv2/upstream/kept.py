@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
+from vmaftune_frv2.contract.output_names import refuse_output
 from vmaftune_frv2.contract.rows import Row
 from vmaftune_frv2.corpus.store import CorpusStore
 from vmaftune_frv2.corpus.sweep import Summary
@@ -21,9 +22,13 @@ class KeptCorpus:
         vetoed_path: rows that were refused, each with its reasons.
         summary: what came of the cells that were for it.
         without_log: rows with a score that came without libvmaf's log.
+
+    Raises:
+        UsageError: the name is that of a compressed file or a table.
     """
 
     def __init__(self, path: Path) -> None:
+        refuse_output(path, "--output")
         self.path, self.summary, self.without_log = path, Summary(), 0
         self._store = CorpusStore(path)
         self.vetoed_path = self._store.vetoed_path

@@ -78,6 +78,16 @@ def add_frames(row: Row, log: Mapping[str, Any]) -> None:
         row[PER_FRAME_VMAF] = scores
 
 
+def count_window(row: Row, log: Mapping[str, Any]) -> None:
+    """Has a window's bitrate follow from its frames; upstream takes the seconds that it asked for."""
+    frames, rate, size = len(log.get("frames") or []), row.get("framerate"), row.get("encode_size_bytes")
+    if row.get("clip_mode", "full") == "full" or not (frames and rate and size and row.get("bitrate_kbps")):
+        return
+    kilobits, seconds = size * 8 / 1000, frames / rate
+    if abs(kilobits / row["bitrate_kbps"] - seconds) <= 1 / rate:
+        row["bitrate_kbps"] = kilobits / seconds
+
+
 def wrong_length(row: Mapping[str, Any], log: Mapping[str, Any]) -> str | None:
     """Why a row cannot be true of the frames that were scored; None where it can."""
     frames, rate, mode = len(log.get("frames") or []), row.get("framerate"), str(row.get("clip_mode", "full"))
@@ -86,8 +96,8 @@ def wrong_length(row: Mapping[str, Any], log: Mapping[str, Any]) -> str | None:
         stated = float(seconds or 0.0) * float(rate or 0.0)
     except ValueError:
         return None
-    # A window's label is rounded to seconds.
-    allowed = float(rate or 0.0) / 2 if mode != "full" else 0.0
+    # A window's label is rounded to seconds, and its end to a frame.
+    allowed = float(rate or 0.0) / 2 + 1 if mode != "full" else 0.0
     if not frames or abs(frames - stated) <= max(_FRAME_TOLERANCE, allowed, BITRATE_TOLERANCE * frames):
         return None
     what = f"{seconds or 0:g} s" if mode == "full" else mode

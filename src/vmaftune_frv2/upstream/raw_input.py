@@ -29,6 +29,8 @@ def misread(job: Any) -> str | None:
         job: upstream's ``CorpusJob``.
     """
     source = Path(job.source)
+    if source.is_dir():
+        return f"{source} is a folder; give the raw video in it"
     try:
         with source.open("rb") as stream:
             head = stream.read(_TS_PACKET + 1)

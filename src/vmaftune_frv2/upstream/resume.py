@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +111,21 @@ class Source:
         self._sha256: str | None = None
 
     def is_of(self, row: Row) -> bool:
-        """Whether a row was measured on this file."""
+        """Whether a row was measured on this file; without a digest, whether the file of this path is older."""
         digest = row.get("src_sha256")
-        return bool(self.sha256 == digest if digest else str(self._path) == row["src"])
+        return self.sha256 == digest if digest else str(self._path) == row["src"] and self._is_before(row)
+
+    def _is_before(self, row: Row) -> bool:
+        """Whether the file is as it was when a row was written."""
+        try:
+            written = datetime.fromisoformat(str(row.get("timestamp")).replace("Z", "+00:00"))
+            stat = self._path.stat()
+        except (OSError, ValueError):
+            return False
+        if written.tzinfo is None:
+            written = written.replace(tzinfo=timezone.utc)
+        # Of a replaced file the time of modification may be an old one, the time of change is not.
+        return int(max(stat.st_mtime, stat.st_ctime)) <= written.timestamp()
 
     @property
     def sha256(self) -> str:

@@ -15,7 +15,8 @@ def upstream(arguments: tuple[str, ...]) -> int:
     """Run a subcommand of lusoris/vmaf's vmaf-tune, with its own options and output.
 
     Rows that it emits are enriched frame by frame, checked by every plugin and appended to its --output; the
-    same command goes on where it stopped. Where PATH has no vmaf, vmaf-tune-score is it.
+    same command goes on where it stopped. Where PATH has no vmaf, vmaf-tune-score is it. `vmaf-tune --help` lists
+    the subcommands, and `vmaf-tune upstream SUBCOMMAND --help` shows the options of one.
     """
     from vmaftune_frv2.upstream.calling import broken, run
 
