@@ -239,6 +239,44 @@ def test_the_codec_of_a_file_is_looked_up_with_ffmpeg(clip: Clips, vmaf_tune: Vm
     assert (row["encoder"], row["vmaf_model"]) == ("libx264", "vmaf_v0.6.1")
 
 
+def table_of(rows: list[dict[str, Any]], **same: Any) -> list[dict[str, Any]]:
+    """Rows of a table that has the encoder in a column of another name."""
+    return [
+        {
+            "source": row["src"], "made_with": row["encoder"], "vmaf_model": "vmaf_v0.6.1",
+            "vmaf": row["vmaf_score"],
+            "preset": row["preset"], "crf": row["crf"], **{name: row[f"{name}_mean"] for name in MEANS}, **same,
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [("--codec", "made_with"), ("--codec-from-source",)])
+def test_every_reader_is_told_what_names_the_encoder(
+    options: tuple[str, ...], clip: Clips, vmaf_tune: VmafTune
+) -> None:
+    made = [row for row in made_rows() if row["encoder"] == "libx264"]
+    sources = {name: str(clip("testsrc2", container="mp4")) for name in {row["src"] for row in made}}
+    rows = table_of(made) if options[0] == "--codec" else [
+        row | {"dis_path": sources[row["source"]]} for row in table_of(made, made_with="?")
+    ]  # fmt: skip
+    corpus = lines(*rows)
+    blind = vmaf_tune("validate", corpus)
+    assert (blind.code, ": 0 valid" in blind.err) == (ExitCode.NEGATIVE, True), blind.err
+    told = vmaf_tune("validate", corpus, *options)
+    assert told.code == ExitCode.OK, told.out
+    assert f"(table-clip: {len(rows)})" in told.err
+    scored = vmaf_tune("predict", "--corpus", corpus, *options, "--format", "jsonl")
+    assert scored.code == ExitCode.OK, scored.err
+    assert {json.loads(line)["encoder"] for line in scored.out.splitlines()} == {"libx264"}
+    learnt = vmaf_tune(
+        "train-v2", "--corpus", corpus, *options, "--epochs", 1, "--seeds", 1, "--hidden", 8, "--no-export",
+        "--features-from", "cell",
+    )  # fmt: skip
+    assert learnt.code == ExitCode.OK, learnt.err
+    assert f"rows read of an older shape: {len(rows)}: table-clip" in learnt.out
+
+
 def as_csv(name: str, rows: list[dict[str, Any]]) -> str:
     columns = list(dict.fromkeys(key for row in rows for key in row))
     with Path(name).open("w", newline="") as stream:

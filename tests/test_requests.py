@@ -137,6 +137,10 @@ RULES: dict[str, tuple[str, dict[str, Any], str]] = {
     "open quotation": ("corpus", {"extra_params": "-tune 'film"}, "--extra-params"),
     "training on nothing": ("train-v2", {"smoke": None}, "give --corpus, or --smoke"),
     "smoke of a corpus": ("train-v2", {"corpora": "c.jsonl"}, "leave --corpus out"),
+    "smoke with a codec": ("train-v2", {"codec": "x"}, "--codec needs --corpus"),
+    "two ways to tell the codec": ("predict", {"codec": "x", "codec_from_source": True}, "give one"),
+    "codec of a source": ("predict", {"codec": "x"}, "--codec needs --corpus"),
+    "files of a source": ("predict", {"codec_from_source": True}, "--codec-from-source needs --corpus"),
     "model id": ("train-v2", {"model_id": "No Id"}, "--model-id takes"),
     "probe cell that is none": ("train-v2", {"probes": "x"}, "is not a cell"),
     **{

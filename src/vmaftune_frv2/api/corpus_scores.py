@@ -8,6 +8,7 @@ from vmaftune_frv2.api.regressors import open_regressor
 from vmaftune_frv2.contract.cells import FROM_PROBE
 from vmaftune_frv2.contract.kinds import PER_FRAME
 from vmaftune_frv2.contract.predict_request import PredictRequest
+from vmaftune_frv2.corpus.codec_of_rows import told_of
 from vmaftune_frv2.errors import ModelError, UsageError
 from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.predict.row_scores import RowPredictions
@@ -39,7 +40,9 @@ def score_rows(request: PredictRequest, whole: bool = False) -> RowPredictions:
             "%s does not name the VMAF model that it learnt; the scores of the rows may be another's",
             model.sidecar.id,
         )
-    return RowPredictions(model, tuple(request.corpora), whole, other)
+    return RowPredictions(
+        model, tuple(request.corpora), whole, other, told_of(request.corpora, request, request.ffmpeg_bin)
+    )
 
 
 def _of_own_features() -> Model | None:

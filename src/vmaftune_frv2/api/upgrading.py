@@ -9,16 +9,12 @@ from pathlib import Path
 
 from vmaftune_frv2.contract.encoders import canonical_name
 from vmaftune_frv2.contract.files import write_new
-from vmaftune_frv2.contract.old_rows import Origin, Told
+from vmaftune_frv2.contract.old_rows import Origin
 from vmaftune_frv2.contract.rows import Row, dumps
 from vmaftune_frv2.contract.upgrade_request import UpgradeRequest
+from vmaftune_frv2.corpus.codec_of_rows import told_of
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_shapes
-from vmaftune_frv2.errors import InputError, NegativeError, UsageError
-from vmaftune_frv2.media.ffmpeg import locate
-from vmaftune_frv2.media.look import look_at
-
-FILES = ("encode_path", "dis_path", "dis_basename", "src", "source")
-"""Keys that may name the file a row is about, the encode first."""
+from vmaftune_frv2.errors import NegativeError, UsageError
 
 
 @dataclass
@@ -63,8 +59,7 @@ def upgrade(request: UpgradeRequest) -> Upgraded:
 
 
 def _lines(request: UpgradeRequest, corpus: Path, found: Upgraded) -> Iterator[bytes]:
-    codec_of = _Looks(request.ffmpeg_bin, _folder(corpus)) if request.codec_from_source else None
-    told = Told(request.codec, codec_of, request.vmaf_model)
+    told = told_of([corpus], request, request.ffmpeg_bin, request.vmaf_model)
     for each in read_shapes(corpus_files([corpus]), _taken, told):
         if isinstance(each, Fault):
             found.left_out[_why(each)] += 1
@@ -91,37 +86,3 @@ def _why(fault: Fault) -> str:
         return fault.reason
     keys = ", ".join(dict.fromkeys(each.key or "all of it" for each in fault.violations))
     return f"{keys}: {fault.summary}"
-
-
-def _folder(corpus: Path) -> Path:
-    return corpus if corpus.is_dir() else corpus.parent
-
-
-class _Looks:
-    """Names the format of the file that a row is about, each file looked into once.
-
-    Args:
-        program: ffmpeg, as ``locate`` takes it.
-        folder: where files are that are not where the row says.
-    """
-
-    def __init__(self, program: str | None, folder: Path) -> None:
-        self._ffmpeg, self._folder = locate(program), folder
-        self._known: dict[Path, str | None] = {}
-
-    def __call__(self, row: Row) -> str | None:
-        names = [row[key] for key in FILES if isinstance(row.get(key), str) and "\0" not in row[key]]
-        for path in (place for name in names for place in (Path(name), self._folder / name)):
-            if path not in self._known:
-                self._known[path] = self._look(path)
-            if self._known[path] is not None:
-                return self._known[path]
-        return None
-
-    def _look(self, path: Path) -> str | None:
-        if not path.is_file():
-            return None
-        try:
-            return look_at(self._ffmpeg, str(path)).track.codec
-        except InputError:
-            return None

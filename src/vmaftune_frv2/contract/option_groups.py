@@ -175,6 +175,27 @@ class RecordOptions(Request):
             refuse_output(self.record, "--record")
 
 
+class CodecOptions(Request):
+    """What tells the encoder of rows without a schema version: tables, sweeps of hardware encoders."""
+
+    codec: str | None = option(
+        None,
+        "Column that names the encoder, or the encoder of all rows without a schema version.",
+        metavar="COLUMN|NAME",
+        shown="encoder, else codec",
+    )
+    codec_from_source: bool = option(
+        False,
+        "Look into the file of each row without a schema version: its encode if it is there, else its source.",
+    )
+
+    def check(self) -> None:
+        """Refuses two ways to tell the encoder."""
+        super().check()
+        if self.codec is not None and self.codec_from_source:
+            raise UsageError("--codec and --codec-from-source both say what an encode was made with; give one")
+
+
 class JobOptions(RecordOptions):
     """How much happens at once."""
 

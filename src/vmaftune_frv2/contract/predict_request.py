@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vmaftune_frv2.contract.option_groups import (
     SAMPLE_SECONDS,
+    CodecOptions,
     CurveModelOptions,
     GridOptions,
     JobOptions,
@@ -17,7 +18,7 @@ from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.errors import UsageError
 
 
-class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOptions, JobOptions):
+class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOptions, CodecOptions, JobOptions):
     """VMAF and bitrate of cells of one or several sources, and the pick that reaches a target."""
 
     sources: Sequence[str] = option((), "Videos; several are answered one by one.", flag="source", argument=True)
@@ -57,6 +58,8 @@ class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOption
             raise UsageError("--samples spreads windows, --sample-clip-seconds takes one; give one of them")
         if self.corpora and (self.encoders or self.presets or self.crfs or self.target_vmaf is not None):
             raise UsageError("--corpus scores the cells of its rows; leave out the grid and --target-vmaf")
+        if not self.corpora:
+            self.refuse(("codec", "codec_from_source"), "needs --corpus")
         if not self.sources:
             self.check_regressor()
 

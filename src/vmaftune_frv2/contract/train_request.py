@@ -9,7 +9,8 @@ from pathlib import Path
 from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import DEFAULT_VOCABULARY, VOCABULARIES
 from vmaftune_frv2.contract.kinds import KINDS, REGRESSOR, Kind
-from vmaftune_frv2.contract.options import Request, option
+from vmaftune_frv2.contract.option_groups import CodecOptions
+from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.errors import UsageError
 
 MODEL_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -18,7 +19,7 @@ ONEHOT = "onehot"
 FULL = "full"
 
 
-class TrainRequest(Request):
+class TrainRequest(CodecOptions):
     """What to learn from, what to fit, and how to judge it."""
 
     corpora: Sequence[Path] = option(
@@ -92,6 +93,8 @@ class TrainRequest(Request):
             raise UsageError("--smoke trains on synthetic rows; leave --corpus out")
         if not MODEL_ID.fullmatch(self.model_id):
             raise UsageError("--model-id takes at most 32 lower-case letters, digits, _ and -")
+        if self.smoke:
+            self.refuse(("codec", "codec_from_source"), "needs --corpus")
         self.probe_cells()
 
     def kinds(self) -> tuple[Kind, ...]:

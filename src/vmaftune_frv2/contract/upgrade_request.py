@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vmaftune_frv2.contract.options import Request, option
+from vmaftune_frv2.contract.option_groups import CodecOptions
+from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.contract.output_names import refuse_output
 from vmaftune_frv2.errors import UsageError
 
 
-class UpgradeRequest(Request):
+class UpgradeRequest(CodecOptions):
     """Rows of any known shape as rows of version 3."""
 
     corpus: Path | None = option(None, "Corpus or table.", flag="in", argument=True)
     output: Path | None = option(None, "Corpus to write.", flag="out", argument=True, names="file")
-    codec: str | None = option(
-        None,
-        "Column that names the encoder, or the encoder of all rows without a schema version.",
-        metavar="COLUMN|NAME",
-        shown="encoder, else codec",
-    )
-    codec_from_source: bool = option(
-        False,
-        "Look into the file of each row without a schema version: its encode if it is there, else its source.",
-    )
     vmaf_model: str | None = option(None, "VMAF model of the rows that do not name one.")
     ffmpeg_bin: str | None = option(
         None,
@@ -32,12 +23,10 @@ class UpgradeRequest(Request):
     )
 
     def check(self) -> None:
-        """Refuses half a request, two ways to name encoders, and an output that is no plain corpus."""
+        """Refuses half a request, and an output that is no plain corpus."""
         super().check()
         if self.corpus is None or self.output is None:
             raise UsageError("give IN and OUT: a corpus or table, and the corpus to write")
-        if self.codec is not None and self.codec_from_source:
-            raise UsageError("--codec and --codec-from-source both say what an encode was made with; give one")
         if not self.codec_from_source:
             self.refuse(("ffmpeg_bin",), "needs --codec-from-source; nothing else looks into files")
         refuse_output(self.output, "OUT")

@@ -125,9 +125,11 @@ def _row_alone(take: Callable[[Row], T], row: Row, line: bytes, origin: Origin) 
     return take(row)
 
 
-def read_lines(files: Iterable[Path], take: Callable[[Row, bytes], T]) -> Iterator[T | Fault]:
+def read_lines(
+    files: Iterable[Path], take: Callable[[Row, bytes], T], told: Told = NOTHING
+) -> Iterator[T | Fault]:
     """As ``read_rows``, for a ``take`` that is given the line of the row besides, without its newline."""
-    return read_shapes(files, partial(_row_and_line, take))
+    return read_shapes(files, partial(_row_and_line, take), told)
 
 
 def _row_and_line(take: Callable[[Row, bytes], T], row: Row, line: bytes, origin: Origin) -> T:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from vmaftune_frv2.contract.old_rows import OF_FRAMES, Origin, version_of
+from vmaftune_frv2.contract.option_groups import CodecOptions
 from vmaftune_frv2.contract.rows import Row
+from vmaftune_frv2.corpus.codec_of_rows import told_of
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_shapes
 from vmaftune_frv2.corpus.request import identity
 from vmaftune_frv2.errors import InputError
@@ -91,17 +93,30 @@ class Report:
         }
 
 
-def validate_files(paths: str | Path | Iterable[str | Path], max_problems: int = 100) -> Report:
+def validate_files(
+    paths: str | Path | Iterable[str | Path],
+    max_problems: int = 100,
+    codec: str | None = None,
+    codec_from_source: bool = False,
+) -> Report:
     """Checks every line of the corpora, up to the first that cannot be read.
+
+    Args:
+        paths: files and folders.
+        max_problems: that are kept.
+        codec: column that names the encoder, or the encoder of all rows without a schema version.
+        codec_from_source: look into the file of each row without a schema version.
 
     Raises:
         InputError: a path does not exist.
     """
     several = [paths] if isinstance(paths, (str, Path)) else paths
-    files = corpus_files([Path(path) for path in several])
+    places = [Path(path) for path in several]
+    files = corpus_files(places)
+    told = told_of(places, CodecOptions(codec=codec, codec_from_source=codec_from_source))
     report = Report(files=len(files))
     seen: set[bytes] = set()
-    rows = read_shapes(files, _summary)
+    rows = read_shapes(files, _summary, told)
     while True:
         try:
             found = next(rows, None)

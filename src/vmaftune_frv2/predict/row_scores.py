@@ -15,6 +15,7 @@ import numpy as np
 from vmaftune_frv2.contract.cells import FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import UNKNOWN
 from vmaftune_frv2.contract.grid import was_seen
+from vmaftune_frv2.contract.old_rows import NOTHING, Told
 from vmaftune_frv2.contract.rows import Clip, Row
 from vmaftune_frv2.contract.sidecar import POOL_FRAME
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_lines
@@ -111,6 +112,7 @@ class RowPredictions:
     Attributes:
         whole: whether rows are kept as they were read.
         other: a model that takes a row's own features; scores rows that have some where ``model`` cannot.
+        told: what is known beside what rows say.
         skipped: {reason: rows that got no prediction}, complete once iteration is.
         by_other: {why the model cannot: rows that the other one scored}.
         unknown: {encoder: rows scored in the unknown slot}.
@@ -121,6 +123,7 @@ class RowPredictions:
     paths: tuple[Path, ...]
     whole: bool = False
     other: Model | None = None
+    told: Told = NOTHING
     skipped: Counter[str] = field(default_factory=Counter)
     by_other: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
@@ -161,7 +164,7 @@ class RowPredictions:
             raise NoProbeError(f"{nothing}, {measured}") from nothing
 
     def _read(self, take: Callable[[Row, bytes], T]) -> Iterator[T | Fault]:
-        for found in read_lines(corpus_files(self.paths), take):
+        for found in read_lines(corpus_files(self.paths), take, self.told):
             if isinstance(found, Fault) and found.error:
                 raise InputError(f"{found.where}: {found.error}")
             yield found

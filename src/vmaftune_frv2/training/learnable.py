@@ -19,7 +19,7 @@ from vmaftune_frv2.contract.codec import UNKNOWN
 from vmaftune_frv2.contract.descriptor import descriptor, log_bits_per_pixel
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
 from vmaftune_frv2.contract.features import CANONICAL6, feature_vector
-from vmaftune_frv2.contract.old_rows import Origin
+from vmaftune_frv2.contract.old_rows import NOTHING, Origin, Told
 from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, SOURCE_COMPLEXITY, Clip, Row, clip_of
 from vmaftune_frv2.contract.source_complexity import complexity_vector
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_shapes
@@ -80,13 +80,19 @@ class Corpus:
     files: tuple[Path, ...] = ()
 
 
-def load_corpus(paths: Iterable[Path], vmaf_model: str | None = None, only_learn: Iterable[Path] = ()) -> Corpus:
+def load_corpus(
+    paths: Iterable[Path],
+    vmaf_model: str | None = None,
+    only_learn: Iterable[Path] = (),
+    told: Told = NOTHING,
+) -> Corpus:
     """Reads corpora and keeps the rows that can be learnt from.
 
     Args:
         paths: files or folders.
         vmaf_model: keep only rows scored with this model.
         only_learn: files or folders whose rows are learnt from and never judged.
+        told: what is known beside what rows say.
 
     Raises:
         InputError: nothing is usable, or scores of several models would be mixed.
@@ -95,7 +101,7 @@ def load_corpus(paths: Iterable[Path], vmaf_model: str | None = None, only_learn
     corpus = Corpus(files=(*judged, *learnt))
     seen: set[tuple[Any, ...]] = set()
     for files, judge in ((judged, True), (learnt, False)):
-        for found in read_shapes(files, partial(_learnable, vmaf_model, judge)):
+        for found in read_shapes(files, partial(_learnable, vmaf_model, judge), told):
             if isinstance(found, (Fault, str)):
                 corpus.dropped[found if isinstance(found, str) else found.summary] += 1
                 continue

@@ -15,6 +15,7 @@ from vmaftune_frv2.contract.full_features import FULL_FEATURES
 from vmaftune_frv2.contract.intervals import Intervals, score_covariates
 from vmaftune_frv2.contract.kinds import PER_FRAME, VMAF_CURVE, Kind
 from vmaftune_frv2.contract.train_request import FULL, ONEHOT, TrainRequest
+from vmaftune_frv2.corpus.codec_of_rows import told_of
 from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
 from vmaftune_frv2.training.dataset import Dataset, make_dataset
 from vmaftune_frv2.training.fit import Fitted, Progress
@@ -143,7 +144,12 @@ def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
     corpus = (
         synthetic_corpus(block)
         if request.smoke
-        else load_corpus(request.corpora, request.vmaf_model, request.only_learn)
+        else load_corpus(
+            request.corpora,
+            request.vmaf_model,
+            request.only_learn,
+            told_of([*request.corpora, *request.only_learn], request),
+        )
     )
     names = FULL_FEATURES if request.feature_set == FULL else CANONICAL6
     features_from = FROM_CELL if request.smoke else request.features_from

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import click
 
+from vmaftune_frv2.commands.shared.options import request_options
+from vmaftune_frv2.contract.option_groups import CodecOptions
 from vmaftune_frv2.errors import ExitCode
 
 
 @click.command(name="validate")
 @click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...", type=click.Path(path_type=Path))
+@request_options(CodecOptions)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.option(
     "--max-messages", type=click.IntRange(min=0), default=100, show_default=True, help="Most messages to print."
 )
-def validate(corpora: tuple[Path, ...], as_json: bool, max_messages: int) -> int:
+def validate(codecs: CodecOptions, corpora: tuple[Path, ...], as_json: bool, max_messages: int) -> int:
     """Check every row of a corpus: its keys, its values, and whether they fit each other.
 
     CORPUS is a .jsonl, .jsonl.gz or .jsonl.zst file, or a folder of such files; or a .csv or .parquet table. Rows
@@ -24,7 +27,7 @@ def validate(corpora: tuple[Path, ...], as_json: bool, max_messages: int) -> int
     """
     from vmaftune_frv2.corpus.validation import validate_files
 
-    report = validate_files(corpora, max_messages)
+    report = validate_files(corpora, max_messages, codecs.codec, codecs.codec_from_source)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2, allow_nan=False))
     else:
