@@ -38,6 +38,9 @@ ALIASES = {
     "h264": "libx264", "avc": "libx264", "x264": "libx264",
     "hevc": "libx265", "h265": "libx265", "x265": "libx265",
     "av1": "libsvtav1", "vp9": "libvpx-vp9", "vvc": "libvvenc", "h266": "libvvenc",
+    "svt-av1": "libsvtav1", "svtav1": "libsvtav1", "svt_av1": "libsvtav1", "svt": "libsvtav1",
+    "vpx": "libvpx-vp9", "vpx-vp9": "libvpx-vp9", "vvenc": "libvvenc",
+    "aom": "libaom-av1", "aomenc": "libaom-av1", "aom-av1": "libaom-av1", "libaom": "libaom-av1",
 }  # fmt: skip
 
 
