@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import datetime
+import decimal
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -500,3 +504,110 @@ def test_rows_nested_too_deeply_are_named(vmaf_tune: VmafTune) -> None:
     Path("old.jsonl").write_text(row + "\n")
     told = vmaf_tune("upgrade", "old.jsonl", "new.jsonl")
     assert told.code in (ExitCode.OK, ExitCode.NEGATIVE), told.err
+
+
+@pytest.mark.parametrize("score", [None, float("nan")])
+def test_encode_with_a_frame_without_a_score_is_refused(score: float | None, vmaf_tune: VmafTune) -> None:
+    frames = [*frame_sweep(5), *frame_sweep(5, cq=40)]
+    frames[4] = frames[4] | {"vmaf": score}
+    for table in (lines(*frames), as_csv("table.csv", frames), as_parquet("table.parquet", frames)):
+        told = vmaf_tune("upgrade", table, f"{table}.new.jsonl")
+        assert told.code == ExitCode.NEGATIVE
+        assert "1 rows left out: hardware-frame row: a frame lacks its number, its VMAF or a feature" in told.err
+        assert [row["crf"] for row in read_rows(Path(f"{table}.new.jsonl"))] == [40]
+
+
+AMBIGUOUS: dict[str, tuple[list[dict[str, Any]], str]] = {
+    "frames of two encodes": (
+        [*frame_sweep(6)[:3], *frame_sweep(6, bitrate_kbps=900.0)[3:]],
+        "its frames are of several encodes",
+    ),
+    "two scores": ([clip_sweep(vmaf_score=50.0)], "vmaf_score and vmaf are one value, and differ"),
+    "two qualities": ([clip_sweep(crf=20)], "crf and q are one value, and differ"),
+    "two bitrates": ([clip_sweep(bitrate_kbps=9.0)], "bitrate_kbps and actual_kbps are one value, and differ"),
+    "a quality that no encoder takes": ([clip_sweep(q=99)], "its q is none that an encoder takes"),
+    "a negative quality": ([clip_sweep(q=-1)], "its q is none that an encoder takes"),
+}
+
+
+@pytest.mark.parametrize("what", AMBIGUOUS)
+def test_what_is_said_twice_is_not_chosen_from(what: str, vmaf_tune: VmafTune) -> None:
+    rows, says = AMBIGUOUS[what]
+    told = vmaf_tune("upgrade", lines(*rows), "new.jsonl")
+    assert told.code == ExitCode.NEGATIVE
+    assert says in told.err
+    assert not Path("new.jsonl").exists()
+
+
+@pytest.mark.parametrize("value", [True, "0.9"])
+def test_feature_that_is_no_number_is_none(value: Any, vmaf_tune: VmafTune) -> None:
+    row = flat() | {"per_frame_features": dict.fromkeys(MEANS, value)}
+    told = vmaf_tune("export-rows", lines(row), "out.jsonl")
+    assert told.code != ExitCode.OK
+    assert not Path("out.jsonl").exists()
+
+
+DAMAGED: dict[str, tuple[bytes, str]] = {
+    "an unclosed quote": (
+        b'src,codec,q,vmaf\na,h264_nvenc,30,90\n"b,h264_nvenc,30,91\nc,h264_nvenc,30,92\n',
+        "line 4",
+    ),
+    "two columns of a name": (b"src,codec,q,vmaf,vmaf\na,h264_nvenc,30,90,20\n", "two columns are called 'vmaf'"),
+    "bytes that are no text": (b"src,codec,q,vmaf\na,h264_nvenc,30,90\n\xff\xff\n", "line 3 is not UTF-8"),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_damage_of_a_table_is_named(what: str, vmaf_tune: VmafTune) -> None:
+    data, says = DAMAGED[what]
+    Path("table.csv").write_bytes(data)
+    told = vmaf_tune("validate", "table.csv")
+    assert told.code == ExitCode.INPUT
+    assert says in told.err
+    assert ("1 rows in 1 files" in told.err) == (what != "two columns of a name")
+
+
+def test_parquet_types_that_json_has_not(vmaf_tune: VmafTune) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet").write_table(
+        pyarrow.table(
+            {
+                "src": pyarrow.array([b"a.mp4"], pyarrow.binary()),
+                "codec": ["h264_nvenc"],
+                "q": [30],
+                "vmaf": pyarrow.array([decimal.Decimal("92.25")]),
+                "measured": pyarrow.array([1], pyarrow.timestamp("ns")),
+                "took": pyarrow.array([1], pyarrow.duration("ns")),
+                "at": pyarrow.array([1], pyarrow.time64("ns")),
+                "times": [[datetime.date(2026, 1, 1)]],
+            }
+        ),
+        "table.parquet",
+    )
+    told = vmaf_tune("upgrade", "table.parquet", "new.jsonl")
+    assert told.code == ExitCode.OK, told.err
+    (row,) = read_rows(Path("new.jsonl"))
+    assert (row["src"], row["vmaf_score"], row["crf"]) == ("a.mp4", 92.25, 30)
+
+
+def test_output_that_is_no_file_is_left_as_it_is(vmaf_tune: VmafTune) -> None:
+    os.mkfifo("pipe.jsonl")
+    told = vmaf_tune("upgrade", lines(versioned(1)), "pipe.jsonl")
+    assert (told.code, "a device or a pipe" in told.err) == (ExitCode.OUTPUT, True)
+    assert Path("pipe.jsonl").is_fifo()
+    Path("target.jsonl").touch()
+    Path("link.jsonl").symlink_to("target.jsonl")
+    assert vmaf_tune("upgrade", "old.jsonl", "link.jsonl").code == ExitCode.OK
+    assert Path("link.jsonl").is_symlink()
+    assert len(read_rows(Path("target.jsonl"))) == 1
+    exported = vmaf_tune("export-rows", lines(flat()), "pipe.jsonl", "--overwrite")
+    assert exported.code == ExitCode.OUTPUT
+    assert Path("pipe.jsonl").is_fifo()
+
+
+def test_file_names_that_are_no_unicode_are_printed(tmp_path: Path) -> None:
+    corpus = write_rows(tmp_path / "old.jsonl", [flat(src="\ud800.mp4")])
+    command = [sys.executable, "-m", "vmaftune_frv2", "predict", "--corpus", str(corpus)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    assert r"\ud800.mp4" in ended.stdout

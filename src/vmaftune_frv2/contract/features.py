@@ -58,10 +58,13 @@ def read_metric(metrics: Mapping[str, Any], feature: str) -> float:
 
     Raises:
         KeyError: none of the spellings is there.
+        ValueError: what is there is no number.
     """
     for prefix in _PREFIXES:
         value = metrics.get(prefix + feature)
         if value is not None:
+            if isinstance(value, (bool, str)):
+                raise ValueError(f"{feature} = {value!r} is no number")
             return float(value)
     raise KeyError(feature)
 

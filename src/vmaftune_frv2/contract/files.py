@@ -34,7 +34,8 @@ def write_atomic(path: Path, data: bytes) -> None:
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A temporary file beside ``path`` to write to, which is synced and renamed into place at the end.
 
-    Where the block raises, it is removed, and what stood there before still does.
+    Where the block raises, it is removed, and what stood there before still does. A link stays one: the file that
+    it leads to is written.
 
     Raises:
         OutputError: it cannot be written.
@@ -42,6 +43,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     import tempfile
 
     temporary = None
+    path = _a_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -60,6 +62,18 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def _a_file(path: Path) -> Path:
+    """Where a path leads to.
+
+    Raises:
+        OutputError: to a device or a pipe, which a file would take the place of.
+    """
+    target = path.resolve() if path.is_symlink() else path
+    if target.exists() and not target.is_file() and not target.is_dir():
+        raise OutputError(f"{path}: cannot be written (a device or a pipe; name a file)")
+    return target
+
+
 def check_writable(path: Path) -> None:
     """Checks that ``write_atomic`` will find a place for its file; for what is written after long work.
 
@@ -68,6 +82,7 @@ def check_writable(path: Path) -> None:
     """
     import tempfile
 
+    path = _a_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent, prefix=f".{path.name}.").close()
@@ -136,6 +151,7 @@ def write_new(path: Path, pieces: Iterable[bytes]) -> bool:
     """
     import tempfile
 
+    path = _a_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

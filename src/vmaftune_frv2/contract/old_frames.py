@@ -15,6 +15,10 @@ _TELLING = (
     "cq", "q", "crf", "preset", "recipe",
 )  # fmt: skip
 """Keys that tell the frames of an encode from those of others."""
+_OF_ENCODE = (
+    "bitrate_kbps", "actual_kbps", "encode_size_bytes", "duration_s", "width", "height", "vmaf_model",
+)  # fmt: skip
+"""What all frames of an encode say alike."""
 _WIDTH = 2 + len(CANONICAL6)
 
 
@@ -60,6 +64,8 @@ class _Encode:
     def add(self, row: Mapping[str, Any]) -> None:
         """Takes a frame; one that lacks a number breaks the encode."""
         self.lines += 1
+        if any(row.get(key) != self._first.get(key) for key in _OF_ENCODE):
+            self._broken = "its frames are of several encodes that nothing tells apart"
         try:
             index = row[FRAME_INDEX]
             metrics = [_number(row.get("vmaf", row.get("vmaf_score")))]
@@ -88,7 +94,7 @@ class _Encode:
         per_frame = dict(zip(CANONICAL6, features, strict=True))
         # The features of the first frame must not pass for those of all.
         spelled = {prefix + name for name in CANONICAL6 for prefix in ("", "integer_", "float_")}
-        common = {key: value for key, value in self._first.items() if key not in spelled}
+        common = {key: value for key, value in self._first.items() if key not in (*spelled, "vmaf")}
         common |= {PER_FRAME_FEATURES: per_frame, PER_FRAME_VMAF: vmaf, "vmaf_score": float(np.mean(vmaf))}
         return common | pool(per_frame)
 

@@ -37,6 +37,7 @@ _SOURCE = ("src", "source", "key")
 _ENCODER = ("encoder", "codec", "encoder_upstream")
 _QUALITY = ("crf", "cq", "q")
 _SCORE = ("vmaf_score", "vmaf")
+_SCORE_KEYS = frozenset(_SCORE)
 _ENCODE = ("encode_path", "dis_path", "dis_basename")
 _OTHER_NAMES = {
     "bitrate_kbps": ("bitrate_kbps", "actual_kbps"),
@@ -62,6 +63,8 @@ _MEASURED = frozenset(
 _ITSELF = (UPGRADED_FROM, PER_FRAME_FEATURES)
 _ON_THE_CRF_AXIS = ("_nvenc", "_qsv", "_vaapi", "_amf")
 """Encoders whose constant quality (cq, global_quality, qp) falls as the number grows, as a crf's does."""
+_AXIS, _WIDEST_AXIS = 63, 255
+"""The largest crf, cq or qp of any encoder, and of the hardware encoders of AV1."""
 _TOLERANCE = 1e-4
 """Between a mean that is given twice."""
 
@@ -116,11 +119,11 @@ def shape_of(row: Mapping[str, Any], told: Told = NOTHING) -> str:
         if version == SCHEMA_VERSION and _MEASURED.isdisjoint(row) and {"encoder", "vmaf_score"} <= row.keys():
             return TRAINER
         return f"v{version}-{FLAT}" if _is_flat(row) else f"v{version}"
-    if _first(row, _SCORE) is None:
-        return ""
     swept = _first(row, _QUALITY[1:]) is not None
-    if FRAME_INDEX in row:
+    if FRAME_INDEX in row:  # also one without a score: the frames of its encode are not all of them without it
         return FRAME_SWEEP if swept else FRAME_TABLE
+    if _SCORE_KEYS.isdisjoint(row):
+        return ""
     named = told.codec is not None or told.codec_of is not None or _first(row, _ENCODER) is not None
     if not named:
         return ""
@@ -179,6 +182,8 @@ def _of_clip(row: Row) -> Row:
     new = empty_row()
     new.update({key: row[key] for key in CORPUS_ROW_KEYS if row.get(key) is not None})
     new.update({key: _first(row, names) for key, names in _OTHER_NAMES.items()})
+    for names in (_SCORE, _QUALITY, _OTHER_NAMES["bitrate_kbps"]):
+        _refuse_two(row, names)
     score, source = _number(_first(row, _SCORE)), _first(row, _SOURCE)
     failed = row.get("exit_status") or 0
     if not isinstance(source, (str, int)) or source == "":
@@ -273,9 +278,18 @@ def _quality(row: Row, encoder: str) -> int | None:
     value = _number(row[key])
     if value is None or value != int(value):
         raise OldRowError(f"its {key} is no whole number")
+    if not 0 <= value <= (_WIDEST_AXIS if "av1" in encoder else _AXIS):
+        raise OldRowError(f"its {key} is none that an encoder takes")
     if key != "crf" and ENCODERS.find(encoder) is None and not encoder.endswith(_ON_THE_CRF_AXIS):
         raise OldRowError(f"{key} of {encoder} need not mean what crf means")
     return int(value)
+
+
+def _refuse_two(row: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    """Refuses a row that gives a value twice, differently, under two names."""
+    given = [key for key in keys if row.get(key) is not None]
+    if any(row[key] != row[given[0]] for key in given[1:]):
+        raise OldRowError(f"{' and '.join(given)} are one value, and differ")
 
 
 def _first(row: Mapping[str, Any], keys: Iterable[str]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -43,29 +43,47 @@ def blocks_of(path: Path) -> Iterator[bytes]:
     """
     held: list[bytes] = []
     lines = 0
-    for line, row in _csv_rows(path) if path.suffix.lower() == CSV else _parquet_rows(path):
-        held.append(b"\n" * (line - lines - 1) + json.dumps(row, default=str).encode() + b"\n")
-        lines = line
-        if len(held) == ROWS_PER_BLOCK:
-            yield b"".join(held)
-            held = []
+    damage: DamagedTableError | None = None
+    try:
+        for line, row in _csv_rows(path) if path.suffix.lower() == CSV else _parquet_rows(path):
+            held.append(b"\n" * (line - lines - 1) + json.dumps(row).encode() + b"\n")
+            lines = line
+            if len(held) == ROWS_PER_BLOCK:
+                yield b"".join(held)
+                held = []
+    except DamagedTableError as error:
+        damage = error
     yield b"".join(held)
+    if damage is not None:
+        raise damage
+
+
+def _refuse_twins(names: Sequence[str]) -> None:
+    """Refuses a table with two columns of one name, of which only one could be read."""
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise DamagedTableError(f"two columns are called {twice[0]!r}")
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each row and the number of its (last) line."""
     csv.field_size_limit(LONGEST_FIELD)
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.reader(stream)
+    # Decoded so that what is no UTF-8 is met in the row that it stands in.
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as stream:
+        reader = csv.reader(stream, strict=True)
         try:
             header = next(reader, [])
+            _refuse_twins(header)
             for fields in filter(None, reader):
+                "".join(fields).encode()
                 if len(fields) != len(header):
                     raise DamagedTableError(f"line {reader.line_num} has {len(fields)} fields, not {len(header)}")
                 row = {name: _value(name, text) for name, text in zip(header, fields, strict=True)}
                 yield reader.line_num, _known(row)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise DamagedTableError(f"no CSV table: {error}") from error
+        except UnicodeEncodeError as error:
+            raise DamagedTableError(f"line {reader.line_num} is not UTF-8") from error
+        except csv.Error as error:
+            raise DamagedTableError(f"line {reader.line_num}: {error}") from error
 
 
 def _value(name: str, text: str) -> Any:
@@ -91,12 +109,37 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise ToolError(f"{path}: parquet needs pyarrow: pip install 'vmaftune-frv2[tables]'") from error
     try:
         with pyarrow.parquet.ParquetFile(path) as table:
+            _refuse_twins(table.schema_arrow.names)
             batches = table.iter_batches(batch_size=ROWS_PER_BLOCK)
-            rows = chain.from_iterable(batch.to_pylist() for batch in batches)
+            rows = chain.from_iterable(map(_rows_of, batches))
             for number, row in enumerate(rows, start=1):
                 yield number, _known(_finite(row))
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, UnicodeDecodeError, OverflowError) as error:
         raise DamagedTableError(f"no parquet table: {str(error).splitlines()[0]}") from error
+
+
+def _rows_of(batch: Any) -> list[dict[str, Any]]:
+    """The rows of a ``pyarrow.RecordBatch`` as JSON holds them: times and bytes are text, decimals numbers."""
+    import pyarrow
+    from pyarrow import types
+
+    columns = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if types.is_duration(column.type):
+            column = column.cast(pyarrow.int64())
+        elif types.is_temporal(column.type) or types.is_binary(column.type) or types.is_large_binary(column.type):
+            column = column.cast(pyarrow.string())
+        elif types.is_decimal(column.type):
+            column = column.cast(pyarrow.float64())
+        columns[name] = _plain(column.to_pylist())
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _plain(values: list[Any]) -> list[Any]:
+    """Values of a column, those within others that JSON cannot hold as text."""
+    if any(isinstance(value, (list, dict, tuple)) for value in values):
+        return [json.loads(json.dumps(value, default=str)) for value in values]
+    return values
 
 
 def _known(row: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import signal
 import sys
@@ -28,6 +29,8 @@ def exit_with(run: Callable[[list[str]], int], argv: list[str] | None = None) ->
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as a shell sets it for jobs in the background
         signal.signal(signal.SIGINT, _interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be Unicode
     code = run(sys.argv[1:] if argv is None else argv)
     if code == ExitCode.INTERRUPTED:
         for each in _ENDINGS:
