@@ -134,6 +134,11 @@ def instead(name: str, target: str = "") -> Callable[[Path], None]:
     return spoil
 
 
+def half_a_pair(folder: Path) -> None:
+    entry = document(folder / "registry.json")["models"][-1] | {"id": "\ud800"}
+    write(folder / "registry.json", {"schema_version": 1, "models": [entry, entry]})
+
+
 FAULTS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     "no name": (
         sidecar(lambda found: found.pop("name")),
@@ -172,7 +177,8 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
         lambda folder: (folder / f"{MODEL}.json").unlink(), [f"{MODEL}.json: there is no sidecar"],
     ),
     "a model name that is too long": (
-        registry_entry(lambda entry: entry.update(onnx="x" * 5000 + ".onnx")), ["must have at most 256 characters", "x.onnx: File name too long"],
+        registry_entry(lambda entry: entry.update(onnx="x" * 5000 + ".onnx")),
+        ["must have at most 256 characters", "x.onnx: File name too long"],
     ),
     "a model that is a pipe": (instead(f"{MODEL}.onnx"), [f"{MODEL}.onnx: not a regular file"]),
     "a sidecar that is a pipe": (instead(f"{MODEL}.json"), [f"{MODEL}.json: not a regular file"]),
@@ -183,11 +189,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
         instead(f"{MODEL}.json", "/dev/zero"), [f"{MODEL}.json: not a regular file"],
     ),
     "half a surrogate pair": (
-        lambda folder: write(
-            folder / "registry.json",
-            {"schema_version": 1, "models": [document(folder / "registry.json")["models"][-1] | {"id": "\ud800"}] * 2},
-        ),
-        ["registry.json: it holds what is no JSON", "registry.json: \\ud800 is registered twice"],
+        half_a_pair, ["registry.json: it holds what is no JSON", "registry.json: \\ud800 is registered twice"],
     ),
     "an unknown key in the registry": (
         lambda folder: edit(folder / "registry.json", lambda found: found.update(made_by="us")),

@@ -95,9 +95,7 @@ def check_export(folder: Path) -> ExportReport:
         return report
     document = read_json(path)
     try:
-        report.findings = [
-            Finding(path, "registry", str(each)) for each in breaches(document, "upstream_registry")
-        ]
+        broken = [str(each) for each in breaches(document, "upstream_registry")]
     except CANNOT_BE_CHECKED as error:
         broken = [f"it holds what is no JSON: {error}"]
     report.findings = [Finding(path, "registry", each) for each in broken]
