@@ -125,6 +125,7 @@ def altered(name: str) -> None:
 LEFT_OUT: dict[str, tuple[Any, dict[str, Any], tuple[str, ...], str]] = {
     "no source": (lambda: without("film.mkv"), {}, (), "its source is not there (--source-dir says where)"),
     "another source": (lambda: altered("film.mkv"), {}, (), "the file of its source's name is another one"),
+    "a source whose name is too long": (None, {"src": "x" * 5000}, (), "its source is not there"),
     "no hash": (None, {"src_sha256": None}, (), "its source was not hashed"),
     "another score": (None, {"vmaf_score": 50.0}, (), "its score is another one"),
     "another score, encoded": (None, {"vmaf_score": 50.0, "encode_path": None}, (), "its score is another one"),
@@ -205,6 +206,48 @@ def test_a_corpus_is_never_its_own_output(whole: list[Row], vmaf_tune: VmafTune)
     told = vmaf_tune("attach", corpus, "--output", "notes.jsonl")
     assert told.code == ExitCode.INPUT
     assert Path("notes.jsonl").read_text() == "these are notes\n"
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a/" * 3000, "x\0y", "\ud800"])
+def test_a_name_that_no_file_can_have_is_of_no_encode(name: str, whole: list[Row], vmaf_tune: VmafTune) -> None:
+    told = vmaf_tune("attach", old(bare(whole[0], encode_path=name), bare(whole[1])))
+    assert told.code == ExitCode.OK, told.err
+    assert "1 kept encodes scored, 1 cells encoded again" in told.err
+
+
+def test_rows_without_frames_in_the_output_answer_for_nothing(whole: list[Row], vmaf_tune: VmafTune) -> None:
+    output = write_rows(Path("other.jsonl"), [bare(row, 3) for row in whole])
+    told = vmaf_tune("attach", old(*map(bare, whole)), "--output", output)
+    assert told.code == ExitCode.OK, told.err
+    assert "2 kept encodes scored, 0 cells encoded again, 0 rows had frames, 0 were there already" in told.err
+    assert [bool(row.get("per_frame_vmaf")) for row in read_rows(output)] == [False, False, True, True]
+    assert "2 were there already" in vmaf_tune("attach", "old.jsonl", "--output", output).err
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_link_to_a_corpus_is_no_output_either(link: Any, whole: list[Row], vmaf_tune: VmafTune) -> None:
+    Path("folder").mkdir()
+    corpus = old(bare(whole[0])).rename("folder/old.jsonl").absolute()
+    before = corpus.read_bytes()
+    link(corpus, "link.jsonl")
+    for given in ("folder/old.jsonl", "folder", corpus):
+        told = vmaf_tune("attach", given, "--output", "link.jsonl")
+        assert (told.code, "an old corpus stays as it is" in told.err) == (ExitCode.USAGE, True)
+    assert vmaf_tune("attach", "folder", "--output", corpus.with_name("n.jsonl")).code == ExitCode.USAGE
+    assert corpus.read_bytes() == before
+
+
+@pytest.mark.parametrize("has", [False, True])
+def test_a_row_that_was_left_out_does_not_stand_for_its_cell(
+    has: bool, whole: list[Row], vmaf_tune: VmafTune
+) -> None:
+    right = whole[0] if has else bare(whole[0])
+    told = vmaf_tune("attach", old(bare(whole[0], vmaf_score=50.0), right, bare(whole[0]), bare(whole[1])))
+    assert told.code == ExitCode.NEGATIVE, told.err
+    assert "1 rows left out: its score is another one" in told.err
+    counts = f"{1 if has else 2} kept encodes scored, 0 cells encoded again, {int(has)} rows had frames"
+    assert f"{counts}, 0 were there already, 1 of cells that earlier rows have" in told.err
+    assert [row["vmaf_score"] for row in attached()] == [row["vmaf_score"] for row in whole]
 
 
 def test_a_killed_run_goes_on_where_it_stopped(clip: Clips, whole: list[Row], vmaf_tune: VmafTune) -> None:

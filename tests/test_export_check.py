@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -120,6 +121,24 @@ def grow(path: str, size: int) -> Callable[[Path], None]:
     return spoil
 
 
+def instead(name: str, target: str = "") -> Callable[[Path], None]:
+    """A pipe in the place of a file, or a link."""
+
+    def spoil(folder: Path) -> None:
+        (folder / name).unlink()
+        if target:
+            (folder / name).symlink_to(target)
+        else:
+            os.mkfifo(folder / name)
+
+    return spoil
+
+
+def half_a_pair(folder: Path) -> None:
+    entry = document(folder / "registry.json")["models"][-1] | {"id": "\ud800"}
+    write(folder / "registry.json", {"schema_version": 1, "models": [entry, entry]})
+
+
 FAULTS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     "no name": (
         sidecar(lambda found: found.pop("name")),
@@ -157,8 +176,20 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     "no sidecar": (
         lambda folder: (folder / f"{MODEL}.json").unlink(), [f"{MODEL}.json: there is no sidecar"],
     ),
-    "a registry that is too large": (
-        grow("registry.json", (1 << 20) + 1), ["registry.json: 1048577 bytes"],
+    "a model name that is too long": (
+        registry_entry(lambda entry: entry.update(onnx="x" * 5000 + ".onnx")),
+        ["must have at most 256 characters", "x.onnx: File name too long"],
+    ),
+    "a model that is a pipe": (instead(f"{MODEL}.onnx"), [f"{MODEL}.onnx: not a regular file"]),
+    "a sidecar that is a pipe": (instead(f"{MODEL}.json"), [f"{MODEL}.json: not a regular file"]),
+    "a model without end": (
+        instead(f"{MODEL}.onnx", "/dev/zero"), [f"{MODEL}.onnx: not a regular file"],
+    ),
+    "a sidecar without end": (
+        instead(f"{MODEL}.json", "/dev/zero"), [f"{MODEL}.json: not a regular file"],
+    ),
+    "half a surrogate pair": (
+        half_a_pair, ["registry.json: it holds what is no JSON", "registry.json: \\ud800 is registered twice"],
     ),
     "an unknown key in the registry": (
         lambda folder: edit(folder / "registry.json", lambda found: found.update(made_by="us")),
@@ -240,6 +271,33 @@ def test_every_broken_rule_is_one_line(
     assert result.err == f"{len(document(folder / 'registry.json')['models'])} models: {len(lines)} findings\n"
 
 
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (instead("registry.json"), "not a regular file"),
+        (instead("registry.json", "/dev/zero"), "not a regular file"),
+        (grow("registry.json", (1 << 20) + 1), "1048577 bytes; libvmaf reads files up to 1048576"),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--add-names",)])
+def test_a_registry_that_is_not_to_be_read_is_a_finding(
+    vmaf_tune: VmafTune, folder: Path, spoil: Callable[[Path], Any], message: str, options: tuple[str, ...]
+) -> None:
+    spoil(folder)
+    result = vmaf_tune("export-check", folder, *options)
+    assert (result.code, result.out) == (ExitCode.MODEL, f"{folder / 'registry.json'}: {message}\n")
+
+
+def test_files_that_are_too_large_are_not_read(vmaf_tune: VmafTune, folder: Path) -> None:
+    for name in (f"{MODEL}.onnx", f"{MODEL}.json"):
+        os.truncate(folder / name, 1 << 34)
+    result = vmaf_tune("export-check", folder, "--add-names")
+    assert result.code == ExitCode.MODEL
+    assert [line.split(": ", 1)[1] for line in result.out.splitlines()] == [
+        f"{1 << 34} bytes; libvmaf reads files up to {limit}" for limit in (50 << 20, 1 << 20)
+    ]
+
+
 def test_nothing_in_a_registry_is_trusted(vmaf_tune: VmafTune, folder: Path) -> None:
     odd = {"id": [], "kind": {}, "onnx": f"{MODEL}.onnx", "sha256": 1, "quant_mode": [], "opset": "x", "smoke": 1}
     for models in (
@@ -251,6 +309,10 @@ def test_nothing_in_a_registry_is_trusted(vmaf_tune: VmafTune, folder: Path) -> 
         [{"onnx": 1}],
         [{"onnx": "."}],
         [{"onnx": "\0.onnx"}],
+        [{"onnx": "\ud800.onnx"}],
+        [{"onnx": "x" * 5000}],
+        [{"onnx": "/"}],
+        [{"onnx": ""}],
     ):
         write(folder / "registry.json", {"schema_version": 1, "models": models})
         for options in ((), ("--add-names",)):
@@ -282,6 +344,50 @@ def test_names_are_added_where_they_are_missing_and_nothing_else(vmaf_tune: Vmaf
     named = [line for line in result.err.splitlines() if line.startswith("named: ")]
     assert named == [f"named: {folder / MODEL}.json", f"named: {folder / 'vmaf_curve_v2'}.json"]
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+NAMED = [
+    (b'{\r\n  "id": "x",\r\n  "n": 1.10\r\n}\r\n', b'{\r\n  "id": "x",\r\n  "name": "x",\r\n  "n": 1.10\r\n}\r\n'),
+    (b'\xef\xbb\xbf{"id":"x","n":1E2}', b'\xef\xbb\xbf{"id":"x","name":"x","n":1E2}'),
+    (b'{"n": 1.0,\t"id" : "x"}', b'{"n": 1.0,\t"id" : "x",\t"name" : "x"}'),
+    (b'{"name": "", "id": "x", "g": {"name": "y"}}', b'{"id": "x", "name": "x", "g": {"name": "y"}}'),
+    (b'{"id": "x", "g": {"name": "y"} , "name": "z"}', b'{"id": "x", "name": "z", "g": {"name": "y"} }'),
+    (b'{"id": "x", "name": null}', b'{"id": "x", "name": "x"}'),
+    (b'{"n": 1.10, "name": "own", "id": "x"}', None),
+    (b'{"n": 1.10}', None),
+]
+UNNAMED = [
+    (b'{"id": "x", "id": "y"}', "twice"),
+    (b'{"id": 1.10}', "its id is no text"),
+    (b'{"g": {"name": "y"}, "id": "x"}', "another name first"),
+    ('{"id": "x"}'.encode("utf-16"), "can't decode"),
+    (b'{"id": "x", "n": NaN}', "not a finite number"),
+    (b"{", "not JSON"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), NAMED)
+def test_a_name_is_all_that_is_put_in(
+    before: bytes, after: bytes | None, vmaf_tune: VmafTune, folder: Path
+) -> None:
+    path = folder / f"{MODEL}.json"
+    path.write_bytes(before)
+    result = vmaf_tune("export-check", folder, "--add-names")
+    assert path.read_bytes() == (after or before)
+    assert (f"named: {path}\n" in result.err) == (after is not None), result.err
+
+
+@pytest.mark.parametrize(("text", "reason"), UNNAMED)
+def test_what_cannot_be_named_safely_stays_as_it_is(
+    text: bytes, reason: str, vmaf_tune: VmafTune, folder: Path
+) -> None:
+    path = folder / f"{MODEL}.json"
+    path.write_bytes(text)
+    result = vmaf_tune("export-check", folder, "--add-names")
+    (line,) = (line for line in result.err.splitlines() if line.startswith("not named: "))
+    assert line.startswith(f"not named: {path}: ")
+    assert reason in line
+    assert (result.code, path.read_bytes()) == (ExitCode.MODEL, text)
 
 
 def test_a_name_of_its_own_moves_to_the_front(vmaf_tune: VmafTune, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,11 +11,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vmaftune_frv2.api.sources import open_for
-from vmaftune_frv2.contract.attach_request import AttachRequest
+from vmaftune_frv2.contract.attach_request import AttachRequest, same_file
 from vmaftune_frv2.contract.option_groups import SourceOptions
 from vmaftune_frv2.contract.raw import is_raw
 from vmaftune_frv2.contract.rows import ATTACHED, VIDEO_TRACK, VIEW, Row
-from vmaftune_frv2.corpus.attach_frames import ENCODED, RefusedRowError, has_frames, key_of, with_frames
+from vmaftune_frv2.corpus.attach_frames import (
+    ENCODED,
+    RefusedRowError,
+    has_frames,
+    key_if_whole,
+    key_of,
+    with_frames,
+)
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
 from vmaftune_frv2.corpus.setup import MeasureOptions, Setup
 from vmaftune_frv2.corpus.store import CorpusStore
@@ -36,8 +44,8 @@ class Attached:
         output: the corpus that holds them.
         made: {how: rows that got frames now}.
         copied: rows that had frames, and went to the output now.
-        there: rows that the output had before.
-        again: rows of a cell that an earlier row of the corpus is of; the first one counts.
+        there: rows that the output had before, with frames.
+        again: rows of a cell that an earlier row of the corpus is of; the first one that is not left out counts.
         left_out: {reason: rows that it does not have}.
     """
 
@@ -60,11 +68,11 @@ def attach(
 
     Args:
         request: which corpus, and where its files are.
-        on_start: given the number of rows that need frames.
+        on_start: given the number of cells whose rows need frames.
         on_row: called when one of them is done.
 
     Raises:
-        UsageError: no corpus was named.
+        UsageError: no corpus was named, or the output is one of its files.
         InputError: it cannot be read to its end, or the output is no corpus.
         OutputError: the output cannot be written, or another command is writing to it.
         ToolError: there is no ffmpeg that can do it.
@@ -72,30 +80,43 @@ def attach(
     if request.corpus is None:
         raise UsageError("give CORPUS")
     files, found = corpus_files([request.corpus]), Attached(request.appended_to)
+    if any(same_file(file, found.output) for file in files):
+        raise UsageError(f"--output {found.output} is a file of CORPUS; an old corpus stays as it is")
     with CorpusStore(found.output) as store:
-        done = {each for each in read_rows([found.output], key_of) if isinstance(each, str)}
-        todo = list(_to_do(files, done, store, found))
+        done = {each for each in read_rows([found.output], key_if_whole) if isinstance(each, str)}
+        todo = _to_do(files, done, store, found)
         on_start(len(todo))
         if not todo:
             return found
         jobs = min(request.jobs or usable_cpus(), len(todo))
         files_of = _Files(request, locate(request.ffmpeg_bin), max(1, usable_cpus() // jobs))
-        for row, each in zip(todo, together(files_of.attempt, todo, jobs), strict=False):
-            where = f"{row['src']} {row['encoder']}:{row['preset']}:{row['crf']}"
-            if isinstance(each, RefusedRowError):
-                found.left_out[each.reason] += 1
-                log.info("%s: left out, %s", where, each)
-            else:
-                store.append(each.row)
-                found.made[each.row[ATTACHED]["how"]] += 1
-                log.info("%s: %s", where, each.done)
+        for rows, tried in zip(todo, together(files_of.attempt, todo, jobs), strict=False):
+            _take(rows, tried, store, found)
             on_row()
     return found
 
 
-def _to_do(files: list[Path], done: set[str], store: CorpusStore, found: Attached) -> Iterator[Row]:
-    """The rows that need frames; those that have them are appended at once."""
+def _take(rows: list[Row], tried: list[_Made | RefusedRowError], store: CorpusStore, found: Attached) -> None:
+    """Appends what became of the rows of a cell, and counts each of them."""
+    for row, each in zip(rows, tried, strict=False):
+        where = f"{row['src']} {row['encoder']}:{row['preset']}:{row['crf']}"
+        if isinstance(each, RefusedRowError):
+            found.left_out[each.reason] += 1
+            log.info("%s: left out, %s", where, each)
+            continue
+        store.append(each.row)
+        if each.row is row:
+            found.copied += 1
+        else:
+            found.made[each.row[ATTACHED]["how"]] += 1
+        log.info("%s: %s", where, each.done)
+    found.again += len(rows) - len(tried)
+
+
+def _to_do(files: list[Path], done: set[str], store: CorpusStore, found: Attached) -> list[list[Row]]:
+    """The rows of each cell that needs frames; a row that has them and is its cell's first is appended at once."""
     met: set[str] = set()
+    todo: dict[str, list[Row]] = {}
     for each in read_rows(files, _itself):
         if isinstance(each, Fault):
             found.left_out[each.summary] += 1
@@ -104,17 +125,21 @@ def _to_do(files: list[Path], done: set[str], store: CorpusStore, found: Attache
             found.left_out["the cell failed"] += 1
             continue
         key = key_of(each)
+        if key in todo:
+            todo[key].append(each)
+            continue
         if key in met or key in done:
             found.again += key in met
             found.there += key not in met
             met.add(key)
             continue
-        met.add(key)
         if has_frames(each):
+            met.add(key)
             store.append(each)
             found.copied += 1
         else:
-            yield each
+            todo[key] = [each]
+    return list(todo.values())
 
 
 def _itself(row: Row) -> Row:
@@ -138,8 +163,19 @@ class _Files:
         self._hashes: dict[Path, str] = {}
         self._sources: dict[tuple[object, ...], Source | Exception] = {}
 
-    def attempt(self, row: Row) -> _Made | RefusedRowError:
+    def attempt(self, rows: list[Row]) -> list[_Made | RefusedRowError]:
+        """What becomes of the rows of a cell, in order, up to the first one that is not left out."""
+        tried: list[_Made | RefusedRowError] = []
+        for row in rows:
+            tried.append(self._attempt(row))
+            if isinstance(tried[-1], _Made):
+                break
+        return tried
+
+    def _attempt(self, row: Row) -> _Made | RefusedRowError:
         """A row with its frames, and how they came to it; or why it has none."""
+        if has_frames(row):
+            return _Made(row, "had frames")
         try:
             if row.get(VIEW):
                 raise RefusedRowError("it is of a window or size that only a new sweep can give")
@@ -207,7 +243,7 @@ class _Files:
         if not name or "\0" in name:
             return
         among = [folder / Path(name).name for folder in folders]
-        yield from (path for path in (Path(name), self._beside / name, *among) if path.is_file())
+        yield from (path for path in (Path(name), self._beside / name, *among) if os.path.isfile(path))
 
 
 def _hdr_mode(row: Row) -> str:

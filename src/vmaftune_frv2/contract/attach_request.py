@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class AttachRequest(Request):
         if self.corpus is None:
             raise UsageError("give CORPUS")
         refuse_output(self.appended_to, "--output")
-        if self.corpus in (self.appended_to, *self.appended_to.parents):
+        if _is_within(self.appended_to, self.corpus):
             raise UsageError(f"--output {self.appended_to} is, or lies in, CORPUS; an old corpus stays as it is")
 
     @property
@@ -54,3 +55,18 @@ class AttachRequest(Request):
         for suffix in (*COMPRESSED, *TABLES, ".jsonl"):
             name = name.removesuffix(suffix)
         return self.corpus.with_name(f"{name}.attached.jsonl")
+
+
+def _is_within(path: Path, corpus: Path) -> bool:
+    """Whether a path is a corpus, or lies in it, by name or by what file it is."""
+    named, real = path.absolute(), Path(os.path.realpath(path))
+    places = dict.fromkeys((path, *path.parents, named, *named.parents, real, *real.parents))
+    return any(place == corpus or same_file(place, corpus) for place in places)
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether both are there and are one file, be it by links."""
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # one of them is not there
+        return False

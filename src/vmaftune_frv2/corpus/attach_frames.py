@@ -56,6 +56,11 @@ def key_of(row: Row) -> str:
     return str(attached["row"]) if attached else identity(row).hex()
 
 
+def key_if_whole(row: Row) -> str | None:
+    """``key_of`` a row that has frames; None for others, which answer for nothing."""
+    return key_of(row) if has_frames(row) else None
+
+
 def with_frames(row: Row, source: Source, setup: Setup, kept: Path | None, tolerance: float) -> Row:
     """A row with features and VMAF of each frame.
 

@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmaftune_frv2.contract.files import dump_json, read_json, sha256_bytes, write_atomic
+from vmaftune_frv2.contract.files import read_json, sha256_bytes
 from vmaftune_frv2.contract.registry import FILE_NAME
-from vmaftune_frv2.contract.schema import breaches
-from vmaftune_frv2.contract.sidecar import with_name
+from vmaftune_frv2.contract.schema import CANNOT_BE_CHECKED, breaches
 from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.predict.weights import operators, opset
 
@@ -57,7 +58,8 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.message}"
+        text = f"{self.file}: {self.message}"
+        return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 @dataclass
@@ -87,12 +89,18 @@ def check_export(folder: Path) -> ExportReport:
         ModelError: no registry that can be read.
     """
     path = folder / FILE_NAME
-    document = read_json(path)
     report = ExportReport(folder)
-    report.findings = [Finding(path, "registry", str(each)) for each in breaches(document, "upstream_registry")]
-    entries = _entries(document)
+    if (fault := fault_of(path, "registry", LARGEST_JSON)) and path.exists():
+        report.findings.append(fault)
+        return report
+    document = read_json(path)
+    try:
+        broken = [str(each) for each in breaches(document, "upstream_registry")]
+    except CANNOT_BE_CHECKED as error:
+        broken = [f"it holds what is no JSON: {error}"]
+    report.findings = [Finding(path, "registry", each) for each in broken]
+    entries = entries_of(document)
     report.models = len(entries)
-    report.findings += _too_large(path, path.stat().st_size, LARGEST_JSON)
     names = [str(entry.get("id")) for entry in entries]
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     report.findings += [Finding(path, "registry", f"{name} is registered twice") for name in twice]
@@ -101,29 +109,25 @@ def check_export(folder: Path) -> ExportReport:
     return report
 
 
-def add_names(folder: Path) -> list[Path]:
-    """Puts the name of each registered model where libvmaf looks for it, into sidecars where it does not stand.
-
-    Returns:
-        The sidecars that were written; all else in them is as it was.
-
-    Raises:
-        ModelError: a registry or a sidecar that cannot be read.
-        OutputError: a sidecar cannot be written.
-    """
-    written = []
-    for entry in _entries(read_json(folder / FILE_NAME)):
-        path = (folder / entry["onnx"]).with_suffix(".json")
-        if not path.exists() or folder.resolve() not in path.resolve().parents:
-            continue
-        document = read_json(path)
-        if "id" in document and list(document)[:2] != ["id", "name"]:
-            write_atomic(path, dump_json(with_name(document)))
-            written.append(path)
-    return written
+def beside_of(path: Path, suffix: str) -> Path:
+    """As ``with_suffix``, for names that have none, too."""
+    return path.parent / f"{path.stem}{suffix}"
 
 
-def _entries(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+def fault_of(path: Path, rule: str, limit: int) -> Finding | None:
+    """Why a file is not to be read; anything but a regular one might never end."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:  # a NUL or half a surrogate pair in the name is the latter
+        return Finding(path, rule, getattr(error, "strerror", None) or str(error))
+    if not stat.S_ISREG(found.st_mode):
+        return Finding(path, rule, "not a regular file")
+    if found.st_size > limit:
+        return Finding(path, "size", f"{found.st_size} bytes; libvmaf reads files up to {limit}")
+    return None
+
+
+def entries_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The entries of a registry that name a file, whatever else they are."""
     found = document.get("models")
     entries = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
@@ -141,24 +145,26 @@ def _entry(registry: Path, entry: Mapping[str, Any], version: Any) -> Iterator[F
         yield Finding(registry, "registry", f"{name} is quantised and has no int8_sha256")
     path = registry.parent / entry["onnx"]
     yield from _model(path, entry, entry.get("sha256"))
-    if quantised and path.with_suffix(".int8.onnx").exists():
-        yield from _model(path.with_suffix(".int8.onnx"), {}, entry.get("int8_sha256"))
-    beside = path.with_suffix(".json")
-    if beside.exists():
+    if quantised and os.path.exists(int8 := beside_of(path, ".int8.onnx")):
+        yield from _model(int8, {}, entry.get("int8_sha256"))
+    beside = beside_of(path, ".json")
+    if os.path.exists(beside):
         yield from _sidecar(beside, entry)
-    elif not smoke and path.is_file():
+    elif not smoke and os.path.isfile(path):
         yield Finding(beside, "sidecar", "there is no sidecar; models that are not smoke need one")
 
 
 def _model(path: Path, entry: Mapping[str, Any], sha256: Any) -> Iterator[Finding]:
+    if fault := fault_of(path, "registry", LARGEST_MODEL):
+        yield fault
+        return
     try:
         data = path.read_bytes()
-    except (OSError, ValueError) as error:  # a NUL in the name is the latter
-        yield Finding(path, "registry", getattr(error, "strerror", None) or str(error))
+    except OSError as error:
+        yield Finding(path, "registry", error.strerror or str(error))
         return
     if sha256 is not None and (actual := sha256_bytes(data)) != sha256:
         yield Finding(path, "digest", f"sha256 is {actual[:12]}..., {FILE_NAME} says {str(sha256)[:12]}...")
-    yield from _too_large(path, len(data), LARGEST_MODEL)
     try:
         used, version = operators(data, DEEPEST_SUBGRAPH), opset(data)
     except ValueError as error:
@@ -172,23 +178,20 @@ def _model(path: Path, entry: Mapping[str, Any], sha256: Any) -> Iterator[Findin
         yield Finding(path, "opset", f"the graph is of opset {version}, {FILE_NAME} says {entry['opset']}")
 
 
-def _too_large(path: Path, size: int, limit: int) -> Iterator[Finding]:
-    if size > limit:
-        yield Finding(path, "size", f"{size} bytes; libvmaf reads files up to {limit}")
-
-
 def _sidecar(path: Path, entry: Mapping[str, Any]) -> Iterator[Finding]:
+    if fault := fault_of(path, "sidecar", LARGEST_JSON):
+        yield fault
+        return
     try:
         document = read_json(path, finite=False)
         text = path.read_text(encoding="utf-8")
     except (ModelError, UnicodeDecodeError) as error:
         yield Finding(path, "sidecar", str(error).removeprefix(f"{path}: "))
         return
-    yield from _too_large(path, len(text.encode()), LARGEST_JSON)
     registered = {key: entry[key] for key in ("kind", "quant_mode") if key in entry}
     wanted = {**UNSAID, **registered, "name": document.get("name")}
     for key, value in wanted.items():
-        for told in sorted({each or UNSAID[key] for each in _as_read(text, key)}):
+        for told in sorted({each or UNSAID[key] for each in as_read(text, key)}):
             if told == value:
                 continue
             if value is None:
@@ -214,13 +217,15 @@ def _shadowed(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _keys_within(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        yield from value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _keys_within(inner)
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            yield from each
+        waiting += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
 
 
-def _as_read(text: str, key: str) -> set[str | None]:
+def as_read(text: str, key: str) -> set[str | None]:
     """What libvmaf's reader, and VMAFx's, take for a key; None where they find none.
 
     The one looks for the first place where the quoted key stands, be it as a value, and takes the string behind

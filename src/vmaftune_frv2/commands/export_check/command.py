@@ -22,12 +22,14 @@ def export_check(folder: Path, add_names: bool, as_json: bool) -> int:
     """
     import json
 
-    from vmaftune_frv2.predict.export_check import add_names as put_names
+    from vmaftune_frv2.commands.export_check.naming import add_names as put_names
     from vmaftune_frv2.predict.export_check import check_export
 
-    if add_names:
-        for path in put_names(folder):
-            click.echo(f"named: {path}", err=True)
+    written, refused = put_names(folder) if add_names else ([], [])
+    for path in written:
+        click.echo(f"named: {path}", err=True)
+    for fault in refused:
+        click.echo(f"not named: {fault}", err=True)
     report = check_export(folder)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2, allow_nan=False))
@@ -36,4 +38,4 @@ def export_check(folder: Path, add_names: bool, as_json: bool) -> int:
             click.echo(str(finding))
         broken = len(report.findings)
         click.echo(f"{report.models} models: {f'{broken} findings' if broken else 'all rules hold'}", err=True)
-    return ExitCode.MODEL if report.findings else ExitCode.OK
+    return ExitCode.MODEL if report.findings or refused else ExitCode.OK
