@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from conftest import Clips, VmafTune, read_rows
-from old_rows_kit import MEANS, clip_sweep
+from old_rows_kit import MEANS, clip_sweep, versioned
 from training_kit import write_rows
 from vmaftune_frv2.contract.rows import ROW_KEYS_BY_VERSION
 from vmaftune_frv2.errors import ExitCode
@@ -269,6 +269,8 @@ def test_a_killed_run_goes_on_where_it_stopped(clip: Clips, whole: list[Row], vm
     with output.open("ab") as stream:
         stream.write(b'{"schema_version": 3, "run_id": "to')  # as if it had been killed while writing
     told = vmaf_tune("attach", corpus)
+    while told.code == ExitCode.OUTPUT and time.monotonic() < deadline:  # a child on its way to exec has the lock
+        told = vmaf_tune("attach", corpus)
     assert told.code == ExitCode.OK, told.err
     assert f"{len(rows) - done} cells encoded again, 0 rows had frames, {done} were there already" in told.err
     assert [row["extra_params"] for row in attached()] == [row["extra_params"] for row in rows]
@@ -280,3 +282,16 @@ def test_attached_rows_can_be_learnt_from(whole: list[Row], vmaf_tune: VmafTune)
     scored = vmaf_tune("predict", "--corpus", "old.attached.jsonl", "--format", "json")
     assert scored.code == ExitCode.OK, scored.err
     assert len(json.loads(scored.out)) == 2
+
+
+@pytest.mark.parametrize("folder", [".", "../here"])
+def test_output_of_a_folder_lies_beside_it(
+    folder: str, tmp_path: Path, vmaf_tune: VmafTune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    old(versioned(1))
+    told = vmaf_tune("attach", folder)
+    assert told.code == ExitCode.NEGATIVE, told.err
+    assert (tmp_path / "here.attached.jsonl").exists()

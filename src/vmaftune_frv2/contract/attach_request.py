@@ -51,16 +51,19 @@ class AttachRequest(Request):
         """The corpus that the rows go to."""
         if self.output is not None or self.corpus is None:
             return self.output or Path()
-        name = self.corpus.name
+        corpus = self.corpus if self.corpus.name not in ("", "..") else Path(os.path.abspath(self.corpus))
+        name = corpus.name
+        if not name:
+            raise UsageError(f"give --output; {self.corpus} has no name to call it by")
         for suffix in (*COMPRESSED, *TABLES, ".jsonl"):
             name = name.removesuffix(suffix)
-        return self.corpus.with_name(f"{name}.attached.jsonl")
+        return corpus.with_name(f"{name}.attached.jsonl")
 
 
 def _is_within(path: Path, corpus: Path) -> bool:
     """Whether a path is a corpus, or lies in it, by name or by what file it is."""
-    named, real = path.absolute(), Path(os.path.realpath(path))
-    places = dict.fromkeys((path, *path.parents, named, *named.parents, real, *real.parents))
+    named, real = Path(os.path.realpath(path.parent)), Path(os.path.realpath(path))
+    places = dict.fromkeys((path, named, *named.parents, real, *real.parents))
     return any(place == corpus or same_file(place, corpus) for place in places)
 
 
