@@ -210,7 +210,7 @@ def test_a_corpus_is_not_written_over_itself(vmaf_tune: VmafTune, mixed: Path) -
     for corpora in (mixed, mixed.parent):
         result = vmaf_tune("export-rows", corpora, mixed, "--overwrite")
         assert result.code == ExitCode.USAGE
-        assert "is one of the corpora to export" in result.err
+        assert "which is read and stays as it is" in result.err
     assert mixed.read_bytes() == before
 
 
@@ -235,11 +235,23 @@ def test_a_damaged_corpus_leaves_what_stood_there(vmaf_tune: VmafTune, mixed: Pa
     ("out", "code", "message"),
     [
         ("out.jsonl.gz", ExitCode.USAGE, "write to a .jsonl file"),
-        ("in.jsonl/out.jsonl", ExitCode.OUTPUT, "cannot be written"),
+        ("in.jsonl/out.jsonl", ExitCode.USAGE, "lies in"),
+        ("file.txt/out.jsonl", ExitCode.OUTPUT, "cannot be written"),
     ],
 )
 def test_where_nothing_can_be_written(vmaf_tune: VmafTune, mixed: Path, out: str, code: int, message: str) -> None:
+    Path("file.txt").touch()
     result = vmaf_tune("export-rows", mixed, out)
     assert result.code == code
     assert message in result.err
     assert len(result.err.splitlines()) == 1
+
+
+def test_output_in_a_folder_that_is_read_is_refused(vmaf_tune: VmafTune, tmp_path: Path) -> None:
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    (folder / "c.jsonl").write_text("{}\n")
+    for command in (("export-rows", folder, folder / "out.jsonl"), ("upgrade", folder, folder / "out.jsonl")):
+        told = vmaf_tune(*command)
+        assert (told.code, "lies in" in told.err) == (ExitCode.USAGE, True), told.err
+    assert [path.name for path in folder.iterdir()] == ["c.jsonl"]

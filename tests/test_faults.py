@@ -72,7 +72,7 @@ class Sweep:
     def wait_for_rows(self, count: int) -> None:
         self.wait_for(lambda: self.corpus.exists() and self.corpus.read_bytes().count(b"\n") >= count)
 
-    def leaves_nothing_behind(self) -> None:
+    def assert_nothing_left_behind(self) -> None:
         """No temporary file and no process of ours; the guard has a moment to see to it."""
         self.wait_for(lambda: not list(self.scratch.iterdir()))
         self.wait_for(lambda: not children_with(str(self.scratch)))
@@ -93,7 +93,7 @@ def children_with(word: str) -> list[str]:
 
 
 @pytest.fixture
-def completes(vmaf_tune, rows_of):
+def assert_completes(vmaf_tune, rows_of):
     """Checks that a corpus is valid as it stands and that the same command then completes it."""
 
     def check(sweep: Sweep, *, wrong: int = 0) -> None:
@@ -110,13 +110,13 @@ def completes(vmaf_tune, rows_of):
 
 
 @pytest.mark.parametrize("whole_group", [False, True], ids=["the process", "its process group"])
-def test_killed_sweep_leaves_nothing_behind_and_goes_on(whole_group, clip, completes, tmp_path):
+def test_killed_sweep_leaves_nothing_behind_and_goes_on(whole_group, clip, assert_completes, tmp_path):
     sweep = Sweep(tmp_path, clip("mandelbrot", size="320x180", frames=32)).start()
     sweep.wait_for_rows(2)
     (os.killpg if whole_group else os.kill)(sweep.process.pid, signal.SIGKILL)
     sweep.end()
-    sweep.leaves_nothing_behind()
-    completes(sweep)
+    sweep.assert_nothing_left_behind()
+    assert_completes(sweep)
 
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
@@ -133,7 +133,7 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
         pytest.param((TERM, INT), 0.05, marks=pytest.mark.slow),
     ],
 )
-def test_second_interrupt_does_not_spoil_the_first(signals, gap, clip, completes, tmp_path):
+def test_second_interrupt_does_not_spoil_the_first(signals, gap, clip, assert_completes, tmp_path):
     sweep = Sweep(tmp_path, clip("mandelbrot", size="320x180", frames=32)).start()
     sweep.wait_for_rows(2)
     for number in signals:
@@ -142,12 +142,12 @@ def test_second_interrupt_does_not_spoil_the_first(signals, gap, clip, completes
     err = sweep.end()
     assert sweep.process.returncode == ExitCode.INTERRUPTED
     assert err.strip() == "Error: interrupted; the same command goes on from here"
-    sweep.leaves_nothing_behind()
-    completes(sweep)
+    sweep.assert_nothing_left_behind()
+    assert_completes(sweep)
 
 
 def test_encoder_that_hangs_is_ended_with_its_whole_group(
-    clip, vmaf_tune, rows_of, stalling_ffmpeg, completes, tmp_path
+    clip, vmaf_tune, rows_of, stalling_ffmpeg, assert_completes, tmp_path
 ):
     sweep = Sweep(tmp_path, clip(), "--ffmpeg-bin", stalling_ffmpeg, "--jobs", CELLS)
     result = vmaf_tune(*sweep.command, "--timeout", 2)
@@ -157,10 +157,10 @@ def test_encoder_that_hangs_is_ended_with_its_whole_group(
     assert all("did not finish within 2 s" in row["failure_reason"] for row in rows)
     assert not children_with(str(stalling_ffmpeg))
     (tmp_path / "released").touch()
-    completes(sweep, wrong=CELLS)
+    assert_completes(sweep, wrong=CELLS)
 
 
-def test_encoder_killed_mid_cell_is_tried_again(clip, stalling_ffmpeg, completes, tmp_path):
+def test_encoder_killed_mid_cell_is_tried_again(clip, stalling_ffmpeg, assert_completes, tmp_path):
     sweep = Sweep(tmp_path, clip(), "--ffmpeg-bin", stalling_ffmpeg, "--jobs", 1).start()
     started = tmp_path / "started"
     sweep.wait_for(started.exists)
@@ -173,11 +173,11 @@ def test_encoder_killed_mid_cell_is_tried_again(clip, stalling_ffmpeg, completes
             continue
     sweep.end()
     assert sweep.process.returncode == ExitCode.OK
-    sweep.leaves_nothing_behind()
-    completes(sweep)
+    sweep.assert_nothing_left_behind()
+    assert_completes(sweep)
 
 
-def test_deleted_output_is_saved_and_the_sweep_stops(clip, completes, tmp_path):
+def test_deleted_output_is_saved_and_the_sweep_stops(clip, assert_completes, tmp_path):
     sweep = Sweep(tmp_path, clip("mandelbrot", size="320x180", frames=32), "--jobs", 1).start()
     sweep.wait_for_rows(2)
     sweep.corpus.unlink()
@@ -185,11 +185,11 @@ def test_deleted_output_is_saved_and_the_sweep_stops(clip, completes, tmp_path):
     assert sweep.process.returncode == ExitCode.OUTPUT
     assert "was deleted or replaced during the sweep" in err
     assert sweep.corpus.read_bytes().count(b"\n") >= 2
-    sweep.leaves_nothing_behind()
-    completes(sweep)
+    sweep.assert_nothing_left_behind()
+    assert_completes(sweep)
 
 
-def test_replaced_output_is_left_alone_and_the_rows_are_saved(clip, completes, tmp_path):
+def test_replaced_output_is_left_alone_and_the_rows_are_saved(clip, assert_completes, tmp_path):
     sweep = Sweep(tmp_path, clip("mandelbrot", size="320x180", frames=32), "--jobs", 1).start()
     sweep.wait_for_rows(2)
     (tmp_path / "other").write_text("somebody else's\n")
@@ -198,11 +198,11 @@ def test_replaced_output_is_left_alone_and_the_rows_are_saved(clip, completes, t
     assert sweep.process.returncode == ExitCode.OUTPUT
     assert sweep.corpus.read_text() == "somebody else's\n"
     os.replace(f"{sweep.corpus}.rescued", sweep.corpus)
-    sweep.leaves_nothing_behind()
-    completes(sweep)
+    sweep.assert_nothing_left_behind()
+    assert_completes(sweep)
 
 
-def test_source_that_changes_between_cells_stops_the_sweep(clip, completes, tmp_path):
+def test_source_that_changes_between_cells_stops_the_sweep(clip, assert_completes, tmp_path):
     source, original = tmp_path / "source.mkv", clip("mandelbrot", size="320x180", frames=32)
     shutil.copy(original, source)
     sweep = Sweep(tmp_path, source, "--jobs", 1).start()
@@ -211,12 +211,12 @@ def test_source_that_changes_between_cells_stops_the_sweep(clip, completes, tmp_
     err = sweep.end()
     assert sweep.process.returncode == ExitCode.INPUT
     assert "the source changed during the sweep" in err
-    sweep.leaves_nothing_behind()
+    sweep.assert_nothing_left_behind()
     shutil.copy(original, source)
-    completes(sweep)
+    assert_completes(sweep)
 
 
-def test_source_that_is_touched_only_does_not_stop_the_sweep(clip, completes, tmp_path):
+def test_source_that_is_touched_only_does_not_stop_the_sweep(clip, assert_completes, tmp_path):
     source = tmp_path / "source.mkv"
     shutil.copy(clip(), source)
     sweep = Sweep(tmp_path, source).start()
@@ -224,7 +224,7 @@ def test_source_that_is_touched_only_does_not_stop_the_sweep(clip, completes, tm
     os.utime(source)
     sweep.end()
     assert sweep.process.returncode == ExitCode.OK
-    completes(sweep)
+    assert_completes(sweep)
 
 
 @pytest.mark.parametrize("container", ["avi", "mkv", "mov", "ts", "webm"])

@@ -86,7 +86,7 @@ def measured(vmaf_tune, rows_of, tmp_path):
     return measure
 
 
-def agrees(row, truth_of_row):
+def assert_agrees(row, truth_of_row):
     score, frames = truth_of_row
     assert len(row["per_frame_vmaf"]) == frames
     assert row["vmaf_score"] == pytest.approx(score, abs=TOLERANCE)
@@ -97,7 +97,7 @@ def test_row_of_an_8_bit_source_has_the_true_score(encoder, clip, measured, trut
     source = clip("testsrc2")
     row = measured(source, encoder)
     compared_in = "yuv420p10le" if encoder == "libvvenc" else "yuv420p"
-    agrees(row, truth(source, row["encode_path"], compared_in))
+    assert_agrees(row, truth(source, row["encode_path"], compared_in))
 
 
 @pytest.mark.parametrize("encoder", ["libx265", "libsvtav1", "libvvenc", "libvpx-vp9"])
@@ -105,7 +105,7 @@ def test_row_of_a_10_bit_source_has_the_true_score(encoder, clip, measured, trut
     source = clip("testsrc2", pix_fmt="yuv420p10le")
     row = measured(source, encoder)
     assert row["pix_fmt"] == "yuv420p10le"
-    agrees(row, truth(source, row["encode_path"], "yuv420p10le"))
+    assert_agrees(row, truth(source, row["encode_path"], "yuv420p10le"))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_container_of_the_encode_does_not_move_the_score(encoder, container, cli
     source = clip("testsrc2")
     row = measured(source, encoder, "--container", container)
     assert row["encode_path"].endswith(f".{container}")
-    agrees(row, truth(source, row["encode_path"], "yuv420p"))
+    assert_agrees(row, truth(source, row["encode_path"], "yuv420p"))
 
 
 @pytest.mark.parametrize("rate", ["24000/1001", "15", "60000/1001"])
@@ -129,7 +129,7 @@ def test_odd_frame_rate_does_not_move_the_score(rate, encoder, container, clip, 
     row = measured(source, encoder, "--container", container)
     numerator, _, denominator = rate.partition("/")
     assert row["framerate"] == pytest.approx(int(numerator) / int(denominator or 1), abs=1e-6)
-    agrees(row, truth(source, row["encode_path"], "yuv420p"))
+    assert_agrees(row, truth(source, row["encode_path"], "yuv420p"))
 
 
 SOURCES = {
@@ -153,7 +153,7 @@ SOURCES = {
 def test_unusual_source_has_the_true_score(what, encoder, clip, measured, truth):
     source = clip("testsrc2", **SOURCES[what])
     row = measured(source, encoder)
-    agrees(row, truth(source, row["encode_path"], "yuv420p10le" if "10-bit" in what else "yuv420p"))
+    assert_agrees(row, truth(source, row["encode_path"], "yuv420p10le" if "10-bit" in what else "yuv420p"))
 
 
 @pytest.mark.parametrize("encoder", FAST)
@@ -162,14 +162,14 @@ def test_full_range_source_has_the_true_score(encoder, clip, measured, truth):
     source = clip("testsrc2", pix_fmt="yuvj420p", codec=("-c:v", "mjpeg", "-q:v", "2"))
     row = measured(source, encoder)
     compared_in = "yuv420p10le" if encoder == "libvvenc" else "yuv420p"
-    agrees(row, truth(source, row["encode_path"], compared_in))
+    assert_agrees(row, truth(source, row["encode_path"], compared_in))
 
 
 @pytest.mark.parametrize("encoder", ["libx264", "libsvtav1"])
 def test_10_bit_gray_source_keeps_its_depth(encoder, clip, measured, truth):
     source = clip("testsrc2", pix_fmt="gray10le")
     row = measured(source, encoder)
-    agrees(row, truth(source, row["encode_path"], "yuv420p10le"))
+    assert_agrees(row, truth(source, row["encode_path"], "yuv420p10le"))
 
 
 def test_rotated_source_is_compared_upright(clip, ffmpeg, measured, truth, tmp_path):
@@ -179,7 +179,7 @@ def test_rotated_source_is_compared_upright(clip, ffmpeg, measured, truth, tmp_p
     assert done.ok
     row = measured(rotated, "libx264")
     assert (row["width"], row["height"]) == (96, 160)
-    agrees(row, truth(rotated, row["encode_path"], "yuv420p"))
+    assert_agrees(row, truth(rotated, row["encode_path"], "yuv420p"))
 
 
 SHORT_GOPS = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-g", "8")
@@ -196,7 +196,7 @@ def test_sample_is_the_middle_and_is_scored_against_it(starts, clip, measured, t
     source = clip("mandelbrot", frames=48, **STARTS[starts])
     row = measured(source, "libx264", "--sample-clip-seconds", 1)
     middle = "trim=start_frame=12:end_frame=36"
-    agrees(row, truth(source, row["encode_path"], "yuv420p", source_filters=middle))
+    assert_agrees(row, truth(source, row["encode_path"], "yuv420p", source_filters=middle))
 
 
 @pytest.mark.parametrize(("encoded", "original"), [(12, 16), (16, 12)])
@@ -247,7 +247,7 @@ def test_faked_process_that_spoils_one_encode_is_tried_again(how, breaking_ffmpe
     script, tries = breaking_ffmpeg(how, broken_tries=1)
     row = measured(source, "libx264", "--ffmpeg-bin", script)
     assert tries.stat().st_size == 2
-    agrees(row, truth(source, row["encode_path"], "yuv420p"))
+    assert_agrees(row, truth(source, row["encode_path"], "yuv420p"))
 
 
 @pytest.mark.parametrize("how", ["empty", "short"])

@@ -144,7 +144,7 @@ def encoded(clip: Clips) -> Callable[..., Path]:
     return into
 
 
-def agrees(log: Log, true: Log) -> None:
+def assert_agrees(log: Log, true: Log) -> None:
     """Every metric that libvmaf logs is there with its value, frame by frame and pooled."""
     assert len(log["frames"]) == len(true["frames"]) > 0
     for ours, theirs in zip(log["frames"], true["frames"], strict=True):
@@ -164,14 +164,14 @@ def test_raw_frames_of_every_format(
 ) -> None:
     ref, dis = raw(reference, pix_fmt), raw(encoded(), pix_fmt)
     log = score(ref, dis, *SHAPE, "-p", chroma, "-b", depth, "--feature", "psnr")
-    agrees(log, truth(ref, dis, pix_fmt, filter_options=":feature='name=psnr|name=vif'"))
+    assert_agrees(log, truth(ref, dis, pix_fmt, filter_options=":feature='name=psnr|name=vif'"))
 
 
 def test_odd_sides_of_raw_frames(score: Score, truth: Score, clip: Clips) -> None:
     made = {"size": "161x97", "frames": 4, "container": "yuv"}
     ref, dis = clip("mandelbrot", **made), clip("mandelbrot", **made, filters="gblur=1.5")
     shape = ("-w", 161, "-h", 97, "-p", 420, "-b", 8)
-    agrees(score(ref, dis, *shape), truth(ref, dis, size="161x97"))
+    assert_agrees(score(ref, dis, *shape), truth(ref, dis, size="161x97"))
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv", "ts", "y4m", "avi"])
@@ -183,7 +183,7 @@ def test_container_is_decoded_whatever_else_is_said(
     if container == "y4m":
         dis = encoded("y4m", codec="wrapped_avframe", filters="gblur=2")
     log = score(reference, dis, *((*SHAPE, "-p", 420, "-b", 8) if shaped else ()))
-    agrees(log, truth(reference, dis))
+    assert_agrees(log, truth(reference, dis))
 
 
 def test_either_side_may_be_raw_or_a_container(
@@ -191,10 +191,10 @@ def test_either_side_may_be_raw_or_a_container(
 ) -> None:
     dis, shape = encoded(), (*SHAPE, "-p", 420, "-b", 8)
     true = truth(reference, dis)
-    agrees(score(raw(reference), dis, *shape), true)
-    agrees(score(reference, raw(dis), *shape), true)
-    agrees(score(raw(reference), raw(dis, suffix=""), *shape), true)
-    agrees(score(raw(reference, suffix=".bin"), dis, *shape), true)
+    assert_agrees(score(raw(reference), dis, *shape), true)
+    assert_agrees(score(reference, raw(dis), *shape), true)
+    assert_agrees(score(raw(reference), raw(dis, suffix=""), *shape), true)
+    assert_agrees(score(raw(reference, suffix=".bin"), dis, *shape), true)
 
 
 def test_container_that_is_called_raw_is_not_read_as_pixels(
@@ -209,7 +209,7 @@ def test_container_that_is_called_raw_is_not_read_as_pixels(
 def test_frames_are_paired_by_number_not_by_time(score: Score, truth: Score, clip: Clips, encoded: Any) -> None:
     late = clip("mandelbrot", size=SIZE, frames=12, offset=5.3)
     uneven = encoded("mkv", filters="setpts=(N+0.4*mod(N\\,3))/24/TB")
-    agrees(score(late, uneven), truth(late, uneven))
+    assert_agrees(score(late, uneven), truth(late, uneven))
 
 
 def test_both_are_compared_at_the_depth_of_the_deeper_one(
@@ -217,7 +217,7 @@ def test_both_are_compared_at_the_depth_of_the_deeper_one(
 ) -> None:
     codec = ("-c:v", "libx265", "-preset", "ultrafast", "-crf", "35", "-x265-params", "log-level=error")
     deep = clip("mandelbrot", size=SIZE, frames=12, pix_fmt="yuv420p10le", container="mp4", codec=codec)
-    agrees(score(raw(reference), deep, *SHAPE, "-p", 420, "-b", 8), truth(reference, deep, "yuv420p10le"))
+    assert_agrees(score(raw(reference), deep, *SHAPE, "-p", 420, "-b", 8), truth(reference, deep, "yuv420p10le"))
 
 
 @pytest.mark.parametrize("kind", ["raw", "container"])
@@ -226,12 +226,12 @@ def test_frames_are_skipped_and_counted_on_each_side(
 ) -> None:
     ref, dis = (reference, encoded()) if kind == "container" else (raw(reference), raw(encoded()))
     shape = (*SHAPE, "-p", 420, "-b", 8)
-    agrees(
+    assert_agrees(
         score(ref, dis, *shape, "--frame_skip_ref", 3, "--frame_skip_dist", 1, "--frame_cnt", 5),
         truth(ref, dis, skip=(3, 1), count=5),
     )
-    agrees(score(ref, dis, *shape, "--frame_cnt", 4), truth(ref, dis, count=4))
-    agrees(score(ref, dis, *shape, "--frame_cnt", 400), truth(ref, dis))
+    assert_agrees(score(ref, dis, *shape, "--frame_cnt", 4), truth(ref, dis, count=4))
+    assert_agrees(score(ref, dis, *shape, "--frame_cnt", 400), truth(ref, dis))
 
 
 def test_sample_in_the_middle_is_scored_as_the_upstream_tool_asks(
@@ -239,7 +239,7 @@ def test_sample_in_the_middle_is_scored_as_the_upstream_tool_asks(
 ) -> None:
     middle = encoded(frames=6, filters="trim=start_frame=3,setpts=PTS-STARTPTS")
     log = score(raw(reference), middle, *SHAPE, "-p", 420, "-b", 8, "--frame_skip_ref", 3, "--frame_cnt", 6)
-    agrees(log, truth(reference, middle, skip=(3, 0), count=6))
+    assert_agrees(log, truth(reference, middle, skip=(3, 0), count=6))
     assert log["pooled_metrics"]["vmaf"]["mean"] > 60
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vmaftune_frv2.api.sources import open_for
-from vmaftune_frv2.contract.attach_request import AttachRequest, same_file
+from vmaftune_frv2.contract.attach_request import AttachRequest
 from vmaftune_frv2.contract.option_groups import SourceOptions
+from vmaftune_frv2.contract.output_names import same_file
 from vmaftune_frv2.contract.raw import is_raw
 from vmaftune_frv2.contract.rows import ATTACHED, VIDEO_TRACK, VIEW, Row
 from vmaftune_frv2.corpus.attach_frames import (

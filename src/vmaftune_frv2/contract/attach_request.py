@@ -42,9 +42,7 @@ class AttachRequest(Request):
         super().check()
         if self.corpus is None:
             raise UsageError("give CORPUS")
-        refuse_output(self.appended_to, "--output")
-        if _is_within(self.appended_to, self.corpus):
-            raise UsageError(f"--output {self.appended_to} is, or lies in, CORPUS; an old corpus stays as it is")
+        refuse_output(self.appended_to, "--output", [self.corpus])
 
     @property
     def appended_to(self) -> Path:
@@ -58,18 +56,3 @@ class AttachRequest(Request):
         for suffix in (*COMPRESSED, *TABLES, ".jsonl"):
             name = name.removesuffix(suffix)
         return corpus.with_name(f"{name}.attached.jsonl")
-
-
-def _is_within(path: Path, corpus: Path) -> bool:
-    """Whether a path is a corpus, or lies in it, by name or by what file it is."""
-    named, real = Path(os.path.realpath(path.parent)), Path(os.path.realpath(path))
-    places = dict.fromkeys((path, named, *named.parents, real, *real.parents))
-    return any(place == corpus or same_file(place, corpus) for place in places)
-
-
-def same_file(one: Path, other: Path) -> bool:
-    """Whether both are there and are one file, be it by links."""
-    try:
-        return one.samefile(other)
-    except (OSError, ValueError):  # one of them is not there
-        return False

@@ -29,6 +29,4 @@ class UpgradeRequest(CodecOptions):
             raise UsageError("give IN and OUT: a corpus or table, and the corpus to write")
         if not self.codec_from_source:
             self.refuse(("ffmpeg_bin",), "needs --codec-from-source; nothing else looks into files")
-        refuse_output(self.output, "OUT")
-        if self.corpus in (self.output, *self.output.parents):
-            raise UsageError(f"OUT {self.output} is, or lies in, IN; an old corpus stays as it is")
+        refuse_output(self.output, "OUT", [self.corpus])

@@ -30,7 +30,7 @@ from vmaftune_frv2.contract.rows import (
     dumps,
 )
 from vmaftune_frv2.corpus.reader import Fault, corpus_files, read_rows
-from vmaftune_frv2.errors import InputError, NegativeError, OutputError, UsageError
+from vmaftune_frv2.errors import InputError, NegativeError, OutputError
 
 TRAINER_SLOTS = VOCABULARIES[2]
 """The encoders that the trainer tells apart; any other takes its slot ``unknown``."""
@@ -102,10 +102,9 @@ def export_rows(
         NegativeError: no row can be learnt from.
         OutputError: ``out`` exists, or cannot be written.
     """
-    files = corpus_files(paths)
-    refuse_output(out, "OUT")
-    if out.exists() and any(out.samefile(file) for file in files):
-        raise UsageError(f"{out} is one of the corpora to export; write another file")
+    corpora = list(paths)
+    files = corpus_files(corpora)
+    refuse_output(out, "OUT", [*corpora, *files])
     _refuse_existing(out, overwrite)
     done, models = Exported(str(out)), Counter[str]()
     with atomic_file(out) as stream:
