@@ -232,7 +232,7 @@ def test_a_link_to_a_corpus_is_no_output_either(link: Any, whole: list[Row], vma
     link(corpus, "link.jsonl")
     for given in ("folder/old.jsonl", "folder", corpus):
         told = vmaf_tune("attach", given, "--output", "link.jsonl")
-        assert (told.code, "an old corpus stays as it is" in told.err) == (ExitCode.USAGE, True)
+        assert (told.code, "a corpus that is read stays as it is" in told.err) == (ExitCode.USAGE, True)
     assert vmaf_tune("attach", "folder", "--output", corpus.with_name("n.jsonl")).code == ExitCode.USAGE
     assert corpus.read_bytes() == before
 

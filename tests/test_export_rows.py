@@ -210,7 +210,7 @@ def test_a_corpus_is_not_written_over_itself(vmaf_tune: VmafTune, mixed: Path) -
     for corpora in (mixed, mixed.parent):
         result = vmaf_tune("export-rows", corpora, mixed, "--overwrite")
         assert result.code == ExitCode.USAGE
-        assert "which is read and stays as it is" in result.err
+        assert "a corpus that is read stays as it is" in result.err
     assert mixed.read_bytes() == before
 
 

@@ -187,8 +187,8 @@ def test_an_output_is_never_overwritten(vmaf_tune: VmafTune) -> None:
     ("arguments", "says"),
     [
         ((), "give IN and OUT"),
-        (("old.jsonl", "old.jsonl"), "an old corpus stays as it is"),
-        ((".", "new.jsonl"), "an old corpus stays as it is"),
+        (("old.jsonl", "old.jsonl"), "a corpus that is read stays as it is"),
+        ((".", "new.jsonl"), "a corpus that is read stays as it is"),
         (("old.jsonl", "new.jsonl.gz"), "compress it afterwards"),
         (("old.jsonl", "new.csv"), "rows are written as .jsonl"),
         (("old.jsonl", "new.jsonl", "--codec", "x264", "--codec-from-source"), "give one"),

@@ -29,7 +29,7 @@ def refuse_output(path: Path, spelled: str, corpora: Iterable[Path] = ()) -> Non
         raise UsageError(f"{spelled} {path}: rows are written as .jsonl")
     for corpus in corpora:
         if _is_within(path, corpus):
-            raise UsageError(f"{spelled} {path} is, or lies in, {corpus}, which is read and stays as it is")
+            raise UsageError(f"{spelled} {path} is, or lies in, {corpus}; a corpus that is read stays as it is")
 
 
 def _is_within(path: Path, corpus: Path) -> bool:
