@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from vmaftune_frv2.api.sources import open_for
 from vmaftune_frv2.contract.attach_request import AttachRequest
 from vmaftune_frv2.contract.option_groups import SourceOptions
-from vmaftune_frv2.contract.output_names import same_file
+from vmaftune_frv2.contract.output_names import refuse_output
 from vmaftune_frv2.contract.raw import is_raw
 from vmaftune_frv2.contract.rows import ATTACHED, VIDEO_TRACK, VIEW, Row
 from vmaftune_frv2.corpus.attach_frames import (
@@ -81,8 +81,7 @@ def attach(
     if request.corpus is None:
         raise UsageError("give CORPUS")
     files, found = corpus_files([request.corpus]), Attached(request.appended_to)
-    if any(same_file(file, found.output) for file in files):
-        raise UsageError(f"--output {found.output} is a file of CORPUS; an old corpus stays as it is")
+    refuse_output(found.output, "--output", files)
     with CorpusStore(found.output) as store:
         done = {each for each in read_rows([found.output], key_if_whole) if isinstance(each, str)}
         todo = _to_do(files, done, store, found)

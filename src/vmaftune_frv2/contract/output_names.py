@@ -36,10 +36,10 @@ def _is_within(path: Path, corpus: Path) -> bool:
     """Whether a path is a corpus, or lies in it, by name or by what file it is."""
     named, real = Path(os.path.realpath(path.parent)), Path(os.path.realpath(path))
     places = dict.fromkeys((path, named, *named.parents, real, *real.parents))
-    return any(place == corpus or same_file(place, corpus) for place in places)
+    return any(place == corpus or _same_file(place, corpus) for place in places)
 
 
-def same_file(one: Path, other: Path) -> bool:
+def _same_file(one: Path, other: Path) -> bool:
     """Whether both are there and are one file, be it by links."""
     try:
         return one.samefile(other)
