@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from test_scoring import FAST, Truth, agrees
+from test_scoring import FAST, Truth, assert_agrees
 from vmaftune_frv2.errors import ExitCode
 
 CHANGES = {
@@ -52,4 +52,4 @@ def test_score_is_made_at_the_deeper_format_of_the_two(
     (row,) = rows_of(tmp_path / "corpus.jsonl")
     folder = tmp_path / "truth"
     folder.mkdir()
-    agrees(row, Truth(ffmpeg, folder)(source, row["encode_path"], compared))
+    assert_agrees(row, Truth(ffmpeg, folder)(source, row["encode_path"], compared))
