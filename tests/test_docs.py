@@ -13,7 +13,7 @@ import pytest
 from docs_kit import DOCS
 from vmaftune_frv2.commands.predict.answers import PICK_COLUMNS
 from vmaftune_frv2.commands.predict.command import predict
-from vmaftune_frv2.contract.encoders import Encoder
+from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.corpus.sweep import Summary
 from vmaftune_frv2.host import hookspecs, plugins
 

@@ -8,7 +8,8 @@ import pytest
 
 from vmaftune_frv2.contract.cells import Cell, Line, by_line, parse_crfs
 from vmaftune_frv2.contract.codec import CodecBlock
-from vmaftune_frv2.contract.encoders import ENCODERS, SHARED_PRESETS, Encoder, EncoderTable
+from vmaftune_frv2.contract.encoder import SHARED_PRESETS, Encoder
+from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.contract.features import CANONICAL6, read_metric
 from vmaftune_frv2.contract.grid import build_grid
 from vmaftune_frv2.errors import ToolError, UsageError

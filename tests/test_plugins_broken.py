@@ -278,7 +278,7 @@ DEEP = """
         return {{"mine": value, "fresh": 1}}
 """
 TEXT_FOR_A_CRF = """
-    from vmaftune_frv2.contract.encoders import Encoder
+    from vmaftune_frv2.contract.encoder import Encoder
     @hookimpl
     def vmaftune_register_encoders(register):
         register(

@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vmaftune_frv2.contract import rows
-from vmaftune_frv2.contract.encoders import ENCODERS, Encoder
+from vmaftune_frv2.contract.encoder import Encoder
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.old_rows import OldRowError, is_ours, shape_of, upgraded
 from vmaftune_frv2.contract.rowcheck import check_row
 from vmaftune_frv2.corpus import blocks, helpers, reader

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from vmaftune_frv2.contract.encoders import Encoder
+from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.host.hookspecs import hookimpl
 
 MIN_VMAF = 20.0

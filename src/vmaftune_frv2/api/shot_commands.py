@@ -8,7 +8,8 @@ from pathlib import Path
 from vmaftune_frv2.api.shell import QUIET
 from vmaftune_frv2.api.shot_answers import ShotAnswers, ShotLine
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.encoders import ENCODERS, Encoder
+from vmaftune_frv2.contract.encoder import Encoder
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.zones import base_crf, zone_argv
 from vmaftune_frv2.media.encode import keeps_times, work_argv
 from vmaftune_frv2.media.shot_parts import Shot

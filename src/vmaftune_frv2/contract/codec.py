@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.encoders import BUILTIN, ENCODERS, SLOWEST_ORDINAL, EncoderTable, canonical_name
+from vmaftune_frv2.contract.encoder import SLOWEST_ORDINAL
+from vmaftune_frv2.contract.encoders import BUILTIN, ENCODERS, EncoderTable, canonical_name
 from vmaftune_frv2.errors import ModelError, UsageError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmaftune_frv2.contract.cells import Cell, parse_crfs
-from vmaftune_frv2.contract.encoders import ENCODERS, Encoder, EncoderTable
+from vmaftune_frv2.contract.encoder import Encoder
+from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.errors import UsageError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vmaftune_frv2.contract.encoders import Encoder
+from vmaftune_frv2.contract.encoder import Encoder
 
 SCALE_DOUBLES = 6.0
 """Crf steps that double the quantiser's scale in H.264 and HEVC."""

@@ -8,7 +8,8 @@ import uuid
 from dataclasses import asdict
 from pathlib import Path
 
-from vmaftune_frv2.contract.encoders import ENCODERS, Encoder
+from vmaftune_frv2.contract.encoder import Encoder
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import pool
 from vmaftune_frv2.contract.full_features import pool_full
 from vmaftune_frv2.contract.rows import (

@@ -10,7 +10,8 @@ from functools import cache
 from typing import cast
 
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.encoders import ENCODERS, Encoder, EncoderTable
+from vmaftune_frv2.contract.encoder import Encoder
+from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.corpus.request import CellRequest, Toolchain
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import InputError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.encoders import Encoder
+from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.contract.rows import (
     FULL_FEATURES,
     VARIABLE_FRAME_RATE,

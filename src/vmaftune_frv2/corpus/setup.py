@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from vmaftune_frv2.contract.encoders import Encoder
+from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.contract.rows import Row
 from vmaftune_frv2.corpus.request import CellRequest
 from vmaftune_frv2.media.ffmpeg import FFmpeg

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pluggy
 
-from vmaftune_frv2.contract.encoders import Encoder
+from vmaftune_frv2.contract.encoder import Encoder
 
 PROJECT = "vmaftune"
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.encoders import Encoder
+from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.errors import InputError, ToolError
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg, file_url
 from vmaftune_frv2.media.opening import muxed_frames

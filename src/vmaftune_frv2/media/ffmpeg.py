@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from vmaftune_frv2.contract.encoders import Encoder
+from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.errors import ToolError, UsageError
 from vmaftune_frv2.media import process
 from vmaftune_frv2.media.process import Completed, Runner
