@@ -88,10 +88,19 @@ def work_argv(
     return [
         *source.input_argv(),
         "-map", f"0:{source.stream}", "-map_metadata", "-1", "-map_chapters", "-1",
+        *video_argv(source, encoder, cell, threads=threads, extra=extra), file_url(output),
+    ]  # fmt: skip
+
+
+def video_argv(
+    source: Source, encoder: Encoder, cell: Cell, *, threads: int = 1, extra: Sequence[str] = ()
+) -> list[str]:
+    """What ``work_argv`` says of the video: filters, times, pixel format and codec."""
+    return [
         "-vf", f"{source.filters}{source.label_filters}{timing_filter(source, encoder)}",
         *_clock(source, encoder),
         "-pix_fmt", encode_pix_fmt(encoder, source),
-        *encoder.codec_argv(cell.preset, cell.crf, threads), *extra, file_url(output),
+        *encoder.codec_argv(cell.preset, cell.crf, threads), *extra,
     ]  # fmt: skip
 
 
@@ -116,12 +125,17 @@ def timing_filter(source: Source, encoder: Encoder) -> str:
     return f"settb={source.framerate.denominator}/{source.framerate.numerator},setpts=N,fps={rate}"
 
 
+def has_fine_clock(source: Source, encoder: Encoder) -> bool:
+    """Whether an encode counts time as the file does, rather than in frames of the stated rate."""
+    return keeps_times(source, encoder) and source.variable and not source.on_ticks
+
+
 def _clock(source: Source, encoder: Encoder) -> tuple[str, ...]:
     """ffmpeg's default clock ticks once per frame of the stated rate, which not all uneven times fit.
 
     Of times that nobody has listed two may fall on one tick; then, as by a plain command, one frame is left.
     """
-    if keeps_times(source, encoder) and source.variable and not source.on_ticks:
+    if has_fine_clock(source, encoder):
         return "-fps_mode", "passthrough", "-enc_time_base", "demux"
     return "-fps_mode", "passthrough" if source.listed else "vfr"
 
