@@ -134,6 +134,7 @@ RULES: dict[str, tuple[str, dict[str, Any], str]] = {
     "cluster without an address": ("corpus", {"executor": "dask"}, "--executor dask and --scheduler ADDRESS"),
     "address without a cluster": ("corpus", {"scheduler": "tcp://x:1"}, "go together"),
     "compressed output": ("corpus", {"output": "c.jsonl.gz"}, "compress it afterwards"),
+    "further model that is none": ("corpus", {"also_models": "a b"}, "is no VMAF model"),
     "open quotation": ("corpus", {"extra_params": "-tune 'film"}, "--extra-params"),
     "training on nothing": ("train-v2", {"smoke": None}, "give --corpus, or --smoke"),
     "smoke of a corpus": ("train-v2", {"corpora": "c.jsonl"}, "leave --corpus out"),

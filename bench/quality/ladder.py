@@ -12,10 +12,10 @@ import argparse
 import statistics
 
 from vmaftune_frv2 import LadderRequest
+from vmaftune_frv2.contract.vmaf_names import DEFAULT_MODEL
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
 from vmaftune_frv2.media.opening import LEAST_SIDE, open_source
-from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
 from vmaftune_frv2.predict.ladder import make_ladder
 from vmaftune_frv2.predict.predictor import Predictor
 from vmaftune_frv2.predict.rendition import Rendition, Rung

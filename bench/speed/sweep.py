@@ -22,6 +22,7 @@ from pathlib import Path
 
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.grid import build_grid
+from vmaftune_frv2.contract.vmaf_names import DEFAULT_MODEL
 from vmaftune_frv2.corpus.plan import make_plan
 from vmaftune_frv2.corpus.request import CellRequest
 from vmaftune_frv2.corpus.setup import Setup
@@ -29,7 +30,7 @@ from vmaftune_frv2.media.encode import encode_argv, encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
 from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.together import usable_cpus
-from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, score_argv
+from vmaftune_frv2.media.vmaf import score_argv
 
 SOURCES = {
     "testsrc2": "testsrc2=size=480x270:rate=30",

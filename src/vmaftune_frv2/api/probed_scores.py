@@ -8,12 +8,12 @@ from vmaftune_frv2.api.sources import open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.contract.rows import Row
+from vmaftune_frv2.contract.vmaf_names import DEFAULT_MODEL
 from vmaftune_frv2.corpus.measurer import measure_now
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.ffmpeg import locate
-from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
 from vmaftune_frv2.predict.columns import Columns
 from vmaftune_frv2.predict.session import Model
 

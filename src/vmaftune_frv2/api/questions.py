@@ -13,13 +13,13 @@ from vmaftune_frv2.api.sources import note_if_whole, open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.option_groups import RecordOptions
 from vmaftune_frv2.contract.predict_request import PredictRequest
+from vmaftune_frv2.contract.vmaf_names import DEFAULT_MODEL
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import InterruptedRunError, TuneError, UsageError
 from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import together, usable_cpus
-from vmaftune_frv2.media.vmaf import DEFAULT_MODEL
 from vmaftune_frv2.predict.answer import answer
 from vmaftune_frv2.predict.measuring import Measuring, start_measuring
 from vmaftune_frv2.predict.predictor import Predictor

@@ -58,9 +58,10 @@ def plan_sweep(request: SweepRequest) -> Plan:
     cells = build_grid(request.encoders or (DEFAULT_ENCODER,), request.presets, request.crfs)
     setup = Setup(
         locate(request.ffmpeg_bin),
-        request.vmaf_model,
+        request.scored_with(),
         request.extra_arguments(),
         request.feature_set == "full",
+        request.also_scored_with(),
         _options(request),
     )
     sources = open_for_sweep(setup.ffmpeg, request)

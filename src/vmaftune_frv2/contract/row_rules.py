@@ -8,6 +8,7 @@ from operator import itemgetter
 
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6, FEATURE_RANGES, mean_key, std_key
+from vmaftune_frv2.contract.frame_pools import FRAMES, pool_frames
 from vmaftune_frv2.contract.rows import (
     FULL_FEATURES,
     NULL_IF_UPGRADED,
@@ -15,6 +16,7 @@ from vmaftune_frv2.contract.rows import (
     PER_FRAME_VMAF,
     SOURCE_COMPLEXITY,
     UPGRADED_FROM,
+    VMAF_ALSO,
     VMAF_AT_SOURCE_SIZE,
     Row,
 )
@@ -61,7 +63,7 @@ def _failure_has_no_score(row: Row) -> Iterable[Violation]:
         return (Violation("vmaf_score", None, "exit_status is 0, so there must be a score"),)
     scored = (
         "vmaf_score", PER_FRAME_VMAF, VMAF_AT_SOURCE_SIZE, PER_FRAME_FEATURES, FULL_FEATURES,
-        *map(mean_key, CANONICAL6),
+        VMAF_ALSO, *map(mean_key, CANONICAL6),
     )  # fmt: skip
     message = f"a row that failed (exit_status {status}) carries no score"
     return [Violation(key, row[key], message) for key in scored if row.get(key) is not None]
@@ -180,6 +182,21 @@ def _scaled_frames_agree(row: Row) -> Iterable[Violation]:
         yield Violation(VMAF_AT_SOURCE_SIZE, len(seen), f"{PER_FRAME_VMAF} has {len(own)} frames")
 
 
+def _other_models_agree(row: Row) -> Iterator[Violation]:
+    frames = row.get(PER_FRAME_VMAF)
+    for model, scores in (row.get(VMAF_ALSO) or {}).items():
+        where, values = f"{VMAF_ALSO}.{model}", scores[FRAMES]
+        if model == row["vmaf_model"]:
+            yield Violation(where, None, "is the row's own vmaf_model, whose scores stand in the row itself")
+        if frames and len(frames) != len(values):
+            yield Violation(f"{where}.{FRAMES}", len(values), f"{PER_FRAME_VMAF} has {len(frames)} frames")
+        for name, value in scores.items():
+            if name != FRAMES:
+                pooled = min(values) if name == "min" else pool_frames(values, name)
+                if not abs(value - pooled) <= POOL_TOLERANCE:
+                    yield Violation(f"{where}.{name}", value, f"its per-frame values pool to {pooled:.6f}")
+
+
 def _complexity_possible(row: Row) -> Iterable[Violation]:
     values = row.get(SOURCE_COMPLEXITY) or {}
     ranges = {**FEATURE_RANGES, "vmaf": (0.0, 100.0), "psnr": (0.0, 100.0), "std": FEATURE_RANGES["motion2"]}
@@ -204,6 +221,7 @@ RULES: tuple[Rule, ...] = (
     _features_possible,
     _frames_possible,
     _scaled_frames_agree,
+    _other_models_agree,
     _complexity_possible,
 )
 """Cross-field rules; each sees a row that its JSON Schema accepts."""

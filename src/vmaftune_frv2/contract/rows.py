@@ -50,13 +50,15 @@ SAMPLE_PACE = "sample_pace"
 """Of a window among several: how many, and what a frame of the whole takes over one of theirs."""
 VMAF_AT_SOURCE_SIZE = "per_frame_vmaf_source_size"
 """Of a scaled encode: VMAF of each frame, scaled up and held against the source."""
+VMAF_ALSO = "vmaf_also"
+"""{VMAF model: its scores of the same encode, as ``frame_pools.summary_of``}, of models besides ``vmaf_model``."""
 UPGRADED_FROM = "upgraded_from"
 """Of a row that was made of an older one: that one's shape."""
 ATTACHED = "attached"
 """Of a row whose frames were scored later than its encode: how, and what the row said before."""
 OPTIONAL_KEYS = (
     PER_FRAME_FEATURES, PER_FRAME_VMAF, FULL_FEATURES, SOURCE_COMPLEXITY, FAILURE_REASON, VARIABLE_FRAME_RATE,
-    VIDEO_TRACK, VIEW, PACKETS, SAMPLE_PACE, VMAF_AT_SOURCE_SIZE, UPGRADED_FROM, ATTACHED,
+    VIDEO_TRACK, VIEW, PACKETS, SAMPLE_PACE, VMAF_AT_SOURCE_SIZE, VMAF_ALSO, UPGRADED_FROM, ATTACHED,
 )  # fmt: skip
 """Keys that this plugin attaches beside the contract's."""
 NULL_IF_UPGRADED = ("timestamp", "width", "height", "pix_fmt", "preset", "crf")

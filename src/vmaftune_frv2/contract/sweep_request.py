@@ -9,13 +9,14 @@ from pathlib import Path
 from vmaftune_frv2.contract.option_groups import GridOptions, SourceOptions
 from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.contract.output_names import refuse_output
+from vmaftune_frv2.contract.quality_options import NAMES, AlsoOptions
 from vmaftune_frv2.errors import UsageError
 
 LONGEST_S = 1e6
 """Seconds, about 12 days; beyond a few weeks the system's clocks run over."""
 
 
-class SweepRequest(GridOptions, SourceOptions):
+class SweepRequest(GridOptions, SourceOptions, AlsoOptions):
     """Every (source, encoder, preset, crf), encoded and scored, one row each."""
 
     sources: Sequence[str] = option(
@@ -29,7 +30,10 @@ class SweepRequest(GridOptions, SourceOptions):
     )
     sample_clip_seconds: float = option(0.0, "Use only this many seconds around the middle of each source.", low=0)
     vmaf_model: str | None = option(
-        None, "VMAF model to score with.", shown="vmaf_v0.6.1; vmaf_4k_v0.6.1 from 2160 rows on"
+        None,
+        f"VMAF model to score with: {NAMES}, or a name of libvmaf.",
+        metavar="NAME",
+        shown="vmaf_v0.6.1; vmaf_4k_v0.6.1 from 2160 rows on",
     )
     feature_set: str = option(
         "canonical6",

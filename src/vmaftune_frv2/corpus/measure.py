@@ -11,6 +11,7 @@ from pathlib import Path
 from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import pool
+from vmaftune_frv2.contract.frame_pools import summary_of
 from vmaftune_frv2.contract.full_features import pool_full
 from vmaftune_frv2.contract.rows import (
     FAILURE_REASON,
@@ -19,6 +20,7 @@ from vmaftune_frv2.contract.rows import (
     PER_FRAME_FEATURES,
     PER_FRAME_VMAF,
     SOURCE_COMPLEXITY,
+    VMAF_ALSO,
     VMAF_AT_SOURCE_SIZE,
     Row,
 )
@@ -69,6 +71,7 @@ def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: Mea
                 pix_fmt=_compared(request, encoded, ffmpeg),
                 model=request.vmaf_model,
                 full_features=request.full_features,
+                also=request.also_models,
                 threads=options.threads,
                 scratch=folder,
                 timeout=options.time_limit(request, encoder),
@@ -151,6 +154,8 @@ def _fill(row: Row, request: CellRequest, encoded: Encoded, scored: Scored) -> N
     )
     row[PER_FRAME_FEATURES] = dict(scored.features)
     row[PER_FRAME_VMAF] = scored.vmaf
+    if scored.also:
+        row[VMAF_ALSO] = {model: summary_of(frames) for model, frames in scored.also.items()}
     if request.full_features:
         row[FULL_FEATURES] = pool_full(frame["metrics"] for frame in scored.payload["frames"])
 

@@ -12,6 +12,7 @@ from typing import cast
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
+from vmaftune_frv2.contract.vmaf_names import DEFAULT_MODEL
 from vmaftune_frv2.corpus.request import CellRequest, Toolchain
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import InputError
@@ -19,7 +20,7 @@ from vmaftune_frv2.media.encode import encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import EncoderTrial, FFmpeg, try_encoder
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.trial import check_parameters, try_parameters
-from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, libvmaf_version, takes_pictures
+from vmaftune_frv2.media.vmaf import libvmaf_version, takes_pictures
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ class Plan:
     def _request(self, source: Source, cell: Cell) -> CellRequest:
         setup = self.setup
         model = setup.model_for(source)
-        return CellRequest(source, cell, model, setup.extra_params, self.tools, setup.full_features)
+        return CellRequest(
+            source, cell, model, setup.extra_params, self.tools, setup.full_features, setup.also_for(source)
+        )
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,11 @@ def make_plan(
         probe = _tried(ffmpeg, cast(Hashable, ffmpeg.runner), encoder, preset)
         versions[encoder_name] = probe.version
         runs_as[encoder_name, preset] = probe.preset
-    (vmaf_version,) = {_scoring_version(ffmpeg, source, setup.model_for(source)) for source in sources}
+    (vmaf_version,) = {
+        _scoring_version(ffmpeg, source, model)
+        for source in sources
+        for model in (setup.model_for(source), *setup.also_for(source))
+    }
     tools = Toolchain(ffmpeg.version, vmaf_version, tuple(sorted(versions.items())))
     real = tuple(
         dict.fromkeys(dataclasses.replace(cell, preset=runs_as[cell.encoder, cell.preset]) for cell in cells)

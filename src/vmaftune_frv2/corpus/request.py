@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from vmaftune_frv2.contract.rows import (
     VARIABLE_FRAME_RATE,
     VIDEO_TRACK,
     VIEW,
+    VMAF_ALSO,
     Row,
     empty_row,
     view_key,
@@ -44,6 +45,7 @@ class CellRequest:
     extra_params: tuple[str, ...]
     tools: Toolchain
     full_features: bool = False
+    also_models: tuple[str, ...] = ()
 
     def base_row(self) -> Row:
         """The row as far as it is known before the encode."""
@@ -87,6 +89,7 @@ class CellRequest:
             cell.encoder, tools.encoder_version(cell.encoder), cell.preset, cell.crf, self.extra_params,
             self.vmaf_model, tools.ffmpeg_version, tools.vmaf_version,
             _forced_hdr(source.row_values), *_further_features(self.full_features),
+            *_further_models(self.also_models),
             *_further_frames(source.variable, source.track, source.view.identity),
         )  # fmt: skip
 
@@ -109,7 +112,7 @@ def identity(row: Row) -> bytes:
         None if rate is None else float(rate), row.get("clip_mode", "full"),
         row["encoder"], row["encoder_version"], row["preset"], row["crf"], tuple(row["extra_params"]),
         row["vmaf_model"], row["ffmpeg_version"], row["vmaf_binary_version"], _forced_hdr(row),
-        *_further_features(row.get(FULL_FEATURES) is not None),
+        *_further_features(row.get(FULL_FEATURES) is not None), *_further_models(row.get(VMAF_ALSO) or ()),
         *_further_frames(bool(row.get(VARIABLE_FRAME_RATE)), row.get(VIDEO_TRACK) or 0, row.get(VIEW)),
     )  # fmt: skip
 
@@ -122,6 +125,12 @@ def _forced_hdr(row: Mapping[str, Any]) -> str | None:
 def _further_features(full: bool) -> tuple[str, ...]:
     """What the full feature set adds to an identity; the canonical-6 add nothing."""
     return (FULL_FEATURES,) if full else ()
+
+
+def _further_models(models: Iterable[str]) -> tuple[str, ...]:
+    """What VMAF models besides the row's own add to an identity, in whatever order; none add nothing."""
+    found = sorted(models)
+    return (VMAF_ALSO, *found) if found else ()
 
 
 def _further_frames(variable: bool, track: int, view: Mapping[str, Any] | None) -> tuple[object, ...]:

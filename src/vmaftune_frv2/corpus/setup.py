@@ -89,6 +89,7 @@ class Setup:
         vmaf_model: libvmaf model; None takes the one for each source's height.
         extra_params: further encoder arguments.
         full_features: whether to measure FULL_FEATURES beside the canonical-6.
+        also_models: libvmaf models to score with besides.
         options: threads, folders and limits.
         ledger: None keeps nothing, and knows nothing.
     """
@@ -97,12 +98,17 @@ class Setup:
     vmaf_model: str | None = None
     extra_params: tuple[str, ...] = ()
     full_features: bool = False
+    also_models: tuple[str, ...] = ()
     options: MeasureOptions = MeasureOptions()
     ledger: Ledger | None = None
 
     def model_for(self, source: Source) -> str:
         """The VMAF model that a source is scored with."""
         return self.vmaf_model or default_vmaf_model(source.height)
+
+    def also_for(self, source: Source) -> tuple[str, ...]:
+        """The VMAF models that a source is scored with besides."""
+        return tuple(model for model in dict.fromkeys(self.also_models) if model != self.model_for(source))
 
     def with_threads(self, threads: int) -> Setup:
         """The same with another number of threads per program."""

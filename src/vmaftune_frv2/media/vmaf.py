@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vmaftune_frv2.contract.features import CANONICAL6, read_metric
-from vmaftune_frv2.errors import ToolError, UsageError
+from vmaftune_frv2.contract.vmaf_names import DEFAULT_MODEL, vmaf_model_named
+from vmaftune_frv2.errors import ToolError
 from vmaftune_frv2.media.extractors import usable_extractors
 from vmaftune_frv2.media.ffmpeg import FFmpeg, file_url
 from vmaftune_frv2.media.legs import LOG, PLAIN_FEATURES, Leg, libvmaf_filter, pair_argv, score_pattern
@@ -20,14 +20,8 @@ from vmaftune_frv2.media.opening import muxed_frames
 from vmaftune_frv2.media.process import Completed, scratch_dir
 from vmaftune_frv2.media.source import Source, scale_filter
 
-DEFAULT_MODEL = "vmaf_v0.6.1"
-PHONE = ":enable_transform=true"
-"""What makes a phone model of a model that has a transform, as libvmaf spells it."""
-TRANSFORMED = ("vmaf_v0.6.1", "vmaf_v0.6.1neg", "vmaf_float_v0.6.1", "vmaf_float_v0.6.1neg")
-"""Models with a transform. libvmaf takes the option with any other too, and scores as if it were not there."""
 ROOMY = 512
 """Side of a square picture that no model and no extractor finds too small."""
-_NAME = re.compile(r"[A-Za-z0-9_.]+")
 _DEBUG = r"\:debug=true"
 
 
@@ -41,6 +35,7 @@ class Scored:
         version: libvmaf's version.
         payload: the whole JSON log.
         seconds: wall time of scoring.
+        also: {further VMAF model: its score of each frame}.
     """
 
     features: Mapping[str, list[float]]
@@ -48,6 +43,7 @@ class Scored:
     version: str
     payload: Mapping[str, Any]
     seconds: float
+    also: Mapping[str, list[float]] = field(default_factory=dict)
 
 
 def model_option(model: str) -> str:
@@ -59,14 +55,7 @@ def model_option(model: str) -> str:
     Raises:
         UsageError: no such name, or a phone model of a model that has none.
     """
-    name, transform = model.removesuffix(PHONE), model.endswith(PHONE)
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"{model!r} is no VMAF model; write a name, as vmaf_v1.0.16_3d0h, or vmaf_v0.6.1{PHONE} for phones"
-        )
-    if transform and name not in TRANSFORMED:
-        raise UsageError(f"VMAF model {name} has no variant for phones; {', '.join(TRANSFORMED)} have")
-    return f"version={model}".replace(":", r"\:")
+    return f"version={vmaf_model_named(model)}".replace(":", r"\:")
 
 
 def score_argv(
@@ -77,6 +66,7 @@ def score_argv(
     threads: int,
     extractors: Sequence[str] | None = None,
     rescale: bool = False,
+    also: Sequence[str] = (),
 ) -> list[str]:
     """ffmpeg arguments that score ``distorted`` against a source.
 
@@ -84,6 +74,7 @@ def score_argv(
     output counts the frames of the encode, the second holds the pairs. The plain features are named,
     because NEG and v1 models compute variants of them. ``extractors`` are further ones to run; with any, or
     with an empty sequence, ``motion`` is logged too. ``rescale`` brings ``distorted`` to the source's size.
+    ``also`` are further models, which share the features with the first where they compute the same.
 
     Raises:
         UsageError: ``model`` is no name of a model.
@@ -92,7 +83,9 @@ def score_argv(
     # tell it something; a v1 model's is another one beside it.
     debug = ("", "") if extractors is None else (_DEBUG, r"\:motion.debug=true")
     features = "|".join((PLAIN_FEATURES + debug[0], *(f"name={name}" for name in extractors or ())))
-    vmaf = libvmaf_filter(model_option(model) + debug[1], features, threads)
+    models = [model_option(model) + debug[1]]
+    models += [rf"{model_option(other)}\:name={_also_name(number)}" for number, other in enumerate(also)]
+    vmaf = libvmaf_filter("|".join(models), features, threads)
     part = _scored_filter(source)
     size = scale_filter(source.width, source.height) if rescale else ""
     if isinstance(distorted, Path):
@@ -101,6 +94,11 @@ def score_argv(
     else:
         judged = Leg(distorted.input_argv(), distorted.stream, distorted.filters + size, part)
     return pair_argv(judged, Leg(source.input_argv(), source.stream, source.filters, part), pix_fmt, vmaf)
+
+
+def _also_name(number: int) -> str:
+    """What the log calls the score of a further model."""
+    return f"vmaf_also{number}"
 
 
 def _scored_span(source: Source) -> tuple[int, int]:
@@ -129,8 +127,13 @@ def _without_margins(payload: Mapping[str, Any], source: Source) -> Mapping[str,
     return {**{k: v for k, v in payload.items() if k != "pooled_metrics"}, "frames": frames}
 
 
-def parse_log(payload: Mapping[str, Any], seconds: float) -> Scored:
+def parse_log(payload: Mapping[str, Any], seconds: float, also: Sequence[str] = ()) -> Scored:
     """Reads a libvmaf JSON log, whichever spelling of the features it uses.
+
+    Args:
+        payload: the log.
+        seconds: that scoring took.
+        also: further models, as ``score_argv`` was given them.
 
     Raises:
         ToolError: no frames, or a frame without a number for VMAF or one of the canonical-6.
@@ -141,6 +144,7 @@ def parse_log(payload: Mapping[str, Any], seconds: float) -> Scored:
     try:
         metrics = [frame["metrics"] for frame in frames]
         found = {name: [read_metric(m, name) for m in metrics] for name in (*CANONICAL6, "vmaf")}
+        found |= {name: [float(m[name]) for m in metrics] for name in map(_also_name, range(len(also)))}
     except KeyError as error:
         raise ToolError(f"libvmaf's log has no {error.args[0]}") from error
     for name, values in found.items():
@@ -148,7 +152,8 @@ def parse_log(payload: Mapping[str, Any], seconds: float) -> Scored:
             if not math.isfinite(value):
                 raise ToolError(f"libvmaf gives {value} as {name} of frame {number}")
     vmaf = found.pop("vmaf")
-    return Scored(found, vmaf, str(payload.get("version", "")), payload, seconds)
+    others = {model: found.pop(_also_name(number)) for number, model in enumerate(also)}
+    return Scored(found, vmaf, str(payload.get("version", "")), payload, seconds, others)
 
 
 def score(
@@ -160,6 +165,7 @@ def score(
     model: str = DEFAULT_MODEL,
     full_features: bool = False,
     rescale: bool = False,
+    also: Sequence[str] = (),
     threads: int = 1,
     scratch: Path | None = None,
     timeout: float | None = None,
@@ -174,6 +180,7 @@ def score(
         model: libvmaf model version.
         full_features: whether the log is to have all of FULL_FEATURES that this libvmaf can give.
         rescale: whether ``distorted`` is to be scaled to the source's size first, bicubic.
+        also: further models to score with in the same pass.
         threads: libvmaf's threads.
         scratch: folder for the log.
         timeout: seconds until scoring is given up.
@@ -184,14 +191,14 @@ def score(
     extractors = usable_extractors(ffmpeg, source.width, source.height, pix_fmt) if full_features else None
     name = distorted.name if isinstance(distorted, Path) else f"{distorted.label} at {distorted.height} rows"
     with scratch_dir(scratch, "score-") as folder:
-        argv = score_argv(distorted, source, pix_fmt, model, threads, extractors, rescale)
+        argv = score_argv(distorted, source, pix_fmt, model, threads, extractors, rescale, also)
         done = ffmpeg.run(argv, cwd=folder, timeout=timeout)
         log = folder / LOG
         if not done.ok or not log.is_file():
             raise ToolError(done.describe(f"scoring {name} against {source.label} failed"), done.returncode)
         payload = json.loads(log.read_text(encoding="utf-8"))
         paired, (first, end) = len(payload.get("frames") or []), _scored_span(source)
-        scored = parse_log(_without_margins(payload, source), done.seconds)
+        scored = parse_log(_without_margins(payload, source), done.seconds, also)
     if muxed_frames(done) != source.encoded_frames or paired != end - first:
         raise ToolError(
             f"{name} has {muxed_frames(done)} frames, {source.label} {source.encoded_frames};"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, PHONE
+from vmaftune_frv2.contract.vmaf_names import DEFAULT_MODEL, PHONE, UHD_MODEL
 
-UHD_MODEL = "vmaf_4k_v0.6.1"
 UHD_HEIGHT = 2160
 MODELS = {
     DEFAULT_MODEL: "HD television",

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmaftune_frv2.contract.vmaf_names import DEFAULT_MODEL, PHONE
 from vmaftune_frv2.errors import InputError, UsageError
-from vmaftune_frv2.media.vmaf import DEFAULT_MODEL, PHONE, model_option
+from vmaftune_frv2.media.vmaf import model_option
 
 DEFAULT_NAME = "vmaf"
 """What the log calls the score of a model that is given no name."""
