@@ -28,7 +28,7 @@ def test_what_cannot_be_compared_is_refused_before_the_sweep(what, clip, vmaf_tu
     result = vmaf_tune("corpus", clip("testsrc2"), "--preset", "ultrafast", "--crf", 30, "--extra-params", extra)
     assert result.code == ExitCode.USAGE, result.err
     (line,) = [line for line in result.err.splitlines() if line.startswith("Error:")]
-    assert "--extra-params" in line
+    assert "--enc" in line
     assert named in line
     assert not (tmp_path / "corpus.jsonl").exists()
 

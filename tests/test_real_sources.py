@@ -215,7 +215,7 @@ def test_what_is_interlaced_only_later_is_refused(make, vmaf_tune):
     source.write_bytes(progressive.read_bytes() + source.read_bytes())
     result = vmaf_tune("corpus", source, "--preset", "ultrafast", "--crf", 30)
     assert result.code == ExitCode.INPUT
-    assert "both.m2v: interlaced from frame 8 on; deinterlace it first" in result.err
+    assert "both.m2v: interlaced from frame 8 on; deinterlace it (--vfilter yadif)" in result.err
     assert vmaf_tune("corpus", progressive, "--preset", "ultrafast", "--crf", 30).code == ExitCode.OK
 
 

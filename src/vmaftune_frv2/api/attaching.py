@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from vmaftune_frv2.api.sources import open_for
 from vmaftune_frv2.contract.attach_request import AttachRequest
+from vmaftune_frv2.contract.encoder_settings import EncoderSettings
 from vmaftune_frv2.contract.option_groups import SourceOptions
 from vmaftune_frv2.contract.output_names import refuse_output
 from vmaftune_frv2.contract.raw import is_raw
@@ -183,7 +184,12 @@ class _Files:
             kept = self._kept(row)
             if kept is None and self._request.no_encode:
                 raise RefusedRowError("its encode is not there (--no-encode)")
-            setup = Setup(self._ffmpeg, row["vmaf_model"], tuple(row["extra_params"]), options=self._options)
+            setup = Setup(
+                self._ffmpeg,
+                row["vmaf_model"],
+                EncoderSettings.of_arguments(row["extra_params"]),
+                options=self._options,
+            )
             new = with_frames(row, source, setup, kept, self._request.tolerance)
         except RefusedRowError as error:
             return error

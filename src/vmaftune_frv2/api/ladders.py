@@ -6,12 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 
 from vmaftune_frv2.api.curve_pair import open_predictor
-from vmaftune_frv2.api.questions import recorded, setup_for
+from vmaftune_frv2.api.questions import dealt, recorded, setup_for
 from vmaftune_frv2.api.sources import note_if_whole, open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import by_line
 from vmaftune_frv2.contract.ladder_request import LadderRequest
 from vmaftune_frv2.host.plugins import Plugins
-from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.predict.ladder import Ladder, check_heights, make_ladder
 from vmaftune_frv2.predict.rendition import Rendition, Rung
 
@@ -49,13 +48,14 @@ def ladder(request: LadderRequest, plugins: Plugins | None = None) -> Ladders:
     """
     predictor = open_predictor(request)
     lines = by_line(predictor.cells(request), lambda cell: cell.line)
-    setup, seconds = setup_for(request.ffmpeg_bin, predictor), request.sample_clip_seconds
+    every = [cell for cells in lines.values() for cell in cells]
+    setup, seconds = setup_for(request, predictor, every), request.sample_clip_seconds
     source = open_for(setup.ffmpeg, request.source, request, seconds=seconds, hashed=request.record is not None)
     note_if_whole(source, seconds)
     warn_of_hdr(source, setup.model_for(source))
     check_heights(request.rows(), source)
     with recorded(request, plugins) as ledger:
-        setup = dataclasses.replace(setup.with_threads(usable_cpus()), ledger=ledger)
+        setup = dataclasses.replace(dealt(setup, request.threads, 1), ledger=ledger)
         heights = [Rendition(setup, source, height, request.pool) for height in request.rows()]
         # What scaling alone costs does not depend on the encoder; what was encoded does.
         found = [

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmaftune_frv2.api.curve_pair import open_predictor
 from vmaftune_frv2.api.sources import note_if_whole, open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.encoding_options import EncodingOptions
 from vmaftune_frv2.contract.option_groups import RecordOptions
 from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.contract.vmaf_names import DEFAULT_MODEL
@@ -122,10 +123,11 @@ class _Work:
     def __init__(self, request: PredictRequest) -> None:
         self.request, self.predictor = request, open_predictor(request)
         self.cells: tuple[Cell, ...] = self.predictor.cells(request)
+        self.setup = setup_for(request, self.predictor, (*self.cells, *request.probe_cells()))
 
     def opened(self, label: str, beside: int = 1, prefix: str = "") -> Measuring:
         """One source, ``beside`` of which are at work at once; nothing is encoded yet."""
-        measuring = _start(self.request, label, self.predictor, beside)
+        measuring = _start(self.request, label, self.setup, beside)
         measuring.prefix = prefix
         return measuring
 
@@ -136,8 +138,8 @@ class _Work:
         return SourceAnswer(measuring.source.label, found, measuring)
 
 
-def _start(request: PredictRequest, label: str, predictor: Predictor, beside: int) -> Measuring:
-    setup, samples = setup_for(request.ffmpeg_bin, predictor), request.samples or 0
+def _start(request: PredictRequest, label: str, setup: Setup, beside: int) -> Measuring:
+    samples = request.samples or 0
     source = open_for(
         setup.ffmpeg,
         label,
@@ -155,6 +157,7 @@ def _start(request: PredictRequest, label: str, predictor: Predictor, beside: in
         sample_seconds=request.sample_seconds,
         jobs=max(1, (request.jobs or usable_cpus()) // beside),
         beside=beside,
+        threads=request.threads,
     )
     if not samples:
         note_if_whole(source, request.sample_clip_seconds)
@@ -170,13 +173,26 @@ def _note_too_short(source: Source, request: PredictRequest) -> None:
     )  # fmt: skip
 
 
-def setup_for(ffmpeg_bin: str | None, predictor: Predictor) -> Setup:
+def setup_for(request: EncodingOptions, predictor: Predictor, cells: Sequence[Cell]) -> Setup:
     """What measures the cells that a predictor asks for: scored with the VMAF model that it learnt.
 
+    Args:
+        request: encoder settings, threads, ffmpeg.
+        predictor: says the VMAF model.
+        cells: all that may be asked for.
+
     Raises:
+        UsageError: an encoder of theirs lacks a setting.
         ToolError: there is no ffmpeg that works.
     """
-    return Setup(locate(ffmpeg_bin), predictor.vmaf_model or DEFAULT_MODEL)
+    settings = request.settings()
+    settings.check_encoders(list(dict.fromkeys(cell.encoder for cell in cells)))
+    return Setup(locate(request.ffmpeg_bin), predictor.vmaf_model or DEFAULT_MODEL, settings)
+
+
+def dealt(setup: Setup, threads: int | None, beside: int) -> Setup:
+    """The setup of one of several programs at once: with the threads that were asked for, or its share of CPUs."""
+    return setup.with_threads(threads or max(1, usable_cpus() // beside))
 
 
 @contextlib.contextmanager

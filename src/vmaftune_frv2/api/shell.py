@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS
+from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.encode import work_argv
 from vmaftune_frv2.media.source import Source
@@ -44,7 +45,7 @@ def pick_commands(measuring: Measuring, found: Answer) -> list[str]:
     """
     setup = measuring.setup
     cells = [pick.prediction.cell for pick in found.picks if pick.prediction is not None]
-    return [_command(setup.ffmpeg.path, measuring.source, cell, setup.options.threads, "") for cell in cells]
+    return [_command(setup, measuring.source, cell, "") for cell in cells]
 
 
 def rung_commands(heights: Sequence[Rendition], rungs: Sequence[Rung]) -> list[str]:
@@ -56,12 +57,13 @@ def rung_commands(heights: Sequence[Rendition], rungs: Sequence[Rung]) -> list[s
     """
     at = {rendition.height: rendition for rendition in heights}
     found = [(at[rung.height], rung.cell) for rung in rungs]
-    return [
-        _command(r.setup.ffmpeg.path, r.source, cell, r.setup.options.threads, f".{r.height}") for r, cell in found
-    ]
+    return [_command(r.setup, r.source, cell, f".{r.height}") for r, cell in found]
 
 
-def _command(program: str, source: Source, cell: Cell, threads: int, mark: str) -> str:
+def _command(setup: Setup, source: Source, cell: Cell, mark: str) -> str:
     whole, encoder = source.whole(), ENCODERS.get(cell.encoder)
     output = Path(f"{whole.path.stem}{mark}.{cell.encoder}.{cell.preset}.crf{cell.crf}.{encoder.container}")
-    return shlex.join([program, *QUIET, *work_argv(whole, encoder, cell, output, threads=threads)])
+    extra, threads = setup.arguments(whole, encoder), setup.options.threads
+    return shlex.join(
+        [setup.ffmpeg.path, *QUIET, *work_argv(whole, encoder, cell, output, threads=threads, extra=extra)]
+    )

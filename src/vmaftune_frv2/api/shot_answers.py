@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vmaftune_frv2.api.curve_pair import open_predictor
-from vmaftune_frv2.api.questions import recorded, setup_for
+from vmaftune_frv2.api.questions import dealt, recorded, setup_for
 from vmaftune_frv2.api.sources import open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Line, by_line
 from vmaftune_frv2.contract.per_shot_request import PerShotRequest
 from vmaftune_frv2.contract.zones import Zone
+from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.host.plugins import Plugins
 from vmaftune_frv2.log import get_logger
-from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.shot_parts import Shot, find_shots
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import together, usable_cpus
@@ -50,13 +50,13 @@ class ShotAnswers:
     """The shots of a source and what to encode them with.
 
     Args:
-        ffmpeg: that encoded them.
+        setup: with what they were encoded.
         source: all of it.
         shots: in order.
         lines: per (encoder, preset); one on which a shot has no candidate at all is left out.
     """
 
-    ffmpeg: FFmpeg
+    setup: Setup
     source: Source
     shots: tuple[Shot, ...]
     lines: tuple[ShotLine, ...]
@@ -82,7 +82,8 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
     """
     predictor = open_predictor(request)
     cells, jobs = predictor.cells(request), request.jobs or usable_cpus()
-    setup, hashed = setup_for(request.ffmpeg_bin, predictor), request.record is not None
+    setup = setup_for(request, predictor, (*cells, *request.probe_cells()))
+    hashed = request.record is not None
     # A second from the middle is enough to learn how the file is opened; finding the shots counts its frames.
     source = open_for(setup.ffmpeg, request.source, request, seconds=1.0, hashed=hashed, trust_header=True)
     warn_of_hdr(source, setup.model_for(source))
@@ -90,7 +91,7 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
         source, shots = find_shots(setup.ffmpeg, source, request.sample_seconds, jobs)
         log.info("%s: %d shots", source.label, len(shots))
         beside = min(jobs, len(shots))
-        shared = dataclasses.replace(setup.with_threads(max(1, usable_cpus() // beside)), ledger=ledger)
+        shared = dataclasses.replace(dealt(setup, request.threads, beside), ledger=ledger)
 
         def one(numbered: tuple[int, Shot]) -> tuple[Pick[Prediction], ...]:
             number, shot = numbered
@@ -100,7 +101,7 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
             return answer(predictor, measuring, cells, request).picks
 
         answers = list(together(one, list(enumerate(shots, start=1)), beside))
-    return ShotAnswers(setup.ffmpeg, source, tuple(shots), tuple(_lines(answers, len(shots))))
+    return ShotAnswers(setup, source, tuple(shots), tuple(_lines(answers, len(shots))))
 
 
 def _lines(answers: Sequence[Sequence[Pick[Prediction]]], shots: int) -> list[ShotLine]:

@@ -56,13 +56,14 @@ def _segments(found: ShotAnswers, line: ShotLine, encoder: Encoder) -> list[str]
     )
     commands.append(f"printf '%s\\n' {files} > {shlex.quote(stem + '.txt')}")
     join = ["-f", "concat", "-safe", "0", "-i", f"{stem}.txt", "-c", "copy", f"{stem}.{encoder.container}"]
-    return [*commands, shlex.join([found.ffmpeg.path, *QUIET, *join])]
+    return [*commands, shlex.join([found.setup.ffmpeg.path, *QUIET, *join])]
 
 
 def _command(found: ShotAnswers, line: ShotLine, part: Source, crf: int, name: str) -> list[str]:
     cell, encoder = Cell(*line.line, crf), ENCODERS.get(line.line.encoder)
-    argv = work_argv(part, encoder, cell, Path(name), threads=usable_cpus())
-    return [found.ffmpeg.path, *QUIET, *argv]
+    extra = found.setup.arguments(found.source, encoder)
+    argv = work_argv(part, encoder, cell, Path(name), threads=usable_cpus(), extra=extra)
+    return [found.setup.ffmpeg.path, *QUIET, *argv]
 
 
 def _lasts(shot: Shot, encoder: Encoder) -> float:

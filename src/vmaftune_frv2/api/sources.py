@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from vmaftune_frv2.contract.encoding_options import FilterOptions
+from vmaftune_frv2.contract.filters import NO_FILTERS
 from vmaftune_frv2.contract.option_groups import SourceOptions
 from vmaftune_frv2.contract.rows import SOURCE_COMPLEXITY
 from vmaftune_frv2.errors import UsageError
@@ -57,12 +59,14 @@ def open_for(
         hash_file=hashed,
         trust_header=trust_header,
         track=request.video_track,
+        filters=request.filters() if isinstance(request, FilterOptions) else NO_FILTERS,
     )
     for remark in source.remarks:
         log.info(remark)
-    if request.width is not None and (source.width, source.height) != (request.width, request.height):
+    width, height = (source.stored or (source.width, source.height))[:2]
+    if request.width is not None and (width, height) != (request.width, request.height):
         raise UsageError(
-            f"{label} is {source.width}x{source.height}, not {request.width}x{request.height}:"
+            f"{label} is {width}x{height}, not {request.width}x{request.height}:"
             " leave --width and --height to raw files"
         )
     hdr = resolve(source, hdr_mode)

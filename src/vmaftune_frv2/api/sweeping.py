@@ -56,10 +56,12 @@ def plan_sweep(request: SweepRequest) -> Plan:
         ToolError: ffmpeg, an encoder or libvmaf does not work.
     """
     cells = build_grid(request.encoders or (DEFAULT_ENCODER,), request.presets, request.crfs)
+    settings = request.settings()
+    settings.check_encoders(list(dict.fromkeys(cell.encoder for cell in cells)))
     setup = Setup(
         locate(request.ffmpeg_bin),
         request.scored_with(),
-        request.extra_arguments(),
+        settings,
         request.feature_set == "full",
         request.also_scored_with(),
         _options(request),

@@ -47,6 +47,10 @@ class Encoder:
             zone with the fields ``{first}``, ``{last}`` (its frames, last one included), ``{after_first}``,
             ``{end}`` (the frames after these), ``{crf}`` and ``{factor}`` (of the quantiser's scale, doubling
             every 6 crf: the encode's crf over the zone's). None where it has one crf for all of a stream.
+        keyint: codec arguments of the longest distance of keyframes, with the field ``{keyint}``, frames.
+        tunes: what it can be tuned for, and the codec arguments of each.
+        film_grain: highest level of its film grain synthesis, and codec arguments with the field ``{level}``; None
+            where it has none.
         pass_log: whether the log of its first pass has statistics that ``--encoder-stats`` reads.
         remap_pattern: finds, in stderr, the preset that the library ran instead of the one asked for.
     """
@@ -66,6 +70,9 @@ class Encoder:
     gop: Gop = field(default_factory=Gop)
     uneven_times: bool = True
     zones: tuple[str, str] | None = None
+    keyint: tuple[str, ...] = ("-g", "{keyint}")
+    tunes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    film_grain: tuple[int, tuple[str, ...]] | None = None
     pass_log: bool = False
     remap_pattern: str | None = None
 

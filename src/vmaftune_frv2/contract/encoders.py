@@ -13,6 +13,10 @@ def _shared(*native: str) -> dict[str, str]:
     return dict(zip(SHARED_PRESETS, native, strict=False))
 
 
+def _tunes(*names: str) -> dict[str, tuple[str, ...]]:
+    return {name: ("-tune", name) for name in names}
+
+
 _X26X_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 )  # fmt: skip
@@ -34,6 +38,9 @@ BUILTIN = (
         default_presets=("veryfast", "medium"),
         default_crfs=(18, 23, 28, 33, 38, 43),
         gop=Gop(lead=8, mini=1, keyframe_every=250, container_bytes=11.7),
+        tunes=_tunes(
+            "film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode", "zerolatency"
+        ),
         zones=("-x264-params", "{first},{last},crf={crf}"),
         pass_log=True,
     ),
@@ -54,6 +61,7 @@ BUILTIN = (
         default_presets=("ultrafast", "medium"),
         default_crfs=(18, 23, 28, 33, 38, 43),
         gop=Gop(lead=8, mini=1, keyframe_every=250, container_bytes=12.2),
+        tunes=_tunes("psnr", "ssim", "grain", "fastdecode", "zerolatency", "animation"),
         # A crf makes it ignore the zone. It holds the frames that it has done, this one not among them, against
         # first - 1 and end.
         zones=("-x265-params", "{after_first},{end},b={factor:.6g}"),
@@ -75,6 +83,8 @@ BUILTIN = (
         default_presets=("10", "7"),
         default_crfs=(23, 30, 37, 44, 51, 58),
         gop=Gop(mini=32, keyframe_seconds=5, keyframe_step=16, container_bytes=5.0),
+        tunes={n: ("-svtav1-params", f"tune={i}") for i, n in enumerate(("vq", "psnr", "ssim"))},
+        film_grain=(50, ("-svtav1-params", "film-grain={level}")),
         remap_pattern=r"Preset M-?\d+ is mapped to M(\d+)",
     ),
     Encoder(
@@ -116,6 +126,7 @@ BUILTIN = (
         default_presets=("5", "3"),
         default_crfs=(20, 28, 36, 44, 52, 60),
         gop=Gop(keyframe_every=128, container_bytes=7.3),
+        tunes=_tunes("psnr", "ssim") | {n: ("-tune-content", n) for n in ("screen", "film")},
     ),
     Encoder(
         name="libaom-av1",
@@ -136,6 +147,8 @@ BUILTIN = (
         default_presets=("6", "4"),
         default_crfs=(20, 28, 36, 44, 52, 60),
         gop=Gop(mini=32, container_bytes=4.4),
+        tunes=_tunes("psnr", "ssim"),
+        film_grain=(50, ("-denoise-noise-level", "{level}")),
     ),
 )  # fmt: skip
 

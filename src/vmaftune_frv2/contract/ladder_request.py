@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from vmaftune_frv2.contract.encoding_options import EncodingOptions
 from vmaftune_frv2.contract.option_groups import (
     CurveModelOptions,
     GridOptions,
     RecordOptions,
     SearchOptions,
-    SourceOptions,
 )
 from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.errors import UsageError
@@ -18,7 +18,7 @@ LONGEST_HEIGHT = 6
 MOST_RUNGS = 100
 
 
-class LadderRequest(GridOptions, SearchOptions, CurveModelOptions, SourceOptions, RecordOptions):
+class LadderRequest(GridOptions, SearchOptions, CurveModelOptions, EncodingOptions, RecordOptions):
     """Heights and crfs of a bitrate ladder, along the convex hull of bitrate and VMAF."""
 
     source: str = option("", "A video.", argument=True)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from vmaftune_frv2.contract.encoding_options import EncodingOptions
 from vmaftune_frv2.contract.option_groups import (
     SAMPLE_SECONDS,
     CurveModelOptions,
     GridOptions,
     JobOptions,
-    SourceOptions,
     TargetOptions,
 )
 from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.errors import UsageError
 
 
-class PerShotRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOptions, JobOptions):
+class PerShotRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOptions, JobOptions):
     """A crf for each shot of a source."""
 
     source: str = option("", "A video.", argument=True)

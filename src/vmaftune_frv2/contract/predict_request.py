@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from vmaftune_frv2.contract.encoding_options import EncodingOptions
 from vmaftune_frv2.contract.option_groups import (
     SAMPLE_SECONDS,
     CodecOptions,
     CurveModelOptions,
     GridOptions,
     JobOptions,
-    SourceOptions,
     TargetOptions,
 )
 from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.errors import UsageError
 
 
-class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOptions, CodecOptions, JobOptions):
+class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOptions, CodecOptions, JobOptions):
     """VMAF and bitrate of cells of one or several sources, and the pick that reaches a target."""
 
     sources: Sequence[str] = option((), "Videos; several are answered one by one.", flag="source", argument=True)
@@ -73,7 +73,8 @@ class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOption
         self.refuse(
             (
                 "bitrate_model", "record", "confidence", "min_vmaf_frame", "max_bitrate", "pool", "probes", "jobs",
-                "tolerance", "max_encodes", "samples", "sample_seconds",
+                "tolerance", "max_encodes", "samples", "sample_seconds", "extra_params", "keyint", "tunes",
+                "film_grain", "threads", "vfilter", "reference_vfilter", "crop", "scale",
             ),
             needs,
         )  # fmt: skip

@@ -69,14 +69,15 @@ Clip = tuple[object, ...]
 """What tells the frames of a row from those of others, see ``clip_of``."""
 
 
-def view_key(view: Mapping[str, Any] | None) -> tuple[tuple[str, float], ...]:
+def view_key(view: Mapping[str, Any] | None) -> tuple[tuple[str, float | str], ...]:
     """A row's ``view`` as something that can be compared; empty for all of a file, and for its middle.
 
     Raises:
         ValueError: it is none.
     """
     try:
-        return tuple((key, float(value)) for key, value in sorted((view or {}).items()))
+        pairs = sorted((view or {}).items())
+        return tuple((key, value if isinstance(value, str) else float(value)) for key, value in pairs)
     except (AttributeError, TypeError) as error:
         raise ValueError(f"{view!r} is not a view") from error
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmaftune_frv2.contract.option_groups import GridOptions, SourceOptions
+from vmaftune_frv2.contract.encoding_options import EncodingOptions
+from vmaftune_frv2.contract.option_groups import GridOptions
 from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.contract.output_names import refuse_output
 from vmaftune_frv2.contract.quality_options import NAMES, AlsoOptions
@@ -16,7 +16,7 @@ LONGEST_S = 1e6
 """Seconds, about 12 days; beyond a few weeks the system's clocks run over."""
 
 
-class SweepRequest(GridOptions, SourceOptions, AlsoOptions):
+class SweepRequest(GridOptions, EncodingOptions, AlsoOptions):
     """Every (source, encoder, preset, crf), encoded and scored, one row each."""
 
     sources: Sequence[str] = option(
@@ -24,9 +24,6 @@ class SweepRequest(GridOptions, SourceOptions, AlsoOptions):
     )
     duration: float = option(
         0.0, "Duration in seconds that a source should have; one whose frames say otherwise is refused.", low=0
-    )
-    extra_params: str = option(
-        "", "Further ffmpeg arguments for the encoder, quoted as one: '-tune film'.", metavar="ARGS"
     )
     sample_clip_seconds: float = option(0.0, "Use only this many seconds around the middle of each source.", low=0)
     vmaf_model: str | None = option(
@@ -58,7 +55,6 @@ class SweepRequest(GridOptions, SourceOptions, AlsoOptions):
         False, "Add the encoder's own statistics to each row, enc_internal_*; libx264 only."
     )
     jobs: int | None = option(None, "How many encodes are made and scored at once.", low=1, shown="CPUs")
-    threads: int | None = option(None, "Threads of each encode and scoring.", low=1, shown="CPUs / jobs")
     timeout: float | None = option(
         None,
         "Time limit of one encode or one scoring.",
@@ -99,15 +95,3 @@ class SweepRequest(GridOptions, SourceOptions, AlsoOptions):
         if (self.executor == "dask") != (self.scheduler is not None):
             raise UsageError("--executor dask and --scheduler ADDRESS go together")
         refuse_output(self.output, "--output")
-        self.extra_arguments()
-
-    def extra_arguments(self) -> tuple[str, ...]:
-        """``extra_params``, split as a shell would.
-
-        Raises:
-            UsageError: a quotation has no end.
-        """
-        try:
-            return tuple(shlex.split(self.extra_params))
-        except ValueError as error:
-            raise UsageError(f"--extra-params {self.extra_params!r}: {error}") from error

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vmaftune_frv2.contract.encoder import Encoder
+from vmaftune_frv2.contract.encoder_settings import gop_of
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import pool
 from vmaftune_frv2.contract.frame_pools import summary_of
@@ -81,7 +82,8 @@ def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: Mea
             check_unchanged(request.source)
             _fill(row, request, encoded, scored)
             if request.source.margins is not None:
-                row[PACKETS] = asdict(count_packets(request.source, encoded, encoder.gop))
+                gop = gop_of(encoder, request.extra_params)
+                row[PACKETS] = asdict(count_packets(request.source, encoded, gop))
             if options.encoder_stats and encoder.pass_log:
                 row.update(read_stats(stats_file(folder / _STATS), request.source.frames))
             row["encode_path"] = _keep(request, encoded, options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.encoder_settings import gop_of
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.rows import FAILURE_REASON, Row
 from vmaftune_frv2.corpus.measure import measure
@@ -37,7 +38,8 @@ def measure_now(setup: Setup, source: Source, cell: Cell) -> Measured:
         ToolError: the encode or its scoring failed.
     """
     encoder = ENCODERS.get(cell.encoder)
-    plan, _ = make_plan(setup, [with_margins(source, encoder.gop)], [cell])
+    gop = gop_of(encoder, setup.arguments(source, encoder))
+    plan, _ = make_plan(setup, [with_margins(source, gop)], [cell])
     (request,) = plan
     row = setup.ledger.find(request) if setup.ledger is not None else None
     if row is not None:

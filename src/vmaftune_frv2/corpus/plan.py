@@ -16,11 +16,14 @@ from vmaftune_frv2.contract.vmaf_names import DEFAULT_MODEL
 from vmaftune_frv2.corpus.request import CellRequest, Toolchain
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import InputError
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.encode import encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import EncoderTrial, FFmpeg, try_encoder
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.trial import check_parameters, try_parameters
 from vmaftune_frv2.media.vmaf import libvmaf_version, takes_pictures
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,8 @@ class Plan:
     def _request(self, source: Source, cell: Cell) -> CellRequest:
         setup = self.setup
         model = setup.model_for(source)
-        return CellRequest(
-            source, cell, model, setup.extra_params, self.tools, setup.full_features, setup.also_for(source)
-        )
+        extra, also = setup.arguments(source, ENCODERS.get(cell.encoder)), setup.also_for(source)
+        return CellRequest(source, cell, model, extra, self.tools, setup.full_features, also)
 
 
 @dataclass(frozen=True)
@@ -80,21 +82,21 @@ def make_plan(
         The plan, in which every preset is the one that really runs, and the presets that changed.
 
     Raises:
-        UsageError: ffmpeg lacks an encoder, further parameters change size, range, rate or number of frames, or
-            the setup names a VMAF model that cannot be.
+        UsageError: ffmpeg lacks an encoder, an encoder lacks a setting, further parameters change size, range,
+            rate or number of frames, or the setup names a VMAF model that cannot be.
         InputError: a source is too deep for an encoder, or too small for the VMAF model.
         ToolError: an encoder or the VMAF model does not work.
     """
-    ffmpeg, extra_params = setup.ffmpeg, setup.extra_params
-    check_parameters(extra_params)
+    ffmpeg = setup.ffmpeg
     versions: dict[str, str | None] = {}
     runs_as: dict[tuple[str, str], str] = {}
     for encoder_name, preset in dict.fromkeys((cell.encoder, cell.preset) for cell in cells):
         encoder = table.get(encoder_name)
         for source in sources:
             encode_pix_fmt(encoder, source)
-            if extra_params and encoder_name not in versions:
-                try_parameters(ffmpeg, source, encoder, _first(cells, encoder_name), extra_params)
+            extra = setup.arguments(source, encoder)
+            if extra and encoder_name not in versions:
+                _try_parameters(ffmpeg, source, encoder, _first(cells, encoder_name), extra)
         probe = _tried(ffmpeg, cast(Hashable, ffmpeg.runner), encoder, preset)
         versions[encoder_name] = probe.version
         runs_as[encoder_name, preset] = probe.preset
@@ -109,6 +111,21 @@ def make_plan(
     )
     remaps = [Remap(name, asked, ran) for (name, asked), ran in runs_as.items() if ran != asked]
     return Plan(setup, tuple(sources), real, tools), remaps
+
+
+_TRIED: set[Hashable] = set()
+
+
+def _try_parameters(ffmpeg: FFmpeg, source: Source, encoder: Encoder, cell: Cell, extra: tuple[str, ...]) -> None:
+    """Tries further parameters once per file, size and encoder: a question plans anew for every encode."""
+    file = source.path, source.size_bytes, source.mtime_ns, source.track
+    key = ffmpeg.path, file, source.width, source.height, source.view.filters, encoder.name, extra
+    if key in _TRIED:
+        return
+    check_parameters(extra)
+    for said in try_parameters(ffmpeg, source, encoder, cell, extra):
+        log.warning("%s: %s says %s", source.label, encoder.name, said)
+    _TRIED.add(key)
 
 
 def _first(cells: Sequence[Cell], encoder: str) -> Cell:

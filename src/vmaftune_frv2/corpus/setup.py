@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vmaftune_frv2.contract.encoder import Encoder
+from vmaftune_frv2.contract.encoder_settings import NO_SETTINGS, EncoderSettings
 from vmaftune_frv2.contract.rows import Row
 from vmaftune_frv2.corpus.request import CellRequest
 from vmaftune_frv2.media.ffmpeg import FFmpeg
@@ -87,7 +88,7 @@ class Setup:
     Args:
         ffmpeg: encodes and scores.
         vmaf_model: libvmaf model; None takes the one for each source's height.
-        extra_params: further encoder arguments.
+        settings: of encoders, beside preset and crf.
         full_features: whether to measure FULL_FEATURES beside the canonical-6.
         also_models: libvmaf models to score with besides.
         options: threads, folders and limits.
@@ -96,7 +97,7 @@ class Setup:
 
     ffmpeg: FFmpeg
     vmaf_model: str | None = None
-    extra_params: tuple[str, ...] = ()
+    settings: EncoderSettings = NO_SETTINGS
     full_features: bool = False
     also_models: tuple[str, ...] = ()
     options: MeasureOptions = MeasureOptions()
@@ -109,6 +110,17 @@ class Setup:
     def also_for(self, source: Source) -> tuple[str, ...]:
         """The VMAF models that a source is scored with besides."""
         return tuple(model for model in dict.fromkeys(self.also_models) if model != self.model_for(source))
+
+    def arguments(self, source: Source, encoder: Encoder) -> tuple[str, ...]:
+        """The further arguments that a source is encoded with: the ``extra_params`` of its rows.
+
+        Raises:
+            UsageError: the encoder has no such setting.
+        """
+        settings = self.settings
+        if source.raw is not None:  # whose pixel format is what --pix-fmt says
+            settings = dataclasses.replace(settings, pix_fmt=None)
+        return settings.arguments(encoder, source.framerate)
 
     def with_threads(self, threads: int) -> Setup:
         """The same with another number of threads per program."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoder import Encoder
+from vmaftune_frv2.contract.encoder_settings import joined
 from vmaftune_frv2.errors import InputError, ToolError
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg, file_url
 from vmaftune_frv2.media.opening import muxed_frames
@@ -99,8 +100,8 @@ def video_argv(
     return [
         "-vf", f"{source.filters}{source.label_filters}{timing_filter(source, encoder)}",
         *_clock(source, encoder),
-        "-pix_fmt", encode_pix_fmt(encoder, source),
-        *encoder.codec_argv(cell.preset, cell.crf, threads), *extra,
+        *(() if "-pix_fmt" in extra else ("-pix_fmt", encode_pix_fmt(encoder, source))),
+        *joined([*encoder.codec_argv(cell.preset, cell.crf, threads), *extra]),
     ]  # fmt: skip
 
 

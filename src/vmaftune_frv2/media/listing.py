@@ -27,7 +27,7 @@ AFTER_S = 0.5
 """Seconds beyond a window in which the frame after it is looked for."""
 _PLANAR = ("yuv4", "yuvj4", "gray", "gbrp")
 _Y4M_FRAME = b"FRAME\n"
-DEINTERLACE = "deinterlace it first, VMAF compares progressive frames"
+DEINTERLACE = "deinterlace it (--vfilter yadif), VMAF compares progressive frames"
 
 
 class NoFramesError(InputError):
@@ -90,6 +90,8 @@ def list_frames(ffmpeg: FFmpeg, source: Source, watch: str = "null") -> Listing:
     chain = f"{source.filters}{_TELL_INTERLACED},{watch}"
     argv = [*source.input_argv(), "-map", f"0:{source.stream}", "-vf", chain, *LIST_FRAMES]
     stamps, done = _listed(ffmpeg, source, argv)
+    if source.view.filters or source.view.reference_filters:
+        _refuse_changed_count(ffmpeg, source, len(stamps.pts))
     interlaced = _INTERLACED.search(done.stderr)
     if interlaced:
         raise InputError(f"{source.label}: interlaced from frame {int(interlaced[1]) - 1} on; {DEINTERLACE}")
@@ -107,6 +109,29 @@ def list_frames(ffmpeg: FFmpeg, source: Source, watch: str = "null") -> Listing:
     source = _timed(source, timing)
     times = tuple(source.since_first(float(pts * stamps.tick)) for pts in stamps.pts)
     return Listing(source, times, stamps, done.stdout)
+
+
+def _refuse_changed_count(ffmpeg: FFmpeg, source: Source, filtered: int) -> None:
+    """Refuses filters that add or drop frames, of which an encode could not be compared with its source.
+
+    Args:
+        ffmpeg: decodes.
+        source: the frames in use.
+        filtered: how many the filters of encodes let through.
+    """
+    legs = [("--vfilter", source.view.filters, source.unfiltered + "null")]
+    if source.view.reference_filters is not None:
+        legs.append(("--reference-vfilter", source.view.reference_filters, source.reference_filters + "null"))
+    for spelled, filters, chain in legs:
+        argv = [*source.input_argv(), "-map", f"0:{source.stream}", "-vf", chain, *LIST_FRAMES]
+        stamps, _ = _listed(ffmpeg, source, argv)
+        frames = len(stamps.pts)
+        if frames != filtered:
+            before, after = (frames, filtered) if spelled == "--vfilter" else (filtered, frames)
+            raise UsageError(
+                f"{source.label}: {spelled} {filters} makes {after} frames of {before}; leave out what adds or"
+                " drops frames (deinterlacers keep them with mode=send_frame), scores compare frame by frame"
+            )
 
 
 def open_surrounded(ffmpeg: FFmpeg, source: Source, window: Window, margin_s: float) -> Source:
@@ -201,10 +226,11 @@ def _refuse_partial_frames(ffmpeg: FFmpeg, source: Source, frames: int) -> None:
 
 def _frame_bytes(ffmpeg: FFmpeg, source: Source) -> int:
     """Bytes of a frame whose planes follow each other, 0 of any other format."""
-    known = pixel_formats(ffmpeg)[source.pix_fmt]
-    if not source.pix_fmt.startswith(_PLANAR):
+    width, height, pix_fmt = source.stored or (source.width, source.height, source.pix_fmt)
+    known = pixel_formats(ffmpeg)[pix_fmt]
+    if not pix_fmt.startswith(_PLANAR):
         return 0
-    samples = known.bits_per_pixel / known.depth * source.width * source.height
+    samples = known.bits_per_pixel / known.depth * width * height
     return round(samples) * (1 if known.depth <= 8 else 2)
 
 

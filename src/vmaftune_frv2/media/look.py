@@ -178,7 +178,7 @@ def _read(
     chosen: int | None,
 ) -> FirstLook:
     log = done.stderr
-    frame = re.search(r" n: *0 .*? pts_time:(\S+) .*? fmt:(\S+) .*? s:(\d+)x(\d+) i:(\S)", log)
+    frame = shown_frame(log)
     if not done.ok or frame is None or chosen is None:
         if raw is not None:
             raise UsageError(
@@ -202,6 +202,11 @@ def _read(
         interlaced=frame[5] in "TB",
         colour=colour_of(log),
     )
+
+
+def shown_frame(log: str) -> re.Match[str] | None:
+    """What showinfo says of the first frame: time, pixel format, columns, rows, and P where it is progressive."""
+    return re.search(r" n: *0 .*? pts_time:(\S+) .*? fmt:(\S+) .*? s:(\d+)x(\d+) i:(\S)", log)
 
 
 def colour_of(text: str) -> dict[str, str]:

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from vmaftune_frv2.contract.filters import NO_FILTERS, Filters
 from vmaftune_frv2.contract.raw import RawFormat
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.media.ffmpeg import FFmpeg, pixel_formats
+from vmaftune_frv2.media.filtering import filtered
 from vmaftune_frv2.media.listing import DEINTERLACE, NoFramesError, open_window, packets_span
 from vmaftune_frv2.media.look import FirstLook, look_at
 from vmaftune_frv2.media.process import Completed
 from vmaftune_frv2.media.source import Source
-from vmaftune_frv2.media.view import Window
+from vmaftune_frv2.media.view import View, Window
 
 _HASH_CHUNK = 1 << 20
 _TRANSFERS = {"smpte2084": "pq", "arib-std-b67": "hlg"}
@@ -36,6 +38,7 @@ def open_source(
     hash_file: bool = True,
     trust_header: bool = False,
     track: int | None = None,
+    filters: Filters = NO_FILTERS,
 ) -> Source:
     """Opens a file, lists the frames in use and hashes it.
 
@@ -49,15 +52,17 @@ def open_source(
             opened without reading all of it; its duration is then an estimate. A header that is wrong is noticed
             by a window without frames.
         track: number of the video track; None takes the one with the default flag, else the one ffmpeg would.
+        filters: what is done to its frames before all else.
 
     Raises:
         InputError: missing, unreadable, not video, interlaced, too small, of odd dimensions, or of frames that
             change on the way.
-        UsageError: the raw format does not fit the file, or there is no such track.
+        UsageError: the raw format does not fit the file, there is no such track, or filters cannot be or change
+            the number of frames.
     """
     path = Path(label)
     stat = stat_video(path, label)
-    part = _Part(sample_seconds, trust_header)
+    part = _Part(sample_seconds, trust_header, filters)
     look = look_at(ffmpeg, label, raw, track)
     source = _open_track(ffmpeg, label, raw, look, part)
     if track is None and source.frames <= STILL_FRAMES:
@@ -76,12 +81,21 @@ class _Part:
 
     seconds: float
     trust_header: bool
+    filters: Filters
 
 
 def _open_track(ffmpeg: FFmpeg, label: str, raw: RawFormat | None, look: FirstLook, part: _Part) -> Source:
     """One video track of a file, its frames listed."""
-    _refuse_unusable(label, look)
-    source = _unlisted(ffmpeg, label, raw, look)
+    seen = filtered(ffmpeg, label, raw, look, part.filters)
+    _refuse_unusable(label, seen.look)
+    source = _unlisted(ffmpeg, label, raw, seen.look)
+    if part.filters:
+        source = dataclasses.replace(
+            source,
+            view=View(filters=seen.chain, reference_filters=seen.reference),
+            stored=(look.width, look.height, look.pix_fmt),
+            remarks=(*source.remarks, *seen.remarks),
+        )
     if part.seconds <= 0:
         return open_window(ffmpeg, source, None)
     if part.trust_header and look.lasts_s:

@@ -84,7 +84,16 @@ def _encoded(
     """(milliseconds, bytes) of each frame in a cheap encode, in order of presentation."""
     with scratch_dir(None, "pace-") as folder:
         argv = [*QUIET, *seek, *input_argv(source.path, source.raw), "-map", f"0:{source.stream}", *limit]
-        argv += ["-vf", f"{_SMALL},{_IN_MS}", "-fps_mode", "passthrough", "-enc_time_base", "filter", *_CHEAP]
+        filters = f"{source.view.filters}," if source.view.filters else ""
+        argv += [
+            "-vf",
+            f"{filters}{_SMALL},{_IN_MS}",
+            "-fps_mode",
+            "passthrough",
+            "-enc_time_base",
+            "filter",
+            *_CHEAP,
+        ]
         argv += ["-threads", str(threads), "-stats_mux_pre:v", "packets", "-stats_mux_pre_fmt:v", "{pts} {size}"]
         done = ffmpeg.run([*argv, "-f", "null", "-"], cwd=folder)
         if not done.ok:

@@ -44,9 +44,9 @@ class Source:
         path: the file.
         label: the path as the user gave it.
         sha256: digest of the file, None when hashing was switched off.
-        width: luma columns that are encoded: the file's, after rotation, unless the view scales them.
+        width: luma columns that are encoded: the file's, after rotation and filters, unless the view scales them.
         height: luma rows, likewise.
-        pix_fmt: ffmpeg's name of the decoded pixel format.
+        pix_fmt: ffmpeg's name of the pixel format, decoded and filtered.
         depth: bits per sample.
         full_range: whether samples use the full range of their depth.
         framerate: average frames per second of the frames in use.
@@ -71,6 +71,7 @@ class Source:
             all of them have the same.
         remarks: notes for the user on the file, shown once.
         surroundings: frames round the window, where they are known.
+        stored: (columns, rows, pixel format) of the frames in the file, where filters may change them.
         listed: whether its times are those of all its frames, not of a window that it was once.
     """
 
@@ -103,6 +104,7 @@ class Source:
     colour: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     surroundings: Surroundings | None = None
+    stored: tuple[int, int, str] | None = None
     listed: bool = True
 
     @cached_property
@@ -151,8 +153,22 @@ class Source:
 
     @property
     def filters(self) -> str:
-        """Filters that every use of this source begins with: cut to the window, say the range, scale."""
-        chain = self._cut() + self.steady_labels
+        """Filters that every use of this source begins with: cut to the window, filter, say the range, scale."""
+        return self._through(self.view.filters)
+
+    @property
+    def reference_filters(self) -> str:
+        """The same for the frames that encodes are compared with."""
+        other = self.view.reference_filters
+        return self.filters if other is None else self._through(other)
+
+    @property
+    def unfiltered(self) -> str:
+        """Filters that cut to the window and change no frame."""
+        return self._cut() + self.steady_labels
+
+    def _through(self, filters: str) -> str:
+        chain = self.unfiltered + (f"{filters}," if filters else "")
         # An encoder may keep full-range samples and lose the tag; set on both sides, nothing is squeezed.
         chain += "setparams=range=pc," if self.full_range else ""
         return chain + (scale_filter(self.width, self.height) if self.view.scaled_from else "")

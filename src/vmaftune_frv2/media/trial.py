@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from vmaftune_frv2.media.encode import encode_argv
 from vmaftune_frv2.media.ffmpeg import QUIET, TRIAL_TIMEOUT_S, FFmpeg, file_url, pixel_formats
 from vmaftune_frv2.media.look import look_at
 from vmaftune_frv2.media.opening import open_source
-from vmaftune_frv2.media.process import scratch_dir
+from vmaftune_frv2.media.process import Completed, scratch_dir
 from vmaftune_frv2.media.source import Source
 
 TRIED_FRAMES = 12
+WORDS = (*QUIET[:-1], "warning")
+_ADDRESS = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] *")
+_CHATTER = re.compile(r"Svt\[info\]|x265 \[info\]")
 _OF_THE_CELL = ("-c", "-c:v", "-codec", "-codec:v", "-vcodec", "-preset", "-crf", "-qp", "-cpu-used", "-b:v")
 _OF_TIME_AND_SIZE = (
     "-t", "-to", "-ss", "-r", "-r:v", "-fps_mode", "-vsync", "-frames", "-frames:v", "-vframes", "-s", "-s:v",
@@ -33,19 +37,21 @@ def check_parameters(extra: Sequence[str]) -> None:
     takes_value = False
     for token in extra:
         if token in _OF_THE_CELL:
-            raise UsageError(f"--extra-params {token}: the cell says that; use --encoder, --preset and --crf")
+            raise UsageError(f"--enc {token}: the cell says that; use --encoder, --preset and --crf")
         if token in _OF_TIME_AND_SIZE:
             raise UsageError(
-                f"--extra-params {token} changes the size, the frame rate or the number of frames; leave that out,"
+                f"--enc {token} changes the size, the frame rate or the number of frames; leave that out,"
                 " an encode is compared with its source frame by frame"
             )
         is_option = token.startswith("-") and not token[1:2].isdigit()
         if token in _OF_FILES or not (takes_value or is_option):
-            raise UsageError(f"--extra-params {token}: only arguments of the encoder, no files or streams")
+            raise UsageError(f"--enc {token}: only arguments of the encoder, no files or streams")
         takes_value = is_option
 
 
-def try_parameters(ffmpeg: FFmpeg, source: Source, encoder: Encoder, cell: Cell, extra: Sequence[str]) -> None:
+def try_parameters(
+    ffmpeg: FFmpeg, source: Source, encoder: Encoder, cell: Cell, extra: Sequence[str]
+) -> list[str]:
     """Encodes the first frames of a source with further arguments and looks at what came out.
 
     An encode that fails says nothing here: the cell will, in its row.
@@ -57,6 +63,9 @@ def try_parameters(ffmpeg: FFmpeg, source: Source, encoder: Encoder, cell: Cell,
         cell: one of its cells.
         extra: further ffmpeg arguments.
 
+    Returns:
+        What ffmpeg and the encoder say of the arguments: that they do not know one, or ignore it.
+
     Raises:
         UsageError: the arguments change size, range, frame rate or number of frames, so that frames of the encode
             and of the source do not belong together.
@@ -67,18 +76,33 @@ def try_parameters(ffmpeg: FFmpeg, source: Source, encoder: Encoder, cell: Cell,
         output = folder / f"trial.{encoder.container}"
         try:
             part = _first_frames(ffmpeg, source, first)
-            if not ffmpeg.run(encode_argv(part, encoder, cell, output, extra=extra), timeout=TRIAL_TIMEOUT_S).ok:
-                return
+            done = ffmpeg.run(
+                [*WORDS, *encode_argv(part, encoder, cell, output, extra=extra)[len(QUIET) :]],
+                timeout=TRIAL_TIMEOUT_S,
+            )
+            if not done.ok:
+                return []
+            plain = ffmpeg.run(
+                [*WORDS, *encode_argv(part, encoder, cell, folder / f"plain.{encoder.container}")[len(QUIET) :]],
+                timeout=TRIAL_TIMEOUT_S,
+            )
         except (ToolError, InputError):
-            return
+            return []
         try:
             made = open_source(ffmpeg, str(output), hash_file=False)
         except InputError as error:
             raise UsageError(
-                f"--extra-params with {encoder.name} make no video of the first {part.frames} frames of"
-                f" {source.label}"
+                f"--enc with {encoder.name} make no video of the first {part.frames} frames of {source.label}"
             ) from error
     _compare(source.label, part, made, encoder)
+    usual = _words(plain)
+    return [said for said in _words(done) if said not in usual]
+
+
+def _words(done: Completed) -> list[str]:
+    """What a run says at the level of warnings, each once, without addresses."""
+    said = (_ADDRESS.sub("", line).strip() for line in done.stderr.splitlines())
+    return list(dict.fromkeys(line for line in said if line and not _CHATTER.match(line)))
 
 
 def _first_frames(ffmpeg: FFmpeg, source: Source, path: Path) -> Source:
@@ -90,7 +114,7 @@ def _first_frames(ffmpeg: FFmpeg, source: Source, path: Path) -> Source:
 
 
 def _compare(label: str, part: Source, made: Source, encoder: Encoder) -> None:
-    subject = f"--extra-params with {encoder.name}"
+    subject = f"--enc with {encoder.name}"
     advice = "leave that out, an encode is compared with its source frame by frame"
     if (made.width, made.height) != (part.width, part.height):
         sizes = f"from {part.width}x{part.height} to {made.width}x{made.height}"

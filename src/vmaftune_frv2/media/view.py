@@ -42,12 +42,16 @@ class View:
     Args:
         window: the part that is used, None for all of it.
         margins: frames round it that are encoded with it, None for none.
-        scaled_from: (columns, rows) of the file where its frames are scaled to another size; None where not.
+        scaled_from: (columns, rows) before its frames are scaled to another size; None where they are not.
+        filters: a chain of ffmpeg filters that its frames go through before anything else; empty for none.
+        reference_filters: another chain, for the frames that encodes are compared with; None for the same.
     """
 
     window: Window | None = None
     margins: Margins | None = None
     scaled_from: tuple[int, int] | None = None
+    filters: str = ""
+    reference_filters: str | None = None
 
     @property
     def clip_mode(self) -> str:
@@ -55,13 +59,17 @@ class View:
         return "full" if self.window is None else f"sample_{self.window.seconds:g}s"
 
     @property
-    def identity(self) -> dict[str, float]:
+    def identity(self) -> dict[str, float | str]:
         """What ``clip_mode`` and the row's size leave open: the ``view`` of a row; empty where they say it all."""
-        found: dict[str, float] = {}
+        found: dict[str, float | str] = {}
         if self.window is not None and not self.window.middle:
             found |= {"start_s": round(self.window.start, 6), "seconds": round(self.window.seconds, 6)}
         if self.margins is not None:
             found |= {"frames_before": self.margins.before, "frames_after": self.margins.after}
         if self.scaled_from is not None:
             found |= {"source_width": self.scaled_from[0], "source_height": self.scaled_from[1]}
+        if self.filters:
+            found["filters"] = self.filters
+        if self.reference_filters is not None:
+            found["reference_filters"] = self.reference_filters
         return found

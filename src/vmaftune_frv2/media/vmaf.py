@@ -93,7 +93,9 @@ def score_argv(
         judged = Leg(["-i", file_url(distorted)], "v:0", full_range + size, part)
     else:
         judged = Leg(distorted.input_argv(), distorted.stream, distorted.filters + size, part)
-    return pair_argv(judged, Leg(source.input_argv(), source.stream, source.filters, part), pix_fmt, vmaf)
+    return pair_argv(
+        judged, Leg(source.input_argv(), source.stream, source.reference_filters, part), pix_fmt, vmaf
+    )
 
 
 def _also_name(number: int) -> str:

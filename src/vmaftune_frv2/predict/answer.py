@@ -100,10 +100,11 @@ class _Work:
         measuring, source = self.measuring, self.measuring.source
         shape = source.width * source.height, measuring.framerate
         sampled = measuring.sampling_error
-        predictions = self.predictor.predict(measuring.points(), cells, *shape, sampled=sampled)
+        further = {name: measuring.arguments(name) for name in dict.fromkeys(cell.encoder for cell in cells)}
+        predictions = self.predictor.predict(measuring.points(), cells, *shape, sampled=sampled, further=further)
         if self.wanted.min_vmaf_frame is None:
             return predictions
-        worst = self.predictor.predict(measuring.points("p05"), cells, *shape, sampled=sampled)
+        worst = self.predictor.predict(measuring.points("p05"), cells, *shape, sampled=sampled, further=further)
         return [replace(p, vmaf_p05=w.vmaf) for p, w in zip(predictions, worst, strict=True)]
 
     def worth(self, vmaf: float, p05: float | None) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.option_groups import SAMPLE_SECONDS
 from vmaftune_frv2.contract.rows import SAMPLE_PACE, SOURCE_COMPLEXITY, VIDEO_TRACK, VIEW, Row
 from vmaftune_frv2.contract.source_complexity import complexity_vector
@@ -163,6 +164,10 @@ class Measuring:
         except ToolError:  # a few frames only: the search begins where the typical source's would
             return None
 
+    def arguments(self, encoder: str) -> tuple[str, ...]:
+        """The further arguments that an encoder is given beside preset and crf."""
+        return self.setup.arguments(self.source, ENCODERS.get(encoder))
+
     def points(self, pool: str | None = None) -> list[Point]:
         """Everything measured, its frames pooled as the question asks or otherwise."""
         return [point_of(row, pool or self.pool) for row in self.rows.values()]
@@ -177,6 +182,7 @@ def start_measuring(
     sample_seconds: float = SAMPLE_SECONDS,
     jobs: int = 1,
     beside: int = 1,
+    threads: int | None = None,
 ) -> Measuring:
     """A source of which nothing was measured yet, or windows spread over it; each program gets its share of CPUs.
 
@@ -188,6 +194,7 @@ def start_measuring(
         sample_seconds: of each.
         jobs: windows at work at once.
         beside: sources at work at once, this one among them.
+        threads: of each program; None for its share of the CPUs.
 
     Raises:
         InputError: a window cannot be decoded, or none of them holds frames.
@@ -200,5 +207,5 @@ def start_measuring(
         if source.surroundings is not None and source.duration_s is not None:
             whole_frames = source.duration_s * float(source.framerate)
     jobs = min(jobs, max(len(windows), 1))
-    setup = setup.with_threads(max(1, usable_cpus() // (beside * jobs)))
+    setup = setup.with_threads(threads or max(1, usable_cpus() // (beside * jobs)))
     return Measuring(setup, source, windows, whole_frames, pool, jobs)

@@ -16,7 +16,8 @@ class ScoredCell:
     Args:
         cell: encoder, preset, crf.
         vmaf: predicted, or measured.
-        extrapolated: whether training saw nothing of the encoder, preset or crf, or nothing like the source.
+        extrapolated: whether training saw nothing of the encoder, preset, crf or settings, or
+            nothing like the source.
     """
 
     cell: Cell

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.encoder_settings import gop_of
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6, pool
 from vmaftune_frv2.contract.gop import Gop
@@ -66,17 +67,18 @@ def measure_windows(
     pooled = pool_rows(rows)
     if whole_frames is None:
         return Pooled(pooled, known)
+    encoder = ENCODERS.get(cell.encoder)
+    gop = gop_of(encoder, setup.arguments(windows[0], encoder))
     packets = [Packets(**row[PACKETS]) for row in rows if row.get(PACKETS)]
     if len(packets) == len(rows):
-        pooled["bitrate_kbps"] = _kbps(packets, whole_frames, pooled["framerate"], cell, pace)
+        pooled["bitrate_kbps"] = _kbps(packets, whole_frames, pooled["framerate"], gop, pace)
     rates = [row["bitrate_kbps"] for row in rows]
     share = len(pooled[PER_FRAME_VMAF]) / whole_frames
     return Pooled(pooled, known, sampling_error([row["vmaf_score"] for row in rows], rates, share))
 
 
-def _kbps(packets: Sequence[Packets], frames: float, rate: float, cell: Cell, pace: float) -> float:
+def _kbps(packets: Sequence[Packets], frames: float, rate: float, gop: Gop, pace: float) -> float:
     """kbit/s of the whole encode."""
-    gop: Gop = ENCODERS.get(cell.encoder).gop
     return whole_bytes(packets, round(frames), rate, gop, pace) / frames * rate * 8 / 1000
 
 

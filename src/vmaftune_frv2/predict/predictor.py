@@ -181,6 +181,7 @@ class Predictor:
         framerate: float,
         level: float = LEVEL,
         sampled: SamplingError = EXACT,
+        further: Mapping[str, tuple[str, ...]] | None = None,
     ) -> list[Prediction]:
         """Predicts cells.
 
@@ -191,6 +192,7 @@ class Predictor:
             framerate: of the source.
             level: nominal coverage of the intervals.
             sampled: how wrong the measured cells may be themselves, as those of windows.
+            further: {encoder: ffmpeg arguments beside preset and crf} that all of these cells are encoded with.
         """
         score = predict_curve(self.vmaf, points, cells, level)
         rate = predict_curve(self.bitrate, points, cells, level)
@@ -202,6 +204,7 @@ class Predictor:
         for index, cell in enumerate(cells):
             outside = cell not in measured and (strange or not was_seen(self.vmaf.sidecar.cells, cell))
             widen = WIDEN if outside else 1.0
+            extra = (further or {}).get(cell.encoder, ())
             vmaf, vmaf_low, vmaf_high = _interval(score, index, widen, normal * sampled.vmaf)
             bits, bits_low, bits_high = _interval(rate, index, widen, normal * sampled.log_rate)
             found.append(
@@ -213,7 +216,8 @@ class Predictor:
                     kbps=kbps(bits, pixels, framerate),
                     kbps_low=kbps(bits_low, pixels, framerate),
                     kbps_high=kbps(bits_high, pixels, framerate),
-                    extrapolated=outside,
+                    extrapolated=outside or (bool(extra) and cell not in measured),
+                    extra_params=extra,
                     measured=cell in measured,
                     typical_error=math.hypot(widen * float(score.typical[index]), sampled.vmaf),
                 )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF, VMAF_AT_SOURCE_SIZE, Row
 from vmaftune_frv2.corpus.measurer import measure_now
 from vmaftune_frv2.corpus.setup import Setup, time_limit
@@ -136,7 +137,10 @@ class Rendition:
         """
         source = self.source
         points = [point_of(row, self.pool) for row in self.rows.values()]
-        predicted = predictor.predict(points, cells, source.width * source.height, float(source.framerate))
+        names = dict.fromkeys(cell.encoder for cell in cells)
+        further = {name: self.setup.arguments(source, ENCODERS.get(name)) for name in names}
+        pixels, rate = source.width * source.height, float(source.framerate)
+        predicted = predictor.predict(points, cells, pixels, rate, further=further)
         return [self._at_source_size(source, prediction) for prediction in predicted]
 
     def _at_source_size(self, source: Source, prediction: Prediction) -> Rung:
@@ -155,6 +159,7 @@ class Rendition:
             kbps_high=prediction.kbps_high,
             extrapolated=known is None and (prediction.extrapolated or self.scaled),
             measured=known is not None,
+            extra_params=prediction.extra_params,
         )
 
     def seen_as(self, vmaf: float) -> float:

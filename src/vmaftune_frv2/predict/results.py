@@ -20,6 +20,7 @@ class Prediction(ScoredCell):
         kbps_high: upper end.
         measured: whether the cell was encoded and scored.
         typical_error: typical absolute error of ``vmaf``, widened as its interval is; 0 where measured.
+        extra_params: ffmpeg arguments of the encoder beside preset and crf.
         vmaf_p05: 5th percentile of the frames' VMAF, None where it was not asked for.
     """
 
@@ -30,6 +31,7 @@ class Prediction(ScoredCell):
     kbps_high: float
     measured: bool
     typical_error: float = 0.0
+    extra_params: tuple[str, ...] = ()
     vmaf_p05: float | None = None
 
 

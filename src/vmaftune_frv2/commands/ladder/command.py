@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SIZE = ("height", "width")
 COLUMNS = (
     *SIZE, "encoder", "preset", "crf", "kbps", "kbps_low", "kbps_high", "vmaf_predicted", "vmaf_low", "vmaf_high",
-    "extrapolated", "measured",
+    "extrapolated", "measured", "extra_params",
 )  # fmt: skip
 
 

@@ -96,7 +96,7 @@ def _as_click(field: Option) -> list[Callable[[Any], Any]]:
         return [click.option(field.spelled, field.name, is_flag=True, default=None, help=field.help)]
     return [
         click.option(
-            field.spelled,
+            *_spellings(field),
             field.name,
             multiple=field.several,
             metavar=field.metavar,
@@ -105,6 +105,10 @@ def _as_click(field: Option) -> list[Callable[[Any], Any]]:
             cls=EncoderOption if field.name == "encoders" else click.Option,
         )
     ]
+
+
+def _spellings(field: Option) -> list[str]:
+    return [field.spelled, *([f"--{field.also}"] if field.also else [])]
 
 
 def _extras(field: Option) -> str:

@@ -11,7 +11,7 @@ from vmaftune_frv2.predict.results import Prediction
 
 CELL_COLUMNS = (
     "encoder", "preset", "crf", "vmaf_predicted", "vmaf_low", "vmaf_high", "kbps", "kbps_low", "kbps_high",
-    "extrapolated", "measured",
+    "extrapolated", "measured", "extra_params",
 )  # fmt: skip
 WORST = "vmaf_p05"
 """Key of the 5th percentile of the frames' VMAF, where ``--min-vmaf-frame`` asks for one."""
@@ -37,6 +37,7 @@ def cell_record(prediction: Prediction) -> dict[str, Any]:
         "kbps_high": round(prediction.kbps_high, 2),
         "extrapolated": prediction.extrapolated,
         "measured": prediction.measured,
+        "extra_params": list(prediction.extra_params),
     }
     return record if prediction.vmaf_p05 is None else record | {WORST: round(prediction.vmaf_p05, 4)}
 

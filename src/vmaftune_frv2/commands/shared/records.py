@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -71,6 +72,8 @@ def _plain(value: Any) -> Any:
     """A value as JSON spells it, but for text without quotes and nothing for null."""
     if value is None:
         return ""
+    if isinstance(value, list):
+        return shlex.join(value)
     return str(value).lower() if isinstance(value, bool) else value
 
 
