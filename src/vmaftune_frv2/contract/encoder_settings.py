@@ -16,7 +16,7 @@ from vmaftune_frv2.contract.gop import Gop
 from vmaftune_frv2.errors import UsageError
 
 _KEYINT = re.compile(r"(\d+)|(\d+(?:\.\d+)?)s")
-_KEYINT_KEYS = ("keyint", "g")
+_KEYINT_KEYS = ("keyint", "g", "IntraPeriod")
 
 
 @dataclass(frozen=True)

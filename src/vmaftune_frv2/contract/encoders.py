@@ -104,6 +104,7 @@ BUILTIN = (
         default_crfs=(18, 24, 30, 36, 42, 48),
         # A keyframe every second anyway: frames round a window change nothing, bench/quality/windows.py.
         gop=Gop(lead=0, lookahead=0, mini=1, keyframe_seconds=1, container_bytes=13.2),
+        keyint=("-vvenc-params", "IntraPeriod={keyint}"),  # -g is not heard
         # Its decoding times follow its frame rate, and uneven frames are then shown before they are decoded.
         uneven_times=False,
     ),
