@@ -18,7 +18,10 @@ CELL = ("--preset", "ultrafast", "--crf", 33)
 INTERLACED = (
     "-c:v", "libx264", "-preset", "ultrafast", "-crf", "10", "-flags", "+ildct+ilme", "-x264-params", "tff=1",
 )  # fmt: skip
-TO_SDR = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable,zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
+TO_SDR = (
+    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable,"
+    "zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
+)
 
 
 @pytest.fixture
