@@ -74,7 +74,7 @@ def test_how_plugins_are_found_is_documented(hooks_doc: str) -> None:
 def test_every_option_and_key_of_predict_is_documented() -> None:
     page = (DOCS / "predict.md").read_text("utf-8")
     options = [option for parameter in predict.params for option in parameter.opts if option.startswith("--")]
-    told = page + (DOCS / "ladder.md").read_text("utf-8")
+    told = page + "".join((DOCS / name).read_text("utf-8") for name in ("ladder.md", "settings.md"))
     assert [option for option in options if option not in told] == []
     assert [
         key for key in ("src", *PICK_COLUMNS) if not re.search(rf"^\| `[^`]*\b{key}\b", page, re.MULTILINE)
