@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,8 @@ def test_records_of_every_question_are_as_their_schema_says(asked: dict[str, Pre
     for row, record in zip(rows, records, strict=True):
         for key, value in record.items():
             text = row[key]
-                told = shlex.join(value) if isinstance(value, list) else json.dumps(value).strip(chr(34))
-                assert text == ("" if value is None else told), key
+            told = shlex.join(value) if isinstance(value, list) else json.dumps(value).strip('"')
+            assert text == ("" if value is None else told), key
 
 
 @pytest.mark.parametrize("schema", COLUMNS)
