@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from vmaftune_frv2.contract.cache_options import CACHE_VARIABLE
 from vmaftune_frv2.host import cli
 from vmaftune_frv2.host.plugins import PLUGINS_VARIABLE
 from vmaftune_frv2.media import ffmpeg as ffmpeg_module
@@ -35,8 +36,9 @@ LOSSLESS = {
 
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No installed plugin takes part, and a stray output lands in the test's own folder."""
+    """No installed plugin takes part, and a stray output lands in the test's own folder, the cache among them."""
     monkeypatch.setenv(PLUGINS_VARIABLE, "")
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cached"))
     monkeypatch.chdir(tmp_path)
     # A sweep that dies forbids its process any further command; here the next test is in that process.
     monkeypatch.setattr(process, "_stopping", False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import gzip
 
 import pytest
 
@@ -137,11 +137,11 @@ def test_a_cached_row_without_what_is_asked_is_measured_anew(option, key, cached
     assert row[key] is not None
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "of another cell"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
 def test_a_spoilt_cache_is_no_answer(content, cached, tmp_path):
-    (file,) = (tmp_path / "cache").rglob("*.json")
-    row = json.loads(file.read_text())
-    file.write_text(json.dumps(row | {"crf": 31}) if content == "of another cell" else content)
+    row, _ = cached()
+    for file in (tmp_path / "cache").rglob("*.json.gz"):
+        file.write_bytes(gzip.compress(content.encode()))
     again, err = cached()
     assert "from" not in err
     assert again["vmaf_score"] == row["vmaf_score"]
@@ -155,8 +155,7 @@ def test_an_encode_folder_that_cannot_be_written_is_one_clear_line(clip, vmaf_tu
 
 def test_a_cache_that_cannot_be_written_costs_no_row(clip, vmaf_tune, rows_of, tmp_path):
     result = vmaf_tune("corpus", clip(), *QUICK, "--cache-dir", "/proc")
-    assert result.code == ExitCode.OUTPUT
-    assert "/proc/" in result.err
-    assert "cannot be written" in result.err
+    assert result.code == ExitCode.OK
+    assert result.err.count("the cache is not used: /proc/") == 1
     (row,) = rows_of(tmp_path / "corpus.jsonl")
     assert row["exit_status"] == 0

@@ -125,6 +125,9 @@ RULES: dict[str, tuple[str, dict[str, Any], str]] = {
     "ladder without heights": ("ladder", {"heights": None}, "give --heights, as in 1080,720,480"),
     "height of many digits": ("ladder", {"heights": "7" * 5000}, "is not a height"),
     "compressed record": ("predict", {"record": "c.jsonl.zst"}, "compress it afterwards"),
+    "cache that is none": ("predict", {"cache_dir": "c", "no_cache": True}, "--cache-dir and --no-cache"),
+    "size of no cache": ("ladder", {"cache_size": "1GB", "no_cache": True}, "--cache-size and --no-cache"),
+    "size of a cache": ("per-shot", {"cache_size": "1 cup"}, "--cache-size '1 cup': not a size"),
     "odd height": ("ladder", {"heights": "71"}, "71 is odd"),
     "range of one end": ("ladder", {"vmaf_range": "40"}, "write LOW:HIGH"),
     "range upside down": ("ladder", {"vmaf_range": "95:40"}, "the lower end first"),
@@ -170,7 +173,7 @@ RULES: dict[str, tuple[str, dict[str, Any], str]] = {
         )
         for name, values in {
             "pool": {"pool": "harmonic_mean"}, "size": {"width": 64, "height": 64}, "rate": {"framerate": "25"},
-            "track": {"video_track": 1}, "middle": {"sample_clip_seconds": 2},
+            "track": {"video_track": 1}, "middle": {"sample_clip_seconds": 2}, "cache": {"no_cache": True},
         }.items()
     },
 }  # fmt: skip

@@ -50,7 +50,8 @@ def ladder(request: LadderRequest, plugins: Plugins | None = None) -> Ladders:
     lines = by_line(predictor.cells(request), lambda cell: cell.line)
     every = [cell for cells in lines.values() for cell in cells]
     setup, seconds = setup_for(request, predictor, every), request.sample_clip_seconds
-    source = open_for(setup.ffmpeg, request.source, request, seconds=seconds, hashed=request.record is not None)
+    hashed = request.record is not None
+    source = open_for(setup.ffmpeg, request.source, request, seconds=seconds, hashed=hashed, cache=setup.cache)
     note_if_whole(source, seconds)
     warn_of_hdr(source, setup.model_for(source))
     check_heights(request.rows(), source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from vmaftune_frv2.api.caching import cache_of
 from vmaftune_frv2.api.sources import open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.predict_request import PredictRequest
@@ -32,8 +33,9 @@ class Probed:
     def __init__(self, model: Model, request: PredictRequest) -> None:
         self._cell, self._columns = _probe_of(model), Columns.of(model.sidecar)
         ffmpeg, vmaf_model = locate(request.ffmpeg_bin), model.sidecar.vmaf_model or DEFAULT_MODEL
-        self._setup = Setup(ffmpeg, vmaf_model, full_features=self._columns.full)
-        self._source = open_for(ffmpeg, request.sources[0], request, seconds=request.sample_clip_seconds)
+        self._setup = Setup(ffmpeg, vmaf_model, full_features=self._columns.full, cache=cache_of(request))
+        seconds, cache = request.sample_clip_seconds, self._setup.cache
+        self._source = open_for(ffmpeg, request.sources[0], request, seconds=seconds, cache=cache)
         warn_of_hdr(self._source, vmaf_model)
 
     def features(self) -> list[float]:

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmaftune_frv2.api.caching import cache_of
 from vmaftune_frv2.api.curve_pair import open_predictor
 from vmaftune_frv2.api.sources import note_if_whole, open_for, warn_of_hdr
+from vmaftune_frv2.contract.cache_options import CacheOptions
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoding_options import EncodingOptions
 from vmaftune_frv2.contract.option_groups import RecordOptions
@@ -147,6 +149,7 @@ def _start(request: PredictRequest, label: str, setup: Setup, beside: int) -> Me
         seconds=request.sample_seconds if samples else request.sample_clip_seconds,
         hashed=request.record is not None,
         trust_header=samples > 0,
+        cache=setup.cache,
     )
     warn_of_hdr(source, setup.model_for(source))
     measuring = start_measuring(
@@ -177,7 +180,7 @@ def setup_for(request: EncodingOptions, predictor: Predictor, cells: Sequence[Ce
     """What measures the cells that a predictor asks for: scored with the VMAF model that it learnt.
 
     Args:
-        request: encoder settings, threads, ffmpeg.
+        request: encoder settings, threads, ffmpeg, and where what is measured is kept.
         predictor: says the VMAF model.
         cells: all that may be asked for.
 
@@ -187,7 +190,8 @@ def setup_for(request: EncodingOptions, predictor: Predictor, cells: Sequence[Ce
     """
     settings = request.settings()
     settings.check_encoders(list(dict.fromkeys(cell.encoder for cell in cells)))
-    return Setup(locate(request.ffmpeg_bin), predictor.vmaf_model or DEFAULT_MODEL, settings)
+    cache = cache_of(request) if isinstance(request, CacheOptions) else None
+    return Setup(locate(request.ffmpeg_bin), predictor.vmaf_model or DEFAULT_MODEL, settings, cache=cache)
 
 
 def dealt(setup: Setup, threads: int | None, beside: int) -> Setup:

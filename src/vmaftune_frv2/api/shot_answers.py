@@ -85,7 +85,9 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
     setup = setup_for(request, predictor, (*cells, *request.probe_cells()))
     hashed = request.record is not None
     # A second from the middle is enough to learn how the file is opened; finding the shots counts its frames.
-    source = open_for(setup.ffmpeg, request.source, request, seconds=1.0, hashed=hashed, trust_header=True)
+    source = open_for(
+        setup.ffmpeg, request.source, request, seconds=1.0, hashed=hashed, trust_header=True, cache=setup.cache
+    )
     warn_of_hdr(source, setup.model_for(source))
     with recorded(request, plugins) as ledger:
         source, shots = find_shots(setup.ffmpeg, source, request.sample_seconds, jobs)

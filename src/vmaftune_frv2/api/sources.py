@@ -9,6 +9,7 @@ from vmaftune_frv2.contract.encoding_options import FilterOptions
 from vmaftune_frv2.contract.filters import NO_FILTERS
 from vmaftune_frv2.contract.option_groups import SourceOptions
 from vmaftune_frv2.contract.rows import SOURCE_COMPLEXITY
+from vmaftune_frv2.corpus.cache import ResultCache, content_hash
 from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.complexity import measure_complexity
@@ -35,6 +36,7 @@ def open_for(
     hashed: bool = False,
     trust_header: bool = False,
     hdr_mode: str = "auto",
+    cache: ResultCache | None = None,
 ) -> Source:
     """Opens a source.
 
@@ -43,9 +45,10 @@ def open_for(
         label: path as given.
         request: how it is read.
         seconds: use only so much of the middle; 0 for all.
-        hashed: whether to hash it.
+        hashed: whether to hash it; with ``cache``, files of usual size are hashed anyway.
         trust_header: whether the middle may be where the container says, as ``media.opening.open_source``.
         hdr_mode: what encodes are labelled as.
+        cache: remembers hashes.
 
     Raises:
         UsageError: a raw file without its size, or a size that the file contradicts.
@@ -56,11 +59,12 @@ def open_for(
         label,
         raw=request.raw_format(label),
         sample_seconds=seconds,
-        hash_file=hashed,
+        hash_file=False,
         trust_header=trust_header,
         track=request.video_track,
         filters=request.filters() if isinstance(request, FilterOptions) else NO_FILTERS,
     )
+    sha256 = content_hash(source.path, source.size_bytes, source.mtime_ns, cache, needed=hashed)
     for remark in source.remarks:
         log.info(remark)
     width, height = (source.stored or (source.width, source.height))[:2]
@@ -71,12 +75,17 @@ def open_for(
         )
     hdr = resolve(source, hdr_mode)
     return dataclasses.replace(
-        source, label_filters=signalling_filters(source, hdr), row_values=dict(hdr.row_values())
+        source, sha256=sha256, label_filters=signalling_filters(source, hdr), row_values=dict(hdr.row_values())
     )
 
 
-def open_for_sweep(ffmpeg: FFmpeg, request: SweepRequest) -> list[Source]:
+def open_for_sweep(ffmpeg: FFmpeg, request: SweepRequest, cache: ResultCache | None = None) -> list[Source]:
     """Opens every source of a sweep, each once, and measures what its rows are to say of it.
+
+    Args:
+        ffmpeg: opens them.
+        request: how.
+        cache: remembers hashes.
 
     Raises:
         UsageError: as ``open_for``, or a duration that the file contradicts.
@@ -92,6 +101,7 @@ def open_for_sweep(ffmpeg: FFmpeg, request: SweepRequest) -> list[Source]:
             seconds=request.sample_clip_seconds,
             hashed=not request.no_source_hash,
             hdr_mode=request.hdr_mode,
+            cache=None if request.no_source_hash else cache,
         )
         claimed, lasts = request.duration, source.duration_s
         if claimed > 0 and lasts and abs(claimed / lasts - 1) > 0.01:

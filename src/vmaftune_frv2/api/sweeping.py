@@ -66,7 +66,7 @@ def plan_sweep(request: SweepRequest) -> Plan:
         request.also_scored_with(),
         _options(request),
     )
-    sources = open_for_sweep(setup.ffmpeg, request)
+    sources = open_for_sweep(setup.ffmpeg, request, _cache(request))
     plan, remaps = make_plan(setup, sources, cells)
     warnings = (model_warning(source.row_values["hdr_transfer"], setup.model_for(source)) for source in sources)
     for warning in filter(None, dict.fromkeys(warnings)):
@@ -105,17 +105,15 @@ def sweep(
         OutputError: the corpus cannot be written, or another sweep is writing to it.
     """
     plan = plan_sweep(request)
-    for folder in (plan.setup.options.scratch, request.cache_dir):
-        if folder is not None:
-            _make_folder(folder)
+    if plan.setup.options.scratch is not None:
+        _make_folder(plan.setup.options.scratch)
     extras = request.shots, request.complexity, request.encoder_stats
     with CorpusStore(request.output, partial(is_complete, *extras) if any(extras) else None) as store:
         if store.quarantined:
             log.info("a torn last line was moved to %s", store.quarantine_path)
         events = HookEvents(plugins or load_plugins(), on_start, _Cells(on_cell))
-        cache = ResultCache(request.cache_dir.absolute()) if request.cache_dir else None
         with _workers(request, plan) as workers:
-            summary = run_plan(plan, store, events, workers=workers, cache=cache)
+            summary = run_plan(plan, store, events, workers=workers, cache=_cache(request))
         lacking = sum(cell.identity in store.incomplete for cell in plan) if store.incomplete else 0
     return Swept(summary, store.vetoed_path, lacking)
 
@@ -152,6 +150,10 @@ def _options(request: SweepRequest) -> MeasureOptions:
         timeout=request.timeout,
         encoder_stats=request.encoder_stats,
     )
+
+
+def _cache(request: SweepRequest) -> ResultCache | None:
+    return None if request.cache_dir is None else ResultCache(request.cache_dir.absolute())
 
 
 def _jobs(request: SweepRequest) -> int:

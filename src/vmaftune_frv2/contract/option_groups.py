@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmaftune_frv2.contract.cache_options import CacheOptions
 from vmaftune_frv2.contract.options import Request, option
 from vmaftune_frv2.contract.output_names import refuse_output
 from vmaftune_frv2.errors import UsageError
@@ -158,7 +159,7 @@ class CurveModelOptions(Request):
     )
 
 
-class RecordOptions(Request):
+class RecordOptions(CacheOptions):
     """Where what is measured is kept."""
 
     record: Path | None = option(

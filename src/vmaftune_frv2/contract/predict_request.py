@@ -81,6 +81,5 @@ class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOpti
         if len(self.sources) > 1:
             raise UsageError("several sources need a curve model (the default is one)")
         if not self.sources:
-            self.refuse(
-                ("width", "height", "pix_fmt", "framerate", "video_track", "sample_clip_seconds"), "needs SOURCE"
-            )
+            of_source = "width", "height", "pix_fmt", "framerate", "video_track", "sample_clip_seconds"
+            self.refuse((*of_source, "cache_dir", "cache_size", "no_cache"), "needs SOURCE")

@@ -1,38 +1,61 @@
-"""Results that several corpora share: one file per request, found by its identity."""
+"""What was measured of sources, for further questions and sweeps: rows, and what else takes time to find out."""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import time
 import uuid
 from pathlib import Path
+from typing import Any
 
-from vmaftune_frv2.contract.files import write_atomic
-from vmaftune_frv2.contract.rows import Row, dumps, loads
+from vmaftune_frv2.contract.rows import Row
+from vmaftune_frv2.corpus.cache_folder import CacheFolder, Usage
 from vmaftune_frv2.corpus.measure import is_complete
-from vmaftune_frv2.corpus.request import CellRequest, identity
+from vmaftune_frv2.corpus.request import CellRequest
 from vmaftune_frv2.corpus.setup import MeasureOptions
+from vmaftune_frv2.media.opening import sha256_file
+from vmaftune_frv2.media.source import Source
+
+HASHED_BYTES = 1 << 30
+"""Larger files are known by path, size and time of change: reading them may take longer than the question."""
+SETTLED_NS = 2 * 10**9
+"""Age from which a file's time of change tells it from what it will be after the next change."""
 
 
 class ResultCache:
-    """A folder of measured rows.
+    """A folder of measured rows and other results, see ``CacheFolder``.
 
-    Only sources that were hashed are cached: a path says nothing about another corpus.
+    Args:
+        folder: made when something is kept.
+        limit: bytes that it may take, None for any number.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, limit: int | None = None) -> None:
+        self._folder = CacheFolder(folder, limit)
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._folder.folder
+
+    def usage(self) -> Usage:
+        """What it holds."""
+        return self._folder.usage()
+
+    def knows(self, request: CellRequest) -> bool:
+        """Whether it seems to have a row of an equal request, at the cost of a look."""
+        return self._folder.has(_key_of(request))
 
     def get(self, request: CellRequest, options: MeasureOptions) -> Row | None:
         """The row of an equal request, under this source's name and a run of its own.
 
         None if there is none, or it lacks what is asked for: the encoder's statistics, or an encode to keep.
         """
-        if request.source.sha256 is None or options.keep_dir is not None:
+        if options.keep_dir is not None:
             return None
-        try:
-            row = loads(self._path(request).read_bytes())
-            if identity(row) != request.identity:
-                return None
-        except (OSError, ValueError, KeyError, TypeError):
+        row = self._folder.read(_key_of(request))
+        if not isinstance(row, dict) or row.get("exit_status") != 0:
             return None
         if not is_complete(False, False, options.encoder_stats, row):
             return None
@@ -40,14 +63,73 @@ class ResultCache:
         return {**row, **request.source.row_values, **mine}
 
     def put(self, request: CellRequest, row: Row) -> None:
-        """Keeps a measured row.
+        """Keeps a measured row."""
+        if row["exit_status"] == 0:
+            self._folder.write(_key_of(request), row)
 
-        Raises:
-            OutputError: the folder cannot be written.
+    def recall(self, *key: object) -> Any | None:
+        """What was noted under a key; None where nothing was.
+
+        Args:
+            key: numbers, text, and tuples of them.
         """
-        if request.source.sha256 is not None and row["exit_status"] == 0:
-            write_atomic(self._path(request), dumps(row).encode())
+        return self._folder.read(_digest(key))
 
-    def _path(self, request: CellRequest) -> Path:
-        name = request.identity.hex()
-        return self._folder / name[:2] / f"{name}.json"
+    def note(self, value: Any, *key: object) -> None:
+        """Notes what was found out.
+
+        Args:
+            value: JSON.
+            key: as ``recall``.
+        """
+        self._folder.write(_digest(key), value)
+
+
+def frames_key(source: Source) -> tuple[object, ...]:
+    """What tells the frames of a source in use from any others, for ``ResultCache.recall``."""
+    return *_known(source).identity, source.variable, source.track, tuple(sorted(source.view.identity.items()))
+
+
+def content_hash(path: Path, size: int, mtime_ns: int, cache: ResultCache | None, needed: bool) -> str | None:
+    """Hex sha256 of a file, computed once as long as the file is not changed.
+
+    Args:
+        path: of the file.
+        size: its bytes.
+        mtime_ns: when it was changed.
+        cache: remembers it.
+        needed: whether to compute it of a large file, too.
+
+    Returns:
+        None where it is not needed, and would take long or serve no cache.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    key = ("sha256", str(path.absolute()), size, mtime_ns)
+    known = cache.recall(*key) if cache is not None else None
+    if isinstance(known, str):
+        return known
+    if not needed and (cache is None or size > HASHED_BYTES):
+        return None
+    settled = time.time_ns() - mtime_ns > SETTLED_NS
+    found = sha256_file(path)
+    if cache is not None and settled:
+        cache.note(found, *key)
+    return found
+
+
+def _key_of(request: CellRequest) -> bytes:
+    return dataclasses.replace(request, source=_known(request.source)).identity
+
+
+def _known(source: Source) -> Source:
+    """A source with something that identifies its content, whatever it is called."""
+    if source.sha256 is not None:
+        return source
+    stat = ("file", str(source.path.absolute()), source.size_bytes, source.mtime_ns)
+    return dataclasses.replace(source, sha256=_digest(stat).hex())
+
+
+def _digest(key: tuple[object, ...]) -> bytes:
+    return hashlib.blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=16).digest()

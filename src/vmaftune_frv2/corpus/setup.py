@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.contract.encoder_settings import NO_SETTINGS, EncoderSettings
@@ -15,6 +15,9 @@ from vmaftune_frv2.corpus.request import CellRequest
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.vmaf_models import default_vmaf_model
+
+if TYPE_CHECKING:
+    from vmaftune_frv2.corpus.cache import ResultCache
 
 LEAST_TIME_LIMIT_S = 60.0
 TIME_LIMIT_FACTOR = 20.0
@@ -74,6 +77,9 @@ class Ledger(Protocol):
     def rows(self, sha256: str) -> Iterable[Row]:
         """The rows of a source, by its digest, that were there before."""
 
+    def knows(self, request: CellRequest) -> bool:
+        """Whether it seems to have a row of an equal request, at the cost of a look."""
+
     def find(self, request: CellRequest) -> Row | None:
         """The row of an equal request that has a score, None where there is none."""
 
@@ -93,6 +99,7 @@ class Setup:
         also_models: libvmaf models to score with besides.
         options: threads, folders and limits.
         ledger: None keeps nothing, and knows nothing.
+        cache: asked after the ledger; None as well.
     """
 
     ffmpeg: FFmpeg
@@ -102,6 +109,7 @@ class Setup:
     also_models: tuple[str, ...] = ()
     options: MeasureOptions = MeasureOptions()
     ledger: Ledger | None = None
+    cache: ResultCache | None = None
 
     def model_for(self, source: Source) -> str:
         """The VMAF model that a source is scored with."""

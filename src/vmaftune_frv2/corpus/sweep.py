@@ -97,7 +97,7 @@ def run_plan(
         table: known encoders.
 
     Raises:
-        OutputError: a row could not be written; the cells before it are safe, and this one if it was the cache.
+        OutputError: a row could not be written; the cells before it are safe.
         ToolError: workers kept dying under a cell; the cells before it are safe.
     """
     summary, ffmpeg, options = Summary(planned=len(plan)), plan.setup.ffmpeg, plan.setup.options
@@ -123,11 +123,9 @@ def run_plan(
                 take(Outcome(row, None), store, events, summary)
 
     for request, outcome in _drain(uncached(), submit, workers):
-        try:
-            if cache is not None:
-                cache.put(request, outcome.row)
-        finally:  # a row that was measured is kept, whatever becomes of the cache
-            take(outcome, store, events, summary)
+        if cache is not None:
+            cache.put(request, outcome.row)
+        take(outcome, store, events, summary)
     events.finished(summary)
     return summary
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,11 +14,13 @@ from vmaftune_frv2.contract.option_groups import TargetOptions
 from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.predict.measuring import Measuring
 from vmaftune_frv2.predict.picks import Pick, by_cell_line, highest_reaching
-from vmaftune_frv2.predict.predictor import Predictor
+from vmaftune_frv2.predict.predictor import Predictor, pooled
 from vmaftune_frv2.predict.results import Answer, Prediction, Step
 from vmaftune_frv2.predict.search import Goal, judge, next_crf
 
 log = get_logger(__name__)
+NEAR = 8
+"""Crfs from a cell that was measured before, within which it predicts about as well as a probe at the target."""
 
 
 def answer(predictor: Predictor, measuring: Measuring, cells: Sequence[Cell], wanted: TargetOptions) -> Answer:
@@ -43,12 +45,15 @@ def answer(predictor: Predictor, measuring: Measuring, cells: Sequence[Cell], wa
     lines = {
         line: sorted({cell.crf for cell in found}) for line, found in by_line(cells, lambda c: c.line).items()
     }
+    work.recall(cells)
     for cell in probes:
         work.encode(cell, None)
     # libx264 first: its cell says where to begin with the others.
     for line, crfs in sorted(lines.items(), key=lambda item: item[0].encoder != UNIVERSAL_ENCODER):
         if not work.has_measured(line.encoder) and not (probes and work.can_predict(line.encoder)):
             work.probe(line, crfs)
+        elif not probes and work.is_far(line, crfs):
+            work.encode_likeliest(line, crfs)
         if wanted.verify and wanted.target_vmaf is not None:
             work.verify(line, crfs)
     predictions = work.predict(cells)
@@ -72,10 +77,30 @@ class _Work:
         measuring = self.measuring
         if cell in measuring.rows:
             return
-        point = measuring.measure(cell)
-        step = Step(cell, expected, point.vmaf, measuring.rows[cell]["bitrate_kbps"], cell in measuring.known)
+        measuring.measure(cell)
+        self._note(cell, expected)
+
+    def _note(self, cell: Cell, expected: float | None) -> None:
+        measuring = self.measuring
+        row = measuring.rows[cell]
+        vmaf = pooled(row, measuring.pool)
+        step = Step(cell, expected, vmaf, row["bitrate_kbps"], cell in measuring.known)
         self.steps.append(step)
         log.info("%s%s", measuring.prefix, step)
+
+    def recall(self, cells: Sequence[Cell]) -> None:
+        """Takes what was measured before of some cells."""
+        for cell in self.measuring.recall(cells):
+            self._note(cell, None)
+
+    def is_far(self, line: Line, crfs: list[int]) -> bool:
+        """Whether what is known of an encoder was measured too far from the target to predict the pick well."""
+        known = [cell.crf for cell in self.measuring.known if cell.encoder == line.encoder]
+        measured = [cell.crf for cell in self.measuring.rows if cell.encoder == line.encoder]
+        if self.wanted.target_vmaf is None or not known or self.wanted.verify:
+            return False
+        likeliest = self._likeliest(line, crfs, {})[0]
+        return min(abs(crf - likeliest) for crf in measured) > NEAR
 
     def has_measured(self, encoder: str) -> bool:
         """Whether a cell of the encoder was measured."""
@@ -89,7 +114,7 @@ class _Work:
         """The first encode of an encoder: where cells of others, or else the source itself, expect the target."""
         target, complexity = self.wanted.target_vmaf, None
         if target is not None and self.can_predict(line.encoder):
-            self._encode_likeliest(line, crfs, {})
+            self.encode_likeliest(line, crfs)
             return
         if target is not None and self.predictor.wants_complexity:
             complexity = self.measuring.complexity
@@ -120,18 +145,24 @@ class _Work:
             measured = self.measured(line)
             if judge(self.goal, crfs, measured).decided or self.encodes(line) >= self.wanted.max_encodes:
                 return
-            self._encode_likeliest(line, crfs, measured)
+            self.encode_likeliest(line, crfs, measured)
 
     def encodes(self, line: Line) -> int:
         """Encodes made on a line; what was measured before is none."""
         return sum(cell.line == line for cell in self.measuring.rows.keys() - self.measuring.known)
 
-    def _encode_likeliest(self, line: Line, crfs: list[int], measured: dict[int, float]) -> None:
+    def encode_likeliest(self, line: Line, crfs: list[int], measured: Mapping[int, float] | None = None) -> None:
+        """Measures the cell of a line that most likely decides the search."""
+        crf, expected = self._likeliest(line, crfs, measured or {})
+        self.encode(Cell(*line, crf), expected)
+
+    def _likeliest(self, line: Line, crfs: list[int], measured: Mapping[int, float]) -> tuple[int, float]:
+        """Crf and expected VMAF of that cell."""
         predictions = self.predict([Cell(*line, crf) for crf in crfs])
         mean: NDArray[np.float64] = np.asarray([self.worth(p.vmaf, p.vmaf_p05) for p in predictions])
         typical = np.asarray([p.typical_error for p in predictions])
         crf = next_crf(self.goal, crfs, measured, mean, typical)
-        self.encode(Cell(*line, crf), predictions[crfs.index(crf)].vmaf)
+        return crf, predictions[crfs.index(crf)].vmaf
 
     def measured(self, line: Line) -> dict[int, float]:
         """{crf: what counts} of a line."""

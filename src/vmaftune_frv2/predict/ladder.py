@@ -19,6 +19,8 @@ from vmaftune_frv2.predict.predictor import Predictor
 from vmaftune_frv2.predict.rendition import PERFECT, Rendition, Rung
 
 log = get_logger(__name__)
+NEAR = 4
+"""Crfs from where a probe belongs, within which a cell that was measured before takes its place."""
 TELLING = 90.0
 """VMAF of a scaled encode at its own size up to which what it loses tells of others; probes lean towards it."""
 
@@ -79,6 +81,7 @@ def make_ladder(
     """
     work = _Work(predictor, renditions, cells, wanted)
     for rendition, target in zip(renditions, _middles(wanted.ends(), len(renditions)), strict=True):
+        work.recall(rendition)
         work.encode(rendition, work.probe(rendition, target), None)
     count, chosen = work.choose(wanted.rungs)
     spent: Counter[int] = Counter()
@@ -113,18 +116,31 @@ class _Work:
         self.encodes = 0
 
     def probe(self, rendition: Rendition, target: float) -> Cell:
-        """The cell that is likely to give ``target`` at the source's size."""
+        """The cell that is likely to give ``target`` at the source's size; one nearby that was measured before."""
         own = target
         if rendition.scaled:
             # The ceiling overrates what scaling leaves where VMAF saturates; a probe in the middle tells more.
             own = (min(PERFECT * target / max(rendition.ceiling, 1.0), PERFECT) + TELLING) / 2.0
-        return self.predictor.probe_cell(*self.cells[0].line, own, [cell.crf for cell in self.cells])
+        cell = self.predictor.probe_cell(*self.cells[0].line, own, [cell.crf for cell in self.cells])
+        return min(
+            (known for known in rendition.rows if abs(known.crf - cell.crf) <= NEAR),
+            key=lambda known: abs(known.crf - cell.crf),
+            default=cell,
+        )
+
+    def recall(self, rendition: Rendition) -> None:
+        """Takes what was measured before of a height."""
+        for cell in rendition.recall(self.cells):
+            self._note(rendition, cell, None)
 
     def encode(self, rendition: Rendition, cell: Cell, expected: Rung | None) -> None:
         """Measures a cell of a height, once."""
         if cell in rendition.rows:
             return
         rendition.measure(cell)
+        self._note(rendition, cell, expected)
+
+    def _note(self, rendition: Rendition, cell: Cell, expected: Rung | None) -> None:
         known = cell in rendition.known
         self.encodes += not known
         (rung,) = rendition.predict(self.predictor, [cell])

@@ -11,7 +11,9 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.option_groups import SAMPLE_SECONDS
 from vmaftune_frv2.contract.rows import SAMPLE_PACE, SOURCE_COMPLEXITY, VIDEO_TRACK, VIEW, Row
-from vmaftune_frv2.contract.source_complexity import complexity_vector
+from vmaftune_frv2.contract.source_complexity import COMPLEXITY_KEYS, complexity_vector
+from vmaftune_frv2.corpus.cache import frames_key
+from vmaftune_frv2.corpus.measurer import is_known
 from vmaftune_frv2.corpus.plan import make_plan
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import ToolError
@@ -41,7 +43,7 @@ class Measuring:
         pool: of the per-frame scores, as ``predictor.pooled``.
         jobs: windows encoded at once.
         rows: what was measured, in order.
-        known: cells that the ledger knew.
+        known: cells that were measured before.
         errors: of cells that were measured on windows, how wrong they may be.
         prefix: what log lines about it begin with, where several sources or shots are at work.
     """
@@ -103,6 +105,21 @@ class Measuring:
             self.rows[cell] = {**self.rows[cell], SOURCE_COMPLEXITY: self._complexity}
         return point_of(self.rows[cell], self.pool)
 
+    def recall(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Those of some cells that were measured before, and are measured now without an encode.
+
+        Raises:
+            ToolError: an encoder or the VMAF model does not work.
+        """
+        found = [
+            cell
+            for cell in cells
+            if cell not in self.rows and all(is_known(self.setup, part, cell) for part in self.parts)
+        ]
+        for cell in found:
+            self.measure(cell)
+        return found
+
     def _pooled(self, cell: Cell) -> Pooled:
         if self.whole_frames is None or not self.windows:
             return measure_windows(self.setup, self.parts, cell, whole_frames=self.whole_frames, jobs=self.jobs)
@@ -136,8 +153,17 @@ class Measuring:
         """What a frame of the whole takes over one of its windows."""
         if not self.windows or self.windows[0].surroundings is None:
             return 1.0
-        known = self._known_pace()
-        return measure_pace(self.setup.ffmpeg, self.windows, self.jobs) if known is None else known
+        known, cache = self._known_pace(), self.setup.cache
+        if known is not None:
+            return known
+        key = "pace", self.setup.ffmpeg.version, *map(frames_key, self.windows)
+        found = cache.recall(*key) if cache is not None else None
+        if isinstance(found, float):
+            return found
+        pace = measure_pace(self.setup.ffmpeg, self.windows, self.jobs)
+        if cache is not None:
+            cache.note(pace, *key)
+        return pace
 
     def _known_pace(self) -> float | None:
         """The pace that a row of the same windows has."""
@@ -158,11 +184,18 @@ class Measuring:
 
     @cached_property
     def _complexity(self) -> dict[str, float] | None:
-        setup = self.setup
+        setup, cache = self.setup, self.setup.cache
+        key = "complexity", setup.ffmpeg.version, *map(frames_key, self.parts)
+        known = cache.recall(*key) if cache is not None else None
+        if isinstance(known, dict) and known.keys() == set(COMPLEXITY_KEYS):
+            return known
         try:
-            return measure_complexity(setup.ffmpeg, self.parts, self.jobs, setup.options.threads)
+            found = measure_complexity(setup.ffmpeg, self.parts, self.jobs, setup.options.threads)
         except ToolError:  # a few frames only: the search begins where the typical source's would
             return None
+        if cache is not None:
+            cache.note(found, *key)
+        return found
 
     def arguments(self, encoder: str) -> tuple[str, ...]:
         """The further arguments that an encoder is given beside preset and crf."""

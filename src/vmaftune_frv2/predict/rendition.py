@@ -17,7 +17,8 @@ import numpy as np
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF, VMAF_AT_SOURCE_SIZE, Row
-from vmaftune_frv2.corpus.measurer import measure_now
+from vmaftune_frv2.corpus.cache import frames_key
+from vmaftune_frv2.corpus.measurer import is_known, measure_now
 from vmaftune_frv2.corpus.setup import Setup, time_limit
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.vmaf import score
@@ -59,7 +60,7 @@ class Rendition:
         pool: of the per-frame scores, as ``predictor.pooled``.
         rows: measured cells, scored against the source at ``height``.
         shown: {cell: VMAF at the source's size}.
-        known: cells that the ledger knew.
+        known: cells that were measured before.
     """
 
     setup: Setup
@@ -111,19 +112,37 @@ class Rendition:
         if measured.known:
             self.known.add(cell)
 
+    def recall(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Those of some cells that were measured before, and are measured now without an encode.
+
+        Raises:
+            ToolError: an encoder or the VMAF model does not work.
+        """
+        found = [cell for cell in cells if cell not in self.rows and is_known(self.setup, self.source, cell)]
+        for cell in found:
+            self.measure(cell)
+        return found
+
     def _scaling_alone(self) -> float:
-        source = self.source
+        source, setup, model = self.source, self.setup, self.setup.model_for(self.full)
+        key = "scaling", setup.ffmpeg.version, model, self.pool, frames_key(source)
+        known = setup.cache.recall(*key) if setup.cache is not None else None
+        if isinstance(known, float):
+            return known
         scored = score(
-            self.setup.ffmpeg,
+            setup.ffmpeg,
             source,
             self.full,
             pix_fmt=source.pix_fmt,
-            model=self.setup.model_for(self.full),
+            model=model,
             rescale=True,
-            threads=self.setup.options.threads,
+            threads=setup.options.threads,
             timeout=time_limit(self.full.megapixels),
         )
-        return self._pooled(scored.vmaf)
+        found = self._pooled(scored.vmaf)
+        if setup.cache is not None:
+            setup.cache.note(found, *key)
+        return found
 
     def _pooled(self, frames: Sequence[float]) -> float:
         return pooled({"vmaf_score": sum(frames) / len(frames), PER_FRAME_VMAF: frames}, self.pool)
