@@ -36,9 +36,9 @@ LOSSLESS = {
 
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No installed plugin takes part, and a stray output lands in the test's own folder, the cache among them."""
+    """No installed plugin takes part, and stray output lands in the test's own folder, nothing is cached."""
     monkeypatch.setenv(PLUGINS_VARIABLE, "")
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cached"))
+    monkeypatch.setenv(CACHE_VARIABLE, "")
     monkeypatch.chdir(tmp_path)
     # A sweep that dies forbids its process any further command; here the next test is in that process.
     monkeypatch.setattr(process, "_stopping", False)

@@ -1,4 +1,4 @@
-"""What is measured is kept by default: the same question, or another one of the same source, encodes nothing anew."""
+"""What is measured is kept by default: further questions of the same source encode nothing anew."""
 
 from __future__ import annotations
 
@@ -33,6 +33,12 @@ FORMS: dict[str, tuple[object, ...]] = {
     "ladder": ("ladder", "--heights", "96,48", "--rungs", 2, "--vmaf-range", "5:90", "--verify"),
 }
 Ask = Callable[..., Invocation]
+
+
+@pytest.fixture(autouse=True)
+def _cached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A cache of the test's own, where nobody names one."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cached"))
 
 
 @pytest.fixture
@@ -240,8 +246,18 @@ def test_the_default_lies_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     if sys.platform == "linux":
         assert default_folder() == tmp_path / "home" / "vmaftune-frv2"
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert default_folder() == tmp_path / ".cache" / "vmaftune-frv2"
     monkeypatch.setenv(CACHE_VARIABLE, "elsewhere")
     assert default_folder() == Path.cwd() / "elsewhere"
+
+
+def test_an_empty_variable_turns_it_off(ask: Ask, vmaf_tune: VmafTune, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, "")
+    assert [json.loads(ask("predict").out)[0]["encodes"] > 0 for _ in range(2)] == [True, True]
+    assert "cache: none, as VMAFTUNE_CACHE_DIR is empty" in vmaf_tune("doctor").out
+    assert json.loads(vmaf_tune("doctor", "--json").out)["cache"] is None
 
 
 def test_python_keeps_the_same(
@@ -339,8 +355,8 @@ def test_sizes_that_are_none_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0 B"), (999, "999 B"), (999.7, "1.00 kB"), (12_340, "12.3 kB"), (123_456_789, "123 MB"), (4e9, "4.00 GB"),
-     (9.996e6, "10.0 MB")],
+    [(0, "0 B"), (999, "999 B"), (999.7, "1.00 kB"), (12_340, "12.3 kB"), (123_456_789, "123 MB"),
+     (9.996e6, "10.0 MB"), (4e9, "4.00 GB")],
 )  # fmt: skip
 def test_sizes_are_shown_with_three_digits(size: float, text: str) -> None:
     assert size_text(size) == text

@@ -9,7 +9,7 @@ from vmaftune_frv2.contract.options import Request, option
 from vmaftune_frv2.contract.sizes import parse_size
 
 CACHE_VARIABLE = "VMAFTUNE_CACHE_DIR"
-"""Environment variable that names another folder than the one in the user's cache folder."""
+"""Environment variable that names another folder than the one in the user's cache folder; empty for none."""
 APPLICATION = "vmaftune-frv2"
 DEFAULT_LIMIT = 10**9
 
@@ -55,11 +55,11 @@ class CacheOptions(Request):
         return default_folder() if self.cache_dir is None else self.cache_dir.absolute()
 
 
-def default_folder() -> Path:
+def default_folder() -> Path | None:
     """The folder of who names none: that of ``CACHE_VARIABLE``, else ours in the user's cache folder."""
     named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named).absolute()
+    if named is not None:
+        return Path(named).absolute() if named else None
     from platformdirs import user_cache_path
 
     return user_cache_path(APPLICATION, appauthor=False)

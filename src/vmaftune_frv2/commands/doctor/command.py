@@ -27,7 +27,7 @@ def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
     import platform
     from importlib.util import find_spec
 
-    from vmaftune_frv2.contract.cache_options import DEFAULT_LIMIT, default_folder
+    from vmaftune_frv2.contract.cache_options import CACHE_VARIABLE, DEFAULT_LIMIT, default_folder
     from vmaftune_frv2.contract.sizes import size_text
     from vmaftune_frv2.corpus.cache import ResultCache
     from vmaftune_frv2.media.checkup import check_up
@@ -36,8 +36,8 @@ def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
     from vmaftune_frv2.upstream.programs import scorer
 
     ffmpeg = locate(ffmpeg_bin)
-    cache = ResultCache(default_folder())
-    usage = cache.usage()
+    folder = default_folder()
+    usage = None if folder is None else ResultCache(folder).usage()
     findings = check_up(ffmpeg)
     found = script()
     if as_json:
@@ -48,7 +48,7 @@ def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
             "torch": find_spec("torch") is not None,
             "script": {"path": found.path and str(found.path), "owner": found.owner, "advice": found.advice()},
             "upstream": {"path": found.upstream and str(found.upstream), "vmaf": scorer()},
-            "cache": {"path": str(cache.path), **dataclasses.asdict(usage), "limit_bytes": DEFAULT_LIMIT},
+            "cache": usage and {"path": str(folder), **dataclasses.asdict(usage), "limit_bytes": DEFAULT_LIMIT},
             "checks": [{"name": f.name, "ok": f.ok, "detail": f.detail, "needed": f.needed} for f in findings],
         }
         click.echo(json.dumps(document, indent=2))
@@ -58,8 +58,11 @@ def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
         click.echo(
             f"training: {'torch is installed' if find_spec('torch') else 'torch is missing (extra: train)'}"
         )
-        held = f"{usage.entries} results, {size_text(usage.size_bytes)} of at most {size_text(DEFAULT_LIMIT)}"
-        click.echo(f"cache: {cache.path}: {held}")
+        if usage is None:
+            click.echo(f"cache: none, as {CACHE_VARIABLE} is empty")
+        else:
+            held = f"{usage.entries} results, {size_text(usage.size_bytes)} of at most {size_text(DEFAULT_LIMIT)}"
+            click.echo(f"cache: {folder}: {held}")
         click.echo(str(found))
         for line in found.advice():
             click.echo(f"  {line}")
