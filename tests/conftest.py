@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from vmaftune_frv2.contract.cache_options import CACHE_VARIABLE
+from vmaftune_frv2.api.caching import CACHE_VARIABLE
 from vmaftune_frv2.host import cli
 from vmaftune_frv2.host.plugins import PLUGINS_VARIABLE
 from vmaftune_frv2.media import ffmpeg as ffmpeg_module

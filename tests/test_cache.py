@@ -17,7 +17,7 @@ import pytest
 
 from conftest import Clips, Invocation, VmafTune, read_rows
 from vmaftune_frv2 import PredictRequest, predict_source
-from vmaftune_frv2.contract.cache_options import CACHE_VARIABLE, default_folder
+from vmaftune_frv2.api.caching import CACHE_VARIABLE, default_folder
 from vmaftune_frv2.contract.sizes import parse_size, size_text
 from vmaftune_frv2.corpus import cache as cache_module
 from vmaftune_frv2.corpus.cache_folder import ABANDONED_S, CacheFolder

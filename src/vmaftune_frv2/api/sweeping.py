@@ -65,8 +65,9 @@ def plan_sweep(request: SweepRequest) -> Plan:
         request.feature_set == "full",
         request.also_scored_with(),
         _options(request),
+        cache=None if request.cache_dir is None else ResultCache(request.cache_dir.absolute()),
     )
-    sources = open_for_sweep(setup.ffmpeg, request, _cache(request))
+    sources = open_for_sweep(setup.ffmpeg, request, setup.cache)
     plan, remaps = make_plan(setup, sources, cells)
     warnings = (model_warning(source.row_values["hdr_transfer"], setup.model_for(source)) for source in sources)
     for warning in filter(None, dict.fromkeys(warnings)):
@@ -113,7 +114,7 @@ def sweep(
             log.info("a torn last line was moved to %s", store.quarantine_path)
         events = HookEvents(plugins or load_plugins(), on_start, _Cells(on_cell))
         with _workers(request, plan) as workers:
-            summary = run_plan(plan, store, events, workers=workers, cache=_cache(request))
+            summary = run_plan(plan, store, events, workers=workers, cache=plan.setup.cache)
         lacking = sum(cell.identity in store.incomplete for cell in plan) if store.incomplete else 0
     return Swept(summary, store.vetoed_path, lacking)
 
@@ -150,10 +151,6 @@ def _options(request: SweepRequest) -> MeasureOptions:
         timeout=request.timeout,
         encoder_stats=request.encoder_stats,
     )
-
-
-def _cache(request: SweepRequest) -> ResultCache | None:
-    return None if request.cache_dir is None else ResultCache(request.cache_dir.absolute())
 
 
 def _jobs(request: SweepRequest) -> int:

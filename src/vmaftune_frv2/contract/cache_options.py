@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from vmaftune_frv2.contract.options import Request, option
 from vmaftune_frv2.contract.sizes import parse_size
 
-CACHE_VARIABLE = "VMAFTUNE_CACHE_DIR"
-"""Environment variable that names another folder than the one in the user's cache folder; empty for none."""
-APPLICATION = "vmaftune-frv2"
 DEFAULT_LIMIT = 10**9
 
 
@@ -47,19 +43,3 @@ class CacheOptions(Request):
         if self.cache_size is not None:
             return parse_size(self.cache_size, "--cache-size")
         return DEFAULT_LIMIT if self.cache_dir is None else None
-
-    def cache_folder(self) -> Path | None:
-        """The folder, None where nothing is kept."""
-        if self.no_cache:
-            return None
-        return default_folder() if self.cache_dir is None else self.cache_dir.absolute()
-
-
-def default_folder() -> Path | None:
-    """The folder of who names none: that of ``CACHE_VARIABLE``, else ours in the user's cache folder."""
-    named = os.environ.get(CACHE_VARIABLE)
-    if named is not None:
-        return Path(named).absolute() if named else None
-    from platformdirs import user_cache_path
-
-    return user_cache_path(APPLICATION, appauthor=False)

@@ -53,17 +53,15 @@ def measure_now(setup: Setup, source: Source, cell: Cell) -> Measured:
 
 
 def is_known(setup: Setup, source: Source, cell: Cell) -> bool:
-    """Whether ``measure_now`` would give the row of a cell without an encode.
+    """Whether the cache has the row of a cell.
 
     Raises:
         UsageError, InputError, ToolError: as it.
     """
-    if setup.ledger is None and setup.cache is None:
+    if setup.cache is None:
         return False
     request = _request(setup, source, cell)
-    listed = setup.ledger is not None and setup.ledger.knows(request)
-    kept = setup.cache is not None and setup.cache.knows(request)
-    return (listed or kept) and _find(setup, request) is not None
+    return setup.cache.knows(request) and _find(setup, request) is not None
 
 
 def _request(setup: Setup, source: Source, cell: Cell) -> CellRequest:

@@ -34,10 +34,6 @@ class Recording:
         self._rows: dict[str, dict[bytes, Row]] = {}
         self._met: set[bytes] = set()
 
-    def knows(self, request: CellRequest) -> bool:
-        """Whether the corpus had a score of an equal request, perhaps in a row that tells less."""
-        return request.source.sha256 is not None and request.identity in self._before
-
     def find(self, request: CellRequest) -> Row | None:
         """The row of an equal request, if it tells all that a new one would."""
         digest, sha256 = request.identity, request.source.sha256

@@ -77,9 +77,6 @@ class Ledger(Protocol):
     def rows(self, sha256: str) -> Iterable[Row]:
         """The rows of a source, by its digest, that were there before."""
 
-    def knows(self, request: CellRequest) -> bool:
-        """Whether it seems to have a row of an equal request, at the cost of a look."""
-
     def find(self, request: CellRequest) -> Row | None:
         """The row of an equal request that has a score, None where there is none."""
 

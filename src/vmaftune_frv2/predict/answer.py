@@ -71,6 +71,7 @@ class _Work:
         self.predictor, self.measuring, self.wanted = predictor, measuring, wanted
         self.goal = Goal(wanted.target_vmaf or 0.0, wanted.tolerance)
         self.steps: list[Step] = []
+        self._recalled: list[Cell] = []
 
     def encode(self, cell: Cell, expected: float | None) -> None:
         """Measures a cell, once, unless it is known."""
@@ -90,17 +91,18 @@ class _Work:
 
     def recall(self, cells: Sequence[Cell]) -> None:
         """Takes what was measured before of some cells."""
-        for cell in self.measuring.recall(cells):
+        self._recalled = self.measuring.recall(cells)
+        for cell in self._recalled:
             self._note(cell, None)
 
     def is_far(self, line: Line, crfs: list[int]) -> bool:
         """Whether what is known of an encoder was measured too far from the target to predict the pick well."""
-        known = [cell.crf for cell in self.measuring.known if cell.encoder == line.encoder]
-        measured = [cell.crf for cell in self.measuring.rows if cell.encoder == line.encoder]
-        if self.wanted.target_vmaf is None or not known or self.wanted.verify:
+        recalled = any(cell.encoder == line.encoder for cell in self._recalled)
+        if self.wanted.target_vmaf is None or not recalled or self.wanted.verify:
             return False
-        likeliest = self._likeliest(line, crfs, {})[0]
-        return min(abs(crf - likeliest) for crf in measured) > NEAR
+        measured = [cell.crf for cell in self.measuring.rows if cell.encoder == line.encoder]
+        probes = self._likeliest(line, crfs, {})[0], self._first_probe(line, crfs).crf
+        return min(abs(crf - probe) for crf in measured for probe in probes) > NEAR
 
     def has_measured(self, encoder: str) -> bool:
         """Whether a cell of the encoder was measured."""
@@ -112,13 +114,17 @@ class _Work:
 
     def probe(self, line: Line, crfs: list[int]) -> None:
         """The first encode of an encoder: where cells of others, or else the source itself, expect the target."""
-        target, complexity = self.wanted.target_vmaf, None
-        if target is not None and self.can_predict(line.encoder):
+        if self.wanted.target_vmaf is not None and self.can_predict(line.encoder):
             self.encode_likeliest(line, crfs)
-            return
+        else:
+            self.encode(self._first_probe(line, crfs), None)
+
+    def _first_probe(self, line: Line, crfs: list[int]) -> Cell:
+        """Where the source itself expects the target."""
+        target, complexity = self.wanted.target_vmaf, None
         if target is not None and self.predictor.wants_complexity:
             complexity = self.measuring.complexity
-        self.encode(self.predictor.probe_cell(*line, target, crfs, complexity), None)
+        return self.predictor.probe_cell(*line, target, crfs, complexity)
 
     def predict(self, cells: Sequence[Cell]) -> list[Prediction]:
         """Predictions from everything measured."""

@@ -27,7 +27,8 @@ def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
     import platform
     from importlib.util import find_spec
 
-    from vmaftune_frv2.contract.cache_options import CACHE_VARIABLE, DEFAULT_LIMIT, default_folder
+    from vmaftune_frv2.api.caching import CACHE_VARIABLE, default_folder
+    from vmaftune_frv2.contract.cache_options import DEFAULT_LIMIT
     from vmaftune_frv2.contract.sizes import size_text
     from vmaftune_frv2.corpus.cache import ResultCache
     from vmaftune_frv2.media.checkup import check_up
