@@ -6,6 +6,7 @@ import contextlib
 import copy
 import io
 import json
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,11 +35,13 @@ LOSSLESS = {
 """Codec arguments that keep a generated source's samples, per container."""
 
 
+os.environ[CACHE_VARIABLE] = ""  # for fixtures of a session, too
+
+
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No installed plugin takes part, and stray output lands in the test's own folder, nothing is cached."""
     monkeypatch.setenv(PLUGINS_VARIABLE, "")
-    monkeypatch.setenv(CACHE_VARIABLE, "")
     monkeypatch.chdir(tmp_path)
     # A sweep that dies forbids its process any further command; here the next test is in that process.
     monkeypatch.setattr(process, "_stopping", False)

@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -234,6 +235,9 @@ class Imagined:
 
     def truth(self, cell: Cell) -> float:
         return self.ceiling * (1.0 - (cell.crf / 60) ** 3)
+
+    def recall(self, cells: Sequence[Cell]) -> list[Cell]:
+        return []
 
     def measure(self, cell: Cell) -> None:
         self.rows[cell] = self.truth(cell)
