@@ -44,12 +44,13 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("corpora", type=Path, nargs="+")
     arguments = parser.parse_args()
-    kept: dict[tuple[str, str, str, int], Row] = {}
+    kept: dict[tuple[object, ...], Row] = {}
     for found in read_rows(corpus_files(arguments.corpora), rounded):
         if isinstance(found, Fault):
             raise SystemExit(f"{found.where}: {found.summary}")
         if found["exit_status"] == 0:
-            kept.setdefault((found["src"], found["encoder"], found["preset"], found["crf"]), found)
+            cell = found["encoder"], found["preset"], found["crf"], tuple(found["extra_params"])
+            kept.setdefault((found["src"], *cell), found)
     lines = "".join(dumps(kept[key]) + "\n" for key in sorted(kept))
     arguments.out.write_bytes(zstd.compress(lines.encode(), level=LEVEL))
     print(f"{len(kept)} rows of {len({src for src, *_ in kept})} sources: {arguments.out.stat().st_size} bytes")

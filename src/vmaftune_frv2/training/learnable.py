@@ -33,7 +33,7 @@ class Measured:
     Args:
         source: what tells sources apart: digest, else path.
         label: what people call the source: its file name.
-        clip: source and window; rows of one clip share their frames.
+        clip: source, window and encoder settings; rows of one clip differ in their cell only.
         cell: what was encoded.
         features: [F] canonical-6 means.
         score: VMAF.
@@ -105,8 +105,8 @@ def load_corpus(
             if isinstance(found, (Fault, str)):
                 corpus.dropped[found if isinstance(found, str) else found.summary] += 1
                 continue
-            measured, extra_params, shape = found
-            key = (measured.clip, measured.cell, measured.vmaf_model, extra_params)
+            measured, shape = found
+            key = (measured.clip, measured.cell, measured.vmaf_model)
             if key in seen:
                 corpus.dropped["a cell that was measured before"] += 1
                 continue
@@ -120,8 +120,8 @@ def load_corpus(
 
 def _learnable(
     vmaf_model: str | None, judged: bool, row: Row, line: bytes, origin: Origin
-) -> tuple[Measured, tuple[str, ...], str] | str:
-    """What can be learnt from a valid row, with its extra parameters and shape; else why nothing can."""
+) -> tuple[Measured, str] | str:
+    """What can be learnt from a valid row, with its shape; else why nothing can."""
     if row["exit_status"] != 0:
         return "the cell failed"
     if any(row.get(f"{feature}_mean") is None for feature in CANONICAL6):
@@ -133,7 +133,7 @@ def _learnable(
     if row["preset"] is None and ENCODERS.find(row["encoder"]) is not None:
         return "the preset is not known"
     try:
-        return _measured(row, judged), tuple(row["extra_params"]), origin.shape
+        return _measured(row, judged), origin.shape
     except InputError:  # before version 3 the contract says nothing of features
         return "a feature is not a number that libvmaf can give"
 
@@ -152,7 +152,7 @@ def _measured(row: Row, judged: bool) -> Measured:
     return Measured(
         source=source,
         label=os.path.basename(row["src"]),
-        clip=clip_of(row),
+        clip=(*clip_of(row), *row["extra_params"]),
         cell=Cell(name, preset, row["crf"]),
         features=features,
         score=float(row["vmaf_score"]),
