@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.encoder_settings import EncoderSettings
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.gop import Gop
 from vmaftune_frv2.contract.rows import PER_FRAME_VMAF
@@ -114,3 +115,15 @@ def test_every_encoder_says_how_it_groups_frames():
     assert {encoder.name: encoder.gop.keyframe_interval(25.0) for encoder in ENCODERS} == {
         "libx264": 250, "libx265": 250, "libsvtav1": 160, "libvvenc": 25, "libvpx-vp9": 128, "libaom-av1": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "settings", [EncoderSettings(keyint="12"), EncoderSettings(keyint="0.5s", pix_fmt="yuv420p10le")]
+)
+def test_windows_know_how_often_keyframes_were_asked_for(settings, steady, ffmpeg):
+    cell, setup = Cell("libx264", FAST["libx264"], 26), Setup(ffmpeg, settings=settings)
+    row = measure_windows(setup, [open_source(ffmpeg, str(steady), hash_file=False)], cell).row
+    middle = open_source(ffmpeg, str(steady), sample_seconds=1, hash_file=False, trust_header=True)
+    measuring = start_measuring(setup, middle, samples=3, sample_seconds=1, jobs=2)
+    measuring.measure(cell)
+    assert measuring.rows[cell]["bitrate_kbps"] == pytest.approx(row["bitrate_kbps"], rel=0.12)

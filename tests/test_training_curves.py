@@ -329,3 +329,21 @@ def test_what_cannot_be_learnt_is_one_clear_line(vmaf_tune: VmafTune, tmp_path: 
     assert result.code == ExitCode.INPUT
     assert message in result.err
     assert result.err.count("\n") == 1
+
+
+def test_cells_are_learnt_from_probes_of_the_same_settings(tmp_path):
+    rows = made_rows()
+    tuned = [row | {"extra_params": ["-tune", "film"]} for row in rows]
+    corpora = {"plain": rows, "both": rows + tuned}
+    counted = {}
+    for name, found in corpora.items():
+        path = write_rows(tmp_path / f"{name}.jsonl", found)
+        result = invoke(
+            "train-v2", "--corpus", path, "--curves", "--epochs", 2, "--seeds", 1, "--hidden", 8,
+            "--out-dir", tmp_path / name,
+        )  # fmt: skip
+        assert result.code == 0, result.err
+        sidecar = json.loads((tmp_path / name / "vmaf_curve_v2.json").read_text("utf-8"))
+        counted[name] = sidecar["training"]["rows"]
+    # Of pairs of two encoders a share is drawn.
+    assert counted["both"] == pytest.approx(2 * counted["plain"], rel=0.1)

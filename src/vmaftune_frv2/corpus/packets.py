@@ -15,6 +15,9 @@ from vmaftune_frv2.contract.gop import Gop
 from vmaftune_frv2.media.encode import Encoded
 from vmaftune_frv2.media.source import Source
 
+DUE = 0.75
+"""Share of the longest distance from which on a keyframe is due: x264 then cuts ever more readily."""
+
 
 @dataclass(frozen=True)
 class Packets:
@@ -64,7 +67,10 @@ def count_packets(source: Source, encoded: Encoded, gop: Gop) -> Packets:
     regular, cuts = _keyframes(noted.keyframes, gop.keyframe_interval(float(source.framerate)), before, frames)
     inside, lead = float(sum(sizes[before : before + frames])), float(sum(sizes[:before]))
     excess = None
-    if before and before * regular < frames:
+    own = [sizes[n] for n in noted.keyframes if before <= n < before + frames and n]
+    if regular > 1 and len(own) < frames:  # not from the first, where an encoder notes its options
+        excess = max(sum(own) / len(own) - (inside - sum(own)) / (frames - len(own)), 0.0)
+    elif before and before * regular < frames:
         excess = max((lead - before * inside / frames) / (1 - before * regular / frames), 0.0)
     header = encoded.size_bytes - float(sum(sizes)) - gop.container_bytes * len(sizes)
     return Packets(frames, inside - regular * (excess or 0.0), excess, cuts, header)
@@ -75,6 +81,7 @@ def _keyframes(found: Sequence[int], interval: int | None, first: int, frames: i
     regular = cuts = last = 0
     for number in found:
         if first <= number < first + frames and number:
-            regular, cuts = (regular + 1, cuts) if interval and number - last >= interval else (regular, cuts + 1)
+            due = interval is not None and number - last >= DUE * interval
+            regular, cuts = regular + due, cuts + (not due)
         last = number
     return regular, cuts
