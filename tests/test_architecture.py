@@ -17,7 +17,7 @@ ROOT = Path(vmaftune_frv2.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 LEVELS = (
-    {"errors", "log", "resources", "version", PACKAGE},
+    {"errors", "log", "progress", "resources", "version", PACKAGE},
     {"contract"},
     {"media"},
     {"corpus"},

@@ -74,7 +74,6 @@ def test_what_only_training_and_tests_need_is_no_runtime_dependency(wheel: Path)
     runtime = {name for name, rest in required if "extra ==" not in rest}
     assert runtime == {
         "backports-zstd", "click", "imageio-ffmpeg", "jsonschema-rs", "numpy", "onnxruntime", "orjson", "pluggy",
-        "rich",
     }  # fmt: skip
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from vmaftune_frv2.host.plugins import Plugins, load_plugins
     from vmaftune_frv2.predict.picks import Pick
     from vmaftune_frv2.predict.results import Answer, Prediction, Step
+    from vmaftune_frv2.progress import watch_progress
 
 __all__ = [
     "Answer", "AttachRequest", "Attached", "CellScores", "ExitCode", "LadderRequest", "Ladders",
@@ -50,7 +51,7 @@ __all__ = [
     "UpgradeRequest", "Upgraded", "__version__", "attach", "ladder", "load_plugins", "per_shot",
     "pick_commands", "plan_sweep", "predict_source", "predict_sources", "release", "rung_commands",
     "score_cells", "score_rows", "shot_commands", "sweep", "train", "upgrade", "validate_files",
-    "write_plot",
+    "watch_progress", "write_plot",
 ]  # fmt: skip
 _WHERE = {
     "api.attaching": ("Attached", "attach"),
@@ -77,6 +78,7 @@ _WHERE = {
     "host.plugins": ("Plugins", "load_plugins"),
     "predict.picks": ("Pick",),
     "predict.results": ("Answer", "Prediction", "Step"),
+    "progress": ("watch_progress",),
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
 

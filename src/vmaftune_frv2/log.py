@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], object]
 PACKAGE = "vmaftune_frv2"
+STEP = {"is_step": True}
+"""``extra`` of a line that says that a step is done; progress shows more of it where there is more to see."""
 _say: Say | None = None
+_steps = True
 _handler: Handler | None = None
 
 
@@ -29,26 +32,28 @@ def get_logger(name: str) -> Logger:
 
 
 @contextlib.contextmanager
-def shown(say: Say) -> Iterator[None]:
+def shown(say: Say, steps: bool = True) -> Iterator[None]:
     """Shows lines for a while: progress as it is, warnings as warnings; within another call, in its place.
 
     Args:
         say: given each line.
+        steps: whether those of finished steps are among them.
     """
-    global _say
-    before, _say = _say, say
+    global _say, _steps
+    before = _say, _steps
+    _say, _steps = say, steps
     if "logging" in sys.modules:
         _attach()
     try:
         yield
     finally:
-        _say = before
-        if before is None:
+        _say, _steps = before
+        if _say is None:
             _detach()
 
 
 def _emit(record: LogRecord) -> None:
-    if _say is not None:
+    if _say is not None and (_steps or not getattr(record, "is_step", False)):
         warning = "Warning: " if record.levelname in ("WARNING", "ERROR", "CRITICAL") else ""
         _say(warning + record.getMessage())
 

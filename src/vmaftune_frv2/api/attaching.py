@@ -34,6 +34,7 @@ from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
 from vmaftune_frv2.media.opening import sha256_file
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import together, usable_cpus
+from vmaftune_frv2.progress import count
 
 log = get_logger(__name__)
 
@@ -91,9 +92,11 @@ def attach(
             return found
         jobs = min(request.jobs or usable_cpus(), len(todo))
         files_of = _Files(request, locate(request.ffmpeg_bin), max(1, usable_cpus() // jobs))
-        for rows, tried in zip(todo, together(files_of.attempt, todo, jobs), strict=False):
-            _take(rows, tried, store, found)
-            on_row()
+        with count("attach", "rows", len(todo)) as attached:
+            for rows, tried in zip(todo, together(files_of.attempt, todo, jobs), strict=False):
+                _take(rows, tried, store, found)
+                on_row()
+                attached.add()
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vmaftune_frv2.contract.option_groups import CurveModelOptions
 from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.predict.predictor import Predictor
+from vmaftune_frv2.progress import step
 
 log = get_logger(__name__)
 
@@ -15,7 +16,8 @@ def open_predictor(request: CurveModelOptions) -> Predictor:
     Raises:
         ModelError: one is missing, altered, or no curve model.
     """
-    predictor = Predictor.open(request.model, request.bitrate_model)
+    with step("models", unit=None):
+        predictor = Predictor.open(request.model, request.bitrate_model)
     for model in (predictor.vmaf, predictor.bitrate):
         if model.sidecar.smoke:
             log.warning("%s is a smoke model: it did not pass the ship gate", model.sidecar.id)

@@ -27,6 +27,7 @@ from vmaftune_frv2.predict.answer import answer
 from vmaftune_frv2.predict.measuring import Measuring, start_measuring
 from vmaftune_frv2.predict.predictor import Predictor
 from vmaftune_frv2.predict.results import Answer
+from vmaftune_frv2.progress import about, count
 
 if TYPE_CHECKING:
     from vmaftune_frv2.corpus.recording import Recording
@@ -106,6 +107,7 @@ def predict_sources(
         raise UsageError("give one SOURCE or several")
     labels = list(dict.fromkeys(request.sources))
     work, beside = _Work(request), min(request.jobs or usable_cpus(), len(labels))
+    done = count("answers", "sources", len(labels))
 
     def one(label: str) -> SourceAnswer | SourceFailure:
         try:
@@ -114,8 +116,10 @@ def predict_sources(
             raise
         except TuneError as error:
             return SourceFailure(label, error)
+        finally:
+            done.add()
 
-    with recorded(request, plugins) as ledger:
+    with recorded(request, plugins) as ledger, done:
         yield from together(one, labels, beside)
 
 
@@ -129,15 +133,17 @@ class _Work:
 
     def opened(self, label: str, beside: int = 1, prefix: str = "") -> Measuring:
         """One source, ``beside`` of which are at work at once; nothing is encoded yet."""
-        measuring = _start(self.request, label, self.setup, beside)
+        with about(source=label):
+            measuring = _start(self.request, label, self.setup, beside)
         measuring.prefix = prefix
         return measuring
 
     def answered(self, measuring: Measuring, ledger: Recording | None) -> SourceAnswer:
         """The answer for a source; what is measured for it goes to the ledger."""
         measuring.setup = dataclasses.replace(measuring.setup, ledger=ledger)
-        found = answer(self.predictor, measuring, self.cells, self.request)
-        return SourceAnswer(measuring.source.label, found, measuring)
+        label = measuring.source.label
+        with about(source=label):
+            return SourceAnswer(label, answer(self.predictor, measuring, self.cells, self.request), measuring)
 
 
 def _start(request: PredictRequest, label: str, setup: Setup, beside: int) -> Measuring:

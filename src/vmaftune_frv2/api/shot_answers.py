@@ -22,6 +22,7 @@ from vmaftune_frv2.predict.answer import answer
 from vmaftune_frv2.predict.measuring import Measuring
 from vmaftune_frv2.predict.picks import Pick
 from vmaftune_frv2.predict.results import Prediction
+from vmaftune_frv2.progress import about, count
 
 log = get_logger(__name__)
 
@@ -89,7 +90,7 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
         setup.ffmpeg, request.source, request, seconds=1.0, hashed=hashed, trust_header=True, cache=setup.cache
     )
     warn_of_hdr(source, setup.model_for(source))
-    with recorded(request, plugins) as ledger:
+    with recorded(request, plugins) as ledger, about(source=request.source):
         source, shots = find_shots(setup.ffmpeg, source, request.sample_seconds, jobs)
         log.info("%s: %d shots", source.label, len(shots))
         beside = min(jobs, len(shots))
@@ -100,9 +101,13 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
             measuring = Measuring(
                 shared, shot.part, (), shot.whole.frames, request.pool, prefix=f"shot {number}: "
             )
-            return answer(predictor, measuring, cells, request).picks
+            with about(shot=number, shots=len(shots)):
+                picks = answer(predictor, measuring, cells, request).picks
+            done.add()
+            return picks
 
-        answers = list(together(one, list(enumerate(shots, start=1)), beside))
+        with count("answers", "shots", len(shots)) as done:
+            answers = list(together(one, list(enumerate(shots, start=1)), beside))
     return ShotAnswers(setup, source, tuple(shots), tuple(_lines(answers, len(shots))))
 
 

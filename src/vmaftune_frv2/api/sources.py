@@ -20,6 +20,7 @@ from vmaftune_frv2.media.shots import detect_shots
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.vmaf_models import model_warning
+from vmaftune_frv2.progress import about
 
 if TYPE_CHECKING:
     from vmaftune_frv2.contract.sweep_request import SweepRequest
@@ -54,17 +55,18 @@ def open_for(
         UsageError: a raw file without its size, or a size that the file contradicts.
         InputError: the source cannot be used.
     """
-    source = open_source(
-        ffmpeg,
-        label,
-        raw=request.raw_format(label),
-        sample_seconds=seconds,
-        hash_file=False,
-        trust_header=trust_header,
-        track=request.video_track,
-        filters=request.filters() if isinstance(request, FilterOptions) else NO_FILTERS,
-    )
-    sha256 = content_hash(source.path, source.size_bytes, source.mtime_ns, cache, needed=hashed)
+    with about(source=label):
+        source = open_source(
+            ffmpeg,
+            label,
+            raw=request.raw_format(label),
+            sample_seconds=seconds,
+            hash_file=False,
+            trust_header=trust_header,
+            track=request.video_track,
+            filters=request.filters() if isinstance(request, FilterOptions) else NO_FILTERS,
+        )
+        sha256 = content_hash(source.path, source.size_bytes, source.mtime_ns, cache, needed=hashed)
     for remark in source.remarks:
         log.info(remark)
     width, height = (source.stored or (source.width, source.height))[:2]
@@ -109,10 +111,11 @@ def open_for_sweep(ffmpeg: FFmpeg, request: SweepRequest, cache: ResultCache | N
                 f"--duration {claimed:g}: {source.label} lasts {lasts:.3f} s by its frames; leave it out"
             )
         found: dict[str, Any] = dict(source.row_values)
-        if request.shots:
-            found |= detect_shots(ffmpeg, source).row_values()
-        if request.complexity:
-            found[SOURCE_COMPLEXITY] = measure_complexity(ffmpeg, [source], threads=usable_cpus())
+        with about(source=label):
+            if request.shots:
+                found |= detect_shots(ffmpeg, source).row_values()
+            if request.complexity:
+                found[SOURCE_COMPLEXITY] = measure_complexity(ffmpeg, [source], threads=usable_cpus())
         sources.append(dataclasses.replace(source, row_values=found))
     return sources
 

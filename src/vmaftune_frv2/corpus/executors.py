@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures as cf
-from collections.abc import Iterator
+import contextvars
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,10 +35,18 @@ class Workers:
     losses: tuple[type[BaseException], ...] = ()
 
 
+class _Threads(cf.ThreadPoolExecutor):
+    """Threads that know what the caller's does: who watches the work."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> cf.Future[Any]:
+        """As the base's, in a copy of the caller's context."""
+        return super().submit(contextvars.copy_context().run, fn, *args, **kwargs)
+
+
 @contextmanager
 def local_workers(jobs: int) -> Iterator[Workers]:
     """Threads of this process, one ffmpeg each; an ffmpeg that runs when the sweep is broken off ends with it."""
-    executor = cf.ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="cell")
+    executor = _Threads(max_workers=jobs, thread_name_prefix="cell")
     try:
         yield Workers(executor, jobs * QUEUED_PER_JOB)
     except BaseException:

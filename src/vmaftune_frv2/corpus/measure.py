@@ -37,6 +37,7 @@ from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.trial import compared_format
 from vmaftune_frv2.media.vmaf import Scored, score
+from vmaftune_frv2.progress import about
 
 _STATS = "stats"
 
@@ -59,6 +60,12 @@ def measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: Mea
         InputError: the source is not the file any more that was planned with; nothing may go on.
         OutputError: there is no place for intermediate files.
     """
+    cell = request.cell
+    with about(source=request.source.label, encoder=cell.encoder, preset=cell.preset, crf=cell.crf):
+        return _measure(request, encoder, ffmpeg, options)
+
+
+def _measure(request: CellRequest, encoder: Encoder, ffmpeg: FFmpeg, options: MeasureOptions) -> Outcome:
     check_unchanged(request.source)
     row = request.base_row()
     row["run_id"] = uuid.uuid4().hex

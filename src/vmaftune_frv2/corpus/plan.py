@@ -22,6 +22,7 @@ from vmaftune_frv2.media.ffmpeg import EncoderTrial, FFmpeg, try_encoder
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.trial import check_parameters, try_parameters
 from vmaftune_frv2.media.vmaf import libvmaf_version, takes_pictures
+from vmaftune_frv2.progress import step
 
 log = get_logger(__name__)
 
@@ -154,12 +155,14 @@ def _scoring_version(ffmpeg: FFmpeg, source: Source, model: str) -> str:
 # Binaries compare without their runner, which is part of the key for that reason.
 @cache
 def _tried(ffmpeg: FFmpeg, runner: Hashable, encoder: Encoder, preset: str) -> EncoderTrial:
-    return try_encoder(ffmpeg, encoder, preset)
+    with step("trying", unit=None, encoder=encoder.name, preset=preset):
+        return try_encoder(ffmpeg, encoder, preset)
 
 
 @cache
 def _libvmaf(ffmpeg: FFmpeg, runner: Hashable, model: str) -> str:
-    return libvmaf_version(ffmpeg, model)
+    with step("trying", unit=None, model=model):
+        return libvmaf_version(ffmpeg, model)
 
 
 @cache

@@ -19,6 +19,7 @@ from vmaftune_frv2.corpus.request import CellRequest
 from vmaftune_frv2.corpus.setup import Outcome
 from vmaftune_frv2.corpus.store import CorpusStore
 from vmaftune_frv2.errors import ToolError
+from vmaftune_frv2.progress import count
 
 
 class SweepEvents(Protocol):
@@ -109,6 +110,7 @@ def run_plan(
         todo_count += store.lacks(digest)
     events.started(plan, todo_count)
     todo = (request for request in plan.longest_first(table) if store.lacks(request.identity))
+    cells = count("sweep", "cells", todo_count)
 
     def submit(request: CellRequest) -> cf.Future[Outcome]:
         return workers.executor.submit(measure, request, table.get(request.cell.encoder), ffmpeg, options)
@@ -121,11 +123,14 @@ def run_plan(
             else:
                 summary.cached += 1
                 take(Outcome(row, None), store, events, summary)
+                cells.add()
 
-    for request, outcome in _drain(uncached(), submit, workers):
-        if cache is not None:
-            cache.put(request, outcome.row)
-        take(outcome, store, events, summary)
+    with cells:
+        for request, outcome in _drain(uncached(), submit, workers):
+            if cache is not None:
+                cache.put(request, outcome.row)
+            take(outcome, store, events, summary)
+            cells.add()
     events.finished(summary)
     return summary
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -22,6 +22,11 @@ class Failure(click.ClickException):
 
     hint = ""
 
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Prints it, unless its cause was told as an event already."""
+        if not was_told(self.__cause__):
+            super().show(file)
+
     def __init__(self, message: str, code: ExitCode) -> None:
         super().__init__(message)
         self.exit_code = code  # type: ignore[misc]  # click has one per class
@@ -29,6 +34,23 @@ class Failure(click.ClickException):
     def format_message(self) -> str:
         """What stands after ``Error:``."""
         return self.message + self.hint
+
+
+def mark_told(error: BaseException) -> ExitCode:
+    """Keeps an error, which was told in another way, from being printed.
+
+    Returns:
+        The exit code that it leads to.
+    """
+    vars(error)["told"] = True
+    if isinstance(error, TuneError):
+        return error.exit_code
+    return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.INTERNAL
+
+
+def was_told(error: BaseException | None) -> bool:
+    """Whether ``mark_told`` saw it."""
+    return error is not None and bool(vars(error).get("told"))
 
 
 @contextlib.contextmanager
@@ -42,7 +64,8 @@ def sink() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as stop:
-        click.echo(err=True)  # closes the line of the terminal's ^C, as click does
+        if not was_told(stop):
+            click.echo(err=True)  # closes the line of the terminal's ^C, as click does
         raise Failure("interrupted", ExitCode.INTERRUPTED) from stop
     except click.Abort as stop:
         raise Failure("interrupted", ExitCode.INTERRUPTED) from stop

@@ -12,10 +12,11 @@ from pathlib import Path
 from vmaftune_frv2.contract.features import RATIOS, read_metric
 from vmaftune_frv2.contract.source_complexity import COPIES
 from vmaftune_frv2.errors import ToolError
-from vmaftune_frv2.media.ffmpeg import FFmpeg
+from vmaftune_frv2.media.ffmpeg import COUNT_FRAMES, FFmpeg
 from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import together
+from vmaftune_frv2.progress import step
 
 FRAMES = 32
 """Frames that are looked at."""
@@ -65,7 +66,8 @@ def measure_complexity(
     if min(part.frames for part in parts) < LEAST_FRAMES:
         raise ToolError(f"fewer than {LEAST_FRAMES} frames are too few frames to tell how hard a source is")
     budget = max(RUN, FRAMES // len(parts))
-    found = list(together(lambda part: _measure(ffmpeg, part, budget, threads), parts, jobs))
+    with step("complexity", sum(min(budget, part.frames) for part in parts)):
+        found = list(together(lambda part: _measure(ffmpeg, part, budget, threads), parts, jobs))
     frames: dict[str, list[float]] = {}
     for one in found:
         for key, values in one.items():
@@ -85,7 +87,7 @@ def measure_complexity(
 def _measure(ffmpeg: FFmpeg, source: Source, budget: int, threads: int) -> dict[str, list[float]]:
     """{key: a value per frame} of one part."""
     with scratch_dir(None, "complexity-") as folder:
-        argv = ["-hide_banner", "-nostdin", "-v", "error", *source.input_argv()]
+        argv = ["-hide_banner", "-nostdin", "-v", "error", *COUNT_FRAMES, *source.input_argv()]
         argv += ["-filter_complex_threads", str(threads), "-filter_complex", _graph(source, budget, threads)]
         for name in (*COPIES, "interpolated"):
             argv += ["-map", f"[{name}_done]", "-fps_mode", "passthrough", "-f", "null", "-"]

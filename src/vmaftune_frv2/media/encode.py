@@ -14,6 +14,7 @@ from vmaftune_frv2.errors import InputError, ToolError
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg, file_url
 from vmaftune_frv2.media.opening import muxed_frames
 from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.progress import step
 
 _PACKET = "{pts} {size} {key}"
 _DEPTH = re.compile(r"p(\d+)le$")
@@ -161,7 +162,8 @@ def encode(
     packets = output.with_name(f"{output.name}.packets")
     notes = [] if source.margins is None else ["-stats_mux_pre:v", str(packets), "-stats_mux_pre_fmt:v", _PACKET]
     argv = encode_argv(source, encoder, cell, output, threads=threads, extra=[*extra, *notes])
-    done = ffmpeg.run(argv, timeout=timeout)
+    with step("encoding", source.encoded_frames, size_bytes=0):
+        done = ffmpeg.run(argv, timeout=timeout)
     if not done.ok:
         raise ToolError(done.describe(f"{cell}: encoding {source.label} failed"), done.returncode)
     frames = muxed_frames(done)

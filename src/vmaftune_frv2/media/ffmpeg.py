@@ -16,6 +16,8 @@ from vmaftune_frv2.media import process
 from vmaftune_frv2.media.process import Completed, Runner
 
 QUIET = ("-hide_banner", "-nostdin", "-y", "-v", "error")
+COUNT_FRAMES = ("-progress", "pipe:1")
+"""Has frames counted on stdout twice a second, and once more at the end."""
 TRIAL_TIMEOUT_S = 60.0
 
 

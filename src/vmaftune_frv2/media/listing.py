@@ -9,7 +9,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from vmaftune_frv2.errors import InputError, UsageError
-from vmaftune_frv2.media.ffmpeg import FFmpeg, pixel_formats
+from vmaftune_frv2.media.ffmpeg import COUNT_FRAMES, FFmpeg, pixel_formats
 from vmaftune_frv2.media.frame_properties import CHANGED, find_change, steady_filter
 from vmaftune_frv2.media.look import LOG_ARGV
 from vmaftune_frv2.media.process import Completed, scratch_dir
@@ -23,6 +23,7 @@ _TELL_INTERLACED = "select='if(ld(0)+eq(interlace_type,PROGRESSIVE),1,st(0,1)*pr
 _INTERLACED = re.compile(r"^\[Eval @ [^\]]+\] \[error\] (\d+)", re.MULTILINE)
 _CUT_SHORT = re.compile(r"File ended prematurely|^\[in#0/(?!mpegts).*corrupt input packet", re.MULTILINE)
 """ffmpeg's message when a file ends before its index does; in a transport stream it only means damage."""
+NO_WATCH = "null"
 AFTER_S = 0.5
 """Seconds beyond a window in which the frame after it is looked for."""
 _PLANAR = ("yuv4", "yuvj4", "gray", "gbrp")
@@ -78,7 +79,7 @@ class Listing:
     printed: str
 
 
-def list_frames(ffmpeg: FFmpeg, source: Source, watch: str = "null") -> Listing:
+def list_frames(ffmpeg: FFmpeg, source: Source, watch: str = NO_WATCH) -> Listing:
     """Decodes and lists the frames in use; see ``open_window``.
 
     Args:
@@ -88,7 +89,9 @@ def list_frames(ffmpeg: FFmpeg, source: Source, watch: str = "null") -> Listing:
     """
     window = source.window
     chain = f"{source.filters}{_TELL_INTERLACED},{watch}"
-    argv = [*source.input_argv(), "-map", f"0:{source.stream}", "-vf", chain, *LIST_FRAMES]
+    # What filters print there counts frames, too, and must not be torn.
+    counted = COUNT_FRAMES if watch == NO_WATCH else ()
+    argv = [*counted, *source.input_argv(), "-map", f"0:{source.stream}", "-vf", chain, *LIST_FRAMES]
     stamps, done = _listed(ffmpeg, source, argv)
     if source.view.filters or source.view.reference_filters:
         _refuse_changed_count(ffmpeg, source, len(stamps.pts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from vmaftune_frv2.media.look import FirstLook, look_at
 from vmaftune_frv2.media.process import Completed
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.view import View, Window
+from vmaftune_frv2.progress import step
 
 _HASH_CHUNK = 1 << 20
 _TRANSFERS = {"smpte2084": "pq", "arib-std-b67": "hlg"}
@@ -96,6 +98,12 @@ def _open_track(ffmpeg: FFmpeg, label: str, raw: RawFormat | None, look: FirstLo
             stored=(look.width, look.height, look.pix_fmt),
             remarks=(*source.remarks, *seen.remarks),
         )
+    lasts_s = min(look.lasts_s or 0.0, part.seconds or math.inf)
+    with step("reading", round(lasts_s * float(source.framerate)) or None):
+        return _open_part(ffmpeg, source, look, part)
+
+
+def _open_part(ffmpeg: FFmpeg, source: Source, look: FirstLook, part: _Part) -> Source:
     if part.seconds <= 0:
         return open_window(ffmpeg, source, None)
     if part.trust_header and look.lasts_s:
@@ -198,9 +206,10 @@ def sha256_file(path: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
+        with path.open("rb") as stream, step("hashing", path.stat().st_size, "bytes") as hashed:
             while chunk := stream.read(_HASH_CHUNK):
                 digest.update(chunk)
+                hashed.add(len(chunk))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     return digest.hexdigest()

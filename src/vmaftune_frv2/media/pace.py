@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vmaftune_frv2.errors import ToolError
-from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg
+from vmaftune_frv2.media.ffmpeg import COUNT_FRAMES, QUIET, FFmpeg
 from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.source import Source, input_argv
 from vmaftune_frv2.media.together import together
 from vmaftune_frv2.media.view import Window
+from vmaftune_frv2.progress import step
 
 WHOLE_S = 90.0
 """Sources of up to so many seconds are encoded in small from end to end."""
@@ -36,8 +37,23 @@ def measure_pace(ffmpeg: FFmpeg, windows: Sequence[Source], jobs: int = 1) -> fl
     Returns:
         The factor; 1 where it cannot be measured.
     """
-    source, duration = windows[0], windows[0].duration_s or 0.0
+    source = windows[0]
     seen = [window.window for window in windows if window.window is not None]
+    with step("pace", _frames(source, seen)):
+        return _pace(ffmpeg, source, seen, jobs)
+
+
+def _frames(source: Source, seen: Sequence[Window]) -> int:
+    """How many are encoded in small."""
+    duration, rate = source.duration_s or 0.0, float(source.framerate)
+    if duration <= WHOLE_S:
+        return round(duration * rate)
+    pieces = [*(PIECE_S for _ in range(PIECES)), *(window.seconds for window in seen)]
+    return sum(round(seconds * rate) + SETTLE for seconds in pieces)
+
+
+def _pace(ffmpeg: FFmpeg, source: Source, seen: Sequence[Window], jobs: int) -> float:
+    duration = source.duration_s or 0.0
     try:
         if duration <= WHOLE_S:
             everything, inside = _of_whole(ffmpeg, source, seen, jobs)
@@ -83,7 +99,8 @@ def _encoded(
 ) -> list[tuple[int, int]]:
     """(milliseconds, bytes) of each frame in a cheap encode, in order of presentation."""
     with scratch_dir(None, "pace-") as folder:
-        argv = [*QUIET, *seek, *input_argv(source.path, source.raw), "-map", f"0:{source.stream}", *limit]
+        argv = [*QUIET, *COUNT_FRAMES, *seek, *input_argv(source.path, source.raw)]
+        argv += ["-map", f"0:{source.stream}", *limit]
         filters = f"{source.view.filters}," if source.view.filters else ""
         argv += [
             "-vf",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import shlex
 import shutil
 import signal
@@ -17,9 +18,12 @@ from pathlib import Path
 from typing import Protocol
 
 from vmaftune_frv2.errors import InterruptedRunError, OutputError, TimeoutToolError, ToolError
+from vmaftune_frv2.media.frame_count import FrameCount
 from vmaftune_frv2.media.guard import GUARD
+from vmaftune_frv2.progress import current_step
 
 STDERR_TAIL_LINES = 12
+_CHUNK = 1 << 16
 
 _lock = threading.Lock()
 _live: set[subprocess.Popen[bytes]] = set()
@@ -61,6 +65,8 @@ class Runner(Protocol):
 def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float | None = None) -> Completed:
     """Runs a command in a process group of its own, with nothing on stdin.
 
+    Frames that it counts on stdout meanwhile count for the current step, see ``progress``.
+
     Args:
         argv: program and arguments; no shell sees them.
         cwd: working directory.
@@ -74,7 +80,7 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float | None =
     started = time.perf_counter()
     process = _start(argv, cwd)
     try:
-        stdout, stderr = process.communicate(timeout=timeout)
+        stdout, stderr = _communicate(process, timeout)
     except BaseException as error:
         _end(process)
         if isinstance(error, subprocess.TimeoutExpired):
@@ -133,6 +139,42 @@ def _start(argv: Sequence[str], cwd: Path | None) -> subprocess.Popen[bytes]:
         _live.add(process)
     GUARD.add_group(process.pid)
     return process
+
+
+def _communicate(process: subprocess.Popen[bytes], timeout: float | None) -> tuple[bytes, bytes]:
+    """All of stdout and stderr, read as they come, once the process has ended.
+
+    Raises:
+        TimeoutExpired: ``timeout`` seconds have passed.
+    """
+    step, deadline = current_step(), None if timeout is None else time.monotonic() + timeout
+
+    def left() -> float | None:
+        if deadline is None or timeout is None:
+            return None
+        if time.monotonic() >= deadline:
+            raise subprocess.TimeoutExpired(process.args, timeout)
+        return deadline - time.monotonic()
+
+    feed = FrameCount(step).feed if step is not None else None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    kept = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
+    counted, *_ = kept
+    with process.stdout, process.stderr, selectors.DefaultSelector() as selector:
+        for descriptor in kept:
+            selector.register(descriptor, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select(left()):
+                data = os.read(key.fd, _CHUNK)
+                kept[key.fd] += data
+                if not data:
+                    selector.unregister(key.fd)
+                elif feed is not None and key.fd == counted:
+                    feed(data)
+        process.wait(left())
+    stdout, stderr = map(bytes, kept.values())
+    return stdout, stderr
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -12,6 +12,7 @@ from vmaftune_frv2.media.listing import NoFramesError, list_frames, open_window
 from vmaftune_frv2.media.shots import MEASURE, find_cuts, read_changes
 from vmaftune_frv2.media.source import Source, Surroundings, between
 from vmaftune_frv2.media.together import together
+from vmaftune_frv2.progress import count, step
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def find_shots(ffmpeg: FFmpeg, source: Source, longest_s: float, jobs: int = 1) 
         ToolError: ffmpeg failed.
         InputError: the source holds no frames.
     """
-    listing = list_frames(ffmpeg, source.whole(), MEASURE)
+    with step("shots", round((source.duration_s or 0.0) * float(source.framerate)) or None):
+        listing = list_frames(ffmpeg, source.whole(), MEASURE)
     whole, times = listing.source, (*listing.times, listing.source.encoded_seconds)
     edges = [0, *find_cuts(read_changes(listing.printed)), whole.frames]
 
@@ -64,7 +66,15 @@ def find_shots(ffmpeg: FFmpeg, source: Source, longest_s: float, jobs: int = 1) 
         windowed = dataclasses.replace(_windowed(whole, times, span), seekable=part.seekable)
         return Shot(*span, times[span[0]], times[span[1]], windowed, part)
 
-    return whole, list(together(shot, list(itertools.pairwise(edges)), jobs))
+    spans = list(itertools.pairwise(edges))
+    with count("reading", "shots", len(spans)) as opened:
+
+        def counted(span: tuple[int, int]) -> Shot:
+            found = shot(span)
+            opened.add()
+            return found
+
+        return whole, list(together(counted, spans, jobs))
 
 
 def _middle(times: Sequence[float], span: tuple[int, int], longest_s: float) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from vmaftune_frv2.errors import ToolError
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.progress import step
 
 MIN_SHOT_FRAMES = 4
 """A shorter shot is a flash, or what the window cut off."""
@@ -96,7 +97,8 @@ def measure_changes(ffmpeg: FFmpeg, source: Source, *, timeout: float | None = N
     """
     argv = ["-hide_banner", "-nostdin", "-v", "error", *source.input_argv(), "-map", f"0:{source.stream}"]
     argv += ["-vf", f"{source.filters}{MEASURE}", "-fps_mode", "passthrough", "-f", "null", "-"]
-    done = ffmpeg.run(argv, timeout=timeout)
+    with step("shots", source.frames):
+        done = ffmpeg.run(argv, timeout=timeout)
     if not done.ok:
         raise ToolError(done.describe(f"finding the shots of {source.label} failed"), done.returncode)
     found = _CHANGE.findall(done.stdout)

@@ -8,6 +8,7 @@ from vmaftune_frv2.media.listing import NoFramesError, open_surrounded, open_win
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import together
 from vmaftune_frv2.media.view import Window
+from vmaftune_frv2.progress import step
 
 USUAL_MARGINS = 24
 """Frames that most encoders encode with a window; where all of them together are the whole, it is cheaper."""
@@ -48,7 +49,9 @@ def spread_windows(ffmpeg: FFmpeg, source: Source, count: int, seconds: float, j
         except NoFramesError:
             return None  # the container says that it lasts longer than its video does
 
-    found = [part for part in together(place, range(count), jobs) if part is not None]
+    frames = count * (seconds + 2 * margin_s) * float(source.framerate)
+    with step("reading", round(frames)):
+        found = [part for part in together(place, range(count), jobs) if part is not None]
     if not found:
         raise NoFramesError(f"{source.label}: no window holds frames; the file is shorter than it says")
     return found

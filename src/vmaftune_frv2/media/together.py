@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures as cf
+import contextvars
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +40,8 @@ def together(work: Callable[[T], R], items: Sequence[T], jobs: int) -> Iterator[
     outermost, stopped = threading.current_thread() is threading.main_thread(), False
     try:
         with cf.ThreadPoolExecutor(max_workers=min(jobs, len(items)), thread_name_prefix="together") as pool:
-            futures = [pool.submit(work, item) for item in items]
+            # Each thread knows what the caller's does: who watches, and what of.
+            futures = [pool.submit(contextvars.copy_context().run, work, item) for item in items]
             try:
                 for future in futures:
                     yield future.result()

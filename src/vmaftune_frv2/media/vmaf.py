@@ -19,6 +19,7 @@ from vmaftune_frv2.media.legs import LOG, PLAIN_FEATURES, Leg, libvmaf_filter, p
 from vmaftune_frv2.media.opening import muxed_frames
 from vmaftune_frv2.media.process import Completed, scratch_dir
 from vmaftune_frv2.media.source import Source, scale_filter
+from vmaftune_frv2.progress import step
 
 ROOMY = 512
 """Side of a square picture that no model and no extractor finds too small."""
@@ -194,7 +195,8 @@ def score(
     name = distorted.name if isinstance(distorted, Path) else f"{distorted.label} at {distorted.height} rows"
     with scratch_dir(scratch, "score-") as folder:
         argv = score_argv(distorted, source, pix_fmt, model, threads, extractors, rescale, also)
-        done = ffmpeg.run(argv, cwd=folder, timeout=timeout)
+        with step("scoring", source.encoded_frames):
+            done = ffmpeg.run(argv, cwd=folder, timeout=timeout)
         log = folder / LOG
         if not done.ok or not log.is_file():
             raise ToolError(done.describe(f"scoring {name} against {source.label} failed"), done.returncode)

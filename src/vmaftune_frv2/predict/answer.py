@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER, Cell, Line, by_line
 from vmaftune_frv2.contract.intervals import LEVELS
 from vmaftune_frv2.contract.option_groups import TargetOptions
-from vmaftune_frv2.log import get_logger
+from vmaftune_frv2.log import STEP, get_logger
 from vmaftune_frv2.predict.measuring import Measuring
 from vmaftune_frv2.predict.picks import Pick, by_cell_line, highest_reaching
 from vmaftune_frv2.predict.predictor import Predictor, pooled
 from vmaftune_frv2.predict.results import Answer, Prediction, Step
 from vmaftune_frv2.predict.search import Goal, judge, next_crf
+from vmaftune_frv2.progress import about, tell
 
 log = get_logger(__name__)
 NEAR = 8
@@ -78,7 +79,8 @@ class _Work:
         measuring = self.measuring
         if cell in measuring.rows:
             return
-        measuring.measure(cell)
+        with about(encode=self.encodes(cell.line) + 1, max_encodes=self.most(cell.line)):
+            measuring.measure(cell)
         self._note(cell, expected)
 
     def _note(self, cell: Cell, expected: float | None) -> None:
@@ -87,7 +89,21 @@ class _Work:
         vmaf = pooled(row, measuring.pool)
         step = Step(cell, expected, vmaf, row["bitrate_kbps"], cell in measuring.known)
         self.steps.append(step)
-        log.info("%s%s", measuring.prefix, step)
+        log.info("%s%s", measuring.prefix, step, extra=STEP)
+        tell(
+            "measured",
+            encoder=cell.encoder,
+            preset=cell.preset,
+            crf=cell.crf,
+            vmaf=round(vmaf, 4),
+            kbps=round(step.kbps, 2),
+            expected_vmaf=None if expected is None else round(expected, 4),
+            known=step.known,
+        )
+
+    def most(self, line: Line) -> int | None:
+        """Most encodes of a line, where they are searched for."""
+        return max(self.wanted.max_encodes, self.encodes(line) + 1) if self.wanted.verify else None
 
     def recall(self, cells: Sequence[Cell]) -> None:
         """Takes what was measured before of some cells."""

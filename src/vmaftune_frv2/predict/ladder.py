@@ -11,12 +11,13 @@ import numpy as np
 from vmaftune_frv2.contract.cells import Cell, Line
 from vmaftune_frv2.contract.ladder_request import LadderRequest
 from vmaftune_frv2.errors import UsageError
-from vmaftune_frv2.log import get_logger
+from vmaftune_frv2.log import STEP, get_logger
 from vmaftune_frv2.media.opening import LEAST_SIDE
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.predict.hull import choose, steps, upper_hull
 from vmaftune_frv2.predict.predictor import Predictor
 from vmaftune_frv2.predict.rendition import PERFECT, Rendition, Rung
+from vmaftune_frv2.progress import about, tell
 
 log = get_logger(__name__)
 NEAR = 4
@@ -137,7 +138,8 @@ class _Work:
         """Measures a cell of a height, once."""
         if cell in rendition.rows:
             return
-        rendition.measure(cell)
+        with about(encode=self.encodes + 1):
+            rendition.measure(cell)
         self._note(rendition, cell, expected)
 
     def _note(self, rendition: Rendition, cell: Cell, expected: Rung | None) -> None:
@@ -147,7 +149,20 @@ class _Work:
         measured = f"VMAF {rung.vmaf:.2f}, {rung.kbps:.1f} kbit/s"
         if expected is not None:
             measured += f", expected {expected.vmaf:.2f}, {expected.kbps:.1f} kbit/s"
-        log.info("%s %d rows %s: %s", "known" if known else "encoded", rung.height, cell, measured)
+        done = "known" if known else "encoded"
+        log.info("%s %d rows %s: %s", done, rung.height, cell, measured, extra=STEP)
+        tell(
+            "measured",
+            source=rendition.full.label,
+            height=rung.height,
+            encoder=cell.encoder,
+            preset=cell.preset,
+            crf=cell.crf,
+            vmaf=round(rung.vmaf, 4),
+            kbps=round(rung.kbps, 2),
+            expected_vmaf=None if expected is None else round(expected.vmaf, 4),
+            known=known,
+        )
 
     def choose(self, count: int | None, measured_only: bool = False) -> tuple[int, list[Rung]]:
         """How many rungs are wanted, and the rungs as things stand, highest first."""

@@ -18,6 +18,7 @@ from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import together
 from vmaftune_frv2.predict.whole import SamplingError, sampling_error, whole_bytes
+from vmaftune_frv2.progress import about
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,12 @@ def measure_windows(
         ToolError: an encode or a scoring failed.
     """
 
-    def one(window: Source) -> Measured:
-        return measure_now(setup, window, cell)
+    def one(numbered: tuple[int, Source]) -> Measured:
+        number, window = numbered
+        with about(**({"window": number, "windows": len(windows)} if len(windows) > 1 else {})):
+            return measure_now(setup, window, cell)
 
-    measured = list(together(one, windows, jobs))
+    measured = list(together(one, list(enumerate(windows, start=1)), jobs))
     known = all(each.known for each in measured)
     rows = [each.row for each in measured]
     pooled = pool_rows(rows)

@@ -24,6 +24,7 @@ from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.vmaf import score
 from vmaftune_frv2.predict.predictor import WIDEN, Predictor, point_of, pooled
 from vmaftune_frv2.predict.results import Prediction
+from vmaftune_frv2.progress import about
 
 PERFECT = 100.0
 LOSSY = 85.0
@@ -105,7 +106,8 @@ class Rendition:
         """
         if cell in self.rows:
             return
-        measured = measure_now(self.setup, self.source, cell)
+        with about(height=self.height):
+            measured = measure_now(self.setup, self.source, cell)
         row = measured.row
         self.rows[cell] = row
         self.shown[cell] = self._pooled(row[VMAF_AT_SOURCE_SIZE]) if self.scaled else pooled(row, self.pool)
@@ -129,16 +131,17 @@ class Rendition:
         known = setup.cache.recall(*key) if setup.cache is not None else None
         if isinstance(known, float):
             return known
-        scored = score(
-            setup.ffmpeg,
-            source,
-            self.full,
-            pix_fmt=source.pix_fmt,
-            model=model,
-            rescale=True,
-            threads=setup.options.threads,
-            timeout=time_limit(self.full.megapixels),
-        )
+        with about(source=self.full.label, height=self.height):
+            scored = score(
+                setup.ffmpeg,
+                source,
+                self.full,
+                pix_fmt=source.pix_fmt,
+                model=model,
+                rescale=True,
+                threads=setup.options.threads,
+                timeout=time_limit(self.full.megapixels),
+            )
         found = self._pooled(scored.vmaf)
         if setup.cache is not None:
             setup.cache.note(found, *key)

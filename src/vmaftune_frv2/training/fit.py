@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from vmaftune_frv2.contract.features import FeatureScaler
 from vmaftune_frv2.corpus.helpers import spare_cpus
 from vmaftune_frv2.errors import InputError, UsageError
+from vmaftune_frv2.progress import count
 from vmaftune_frv2.training.net import stack, unstack
 
 WARMUP_SHARE = 0.1
@@ -170,7 +171,8 @@ def fit(
     chunk = _stack_size(len(members)) if device.type == "cpu" else len(members)
     chunks = [members[i : i + chunk] for i in range(0, len(members), chunk)]
     progress, lock = progress or Silent(), threading.Lock()
-    progress.start(len(chunks) * options.epochs)
+    epochs = len(chunks) * options.epochs
+    progress.start(epochs)
     # What went wrong first ends all stacks at their next epoch, Ctrl-C too.
     failed: list[BaseException] = []
 
@@ -179,6 +181,7 @@ def fit(
             raise failed[0]
         with lock:
             progress.advance()
+            done.add()
 
     def fit_chunk(some: Sequence[Member]) -> list[Fitted[Net]]:
         try:
@@ -187,7 +190,7 @@ def fit(
             failed.append(error)
             raise failed[0] from None
 
-    with _one_thread_each(), _pool() as pool:
+    with count("training", "epochs", epochs, nets=len(members)) as done, _one_thread_each(), _pool() as pool:
         try:
             return [fitted for some in pool.map(fit_chunk, chunks) for fitted in some]
         except BaseException as error:

@@ -16,6 +16,7 @@ from vmaftune_frv2.contract.intervals import Intervals, score_covariates
 from vmaftune_frv2.contract.kinds import PER_FRAME, VMAF_CURVE, Kind
 from vmaftune_frv2.contract.train_request import FULL, ONEHOT, TrainRequest
 from vmaftune_frv2.corpus.codec_of_rows import told_of
+from vmaftune_frv2.progress import about
 from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
 from vmaftune_frv2.training.dataset import Dataset, make_dataset
 from vmaftune_frv2.training.fit import Fitted, Progress
@@ -163,7 +164,8 @@ def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
         emit_variance=request.emit_variance,
     )
     seeds = 1 if request.smoke else request.seeds
-    evaluation, nets = evaluate_and_fit(config, data, block, fit_options(request), seeds, progress)
+    with about(model=request.model_id):
+        evaluation, nets = evaluate_and_fit(config, data, block, fit_options(request), seeds, progress)
     residuals = _residuals(data, evaluation) if seeds > 1 else None
     return Trained(
         request=request,
@@ -190,7 +192,8 @@ def _others(request: TrainRequest, corpus: Corpus, progress: Progress | None) ->
     found = {}
     for kind in () if request.smoke else request.kinds():
         learn: Learn = import_module(f"{__package__}.{kind.trained_in}").learn
-        model = learn(kind, request, corpus, progress)
+        with about(model=kind.model_id):
+            model = learn(kind, request, corpus, progress)
         if model is not None:
             found[kind] = model
     return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmaftune_frv2.commands.shared.options import request_options
+from vmaftune_frv2.commands.shared.progress import progress_option, shown_progress
 from vmaftune_frv2.commands.shared.question import emit_option, kept_on_interrupt, spare_threads, style_option
 from vmaftune_frv2.contract.ladder_request import LadderRequest
 from vmaftune_frv2.contract.options import Request
@@ -31,6 +32,7 @@ class LadderOutput(Request):
 
     emit: str | None = emit_option()
     style: str = style_option()
+    progress: str = progress_option()
 
 
 @click.command(name="ladder")
@@ -41,12 +43,16 @@ def ladder(request: LadderRequest, output: LadderOutput) -> int:
     Rungs lie along the convex hull of bitrate and VMAF, which is scored at the source's size. With --verify every
     rung is encoded and scored. Where --preset or --crf is not given, all that the model learnt is considered.
     """
+    spare_threads()
+    with shown_progress(output.progress, "ladder"), kept_on_interrupt(request.record):
+        return _give(request, output)
+
+
+def _give(request: LadderRequest, output: LadderOutput) -> int:
     from vmaftune_frv2.api import ladders
     from vmaftune_frv2.api.shell import rung_commands
 
-    spare_threads()
-    with kept_on_interrupt(request.record):
-        found = ladders.ladder(request, plugins_of(click.get_current_context()))
+    found = ladders.ladder(request, plugins_of(click.get_current_context()))
     for each in found.ladders:
         _note_gaps(each)
     if output.emit:

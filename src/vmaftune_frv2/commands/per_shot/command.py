@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from vmaftune_frv2.commands.shared.options import request_options
+from vmaftune_frv2.commands.shared.progress import progress_option, shown_progress
 from vmaftune_frv2.commands.shared.question import emit_option, kept_on_interrupt, spare_threads, style_option
 from vmaftune_frv2.contract.options import Request, option
 from vmaftune_frv2.contract.per_shot_request import PerShotRequest
@@ -21,6 +22,7 @@ class PerShotOutput(Request):
     )
     emit: str | None = emit_option()
     style: str = style_option()
+    progress: str = progress_option()
 
 
 @click.command(name="per-shot")
@@ -32,13 +34,17 @@ def per_shot(request: PerShotRequest, output: PerShotOutput) -> int:
     encoded to a file, and the files are joined. Where --encoder, --preset or --crf is not given, all that the
     model learnt is considered.
     """
+    spare_threads()
+    with shown_progress(output.progress, "per-shot"), kept_on_interrupt(request.record):
+        return _give(request, output)
+
+
+def _give(request: PerShotRequest, output: PerShotOutput) -> int:
     from vmaftune_frv2.api import shot_answers
     from vmaftune_frv2.api.shot_commands import shot_commands
     from vmaftune_frv2.commands.per_shot.report import print_records, print_table, say_unreached
 
-    spare_threads()
-    with kept_on_interrupt(request.record):
-        found = shot_answers.per_shot(request, plugins_of(click.get_current_context()))
+    found = shot_answers.per_shot(request, plugins_of(click.get_current_context()))
     commands = ["\n".join(shot_commands(found, line, output.segments)) for line in found.lines]
     if output.emit:
         for command in commands:

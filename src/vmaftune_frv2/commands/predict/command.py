@@ -6,6 +6,7 @@ import click
 
 from vmaftune_frv2.commands.predict.output import PredictOutput
 from vmaftune_frv2.commands.shared.options import request_options
+from vmaftune_frv2.commands.shared.progress import shown_progress
 from vmaftune_frv2.commands.shared.question import kept_on_interrupt, spare_threads
 from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.host.plugins import plugins_of
@@ -22,7 +23,7 @@ def predict(request: PredictRequest, output: PredictOutput) -> int:
     """
     output.check_with(request)
     spare_threads()
-    with kept_on_interrupt(request.record):
+    with shown_progress(output.progress, "predict"), kept_on_interrupt(request.record):
         if request.corpora:
             from vmaftune_frv2.api.corpus_scores import score_rows
             from vmaftune_frv2.commands.predict.row_records import print_rows

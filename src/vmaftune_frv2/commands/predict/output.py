@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vmaftune_frv2.commands.shared.progress import progress_option
 from vmaftune_frv2.commands.shared.question import emit_option, style_option
 from vmaftune_frv2.contract.options import Request, option
 from vmaftune_frv2.contract.predict_request import PredictRequest
@@ -18,6 +19,7 @@ class PredictOutput(Request):
         None, "Draw VMAF over crf and over bitrate to a .png, .svg or .html file.", metavar="FILE", names="file"
     )
     style: str = style_option()
+    progress: str = progress_option()
 
     def check_with(self, request: PredictRequest) -> None:
         """Refuses an output that the question has nothing for.

@@ -1,71 +1,59 @@
-"""A progress bar on a terminal, nothing but messages elsewhere."""
+"""How a command shows what is at work: a live line on a terminal, events for programs, or log lines alone."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+import click
+
+from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.log import shown
+from vmaftune_frv2.progress import watch_progress
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
-
-class Bar:
-    """Counts what is done, where there is a terminal to show it."""
-
-    def __init__(self, progress: Progress | None, what: str) -> None:
-        self._progress = progress
-        self._what = what
-        self._task: TaskID | None = None
-
-    def start(self, total: int) -> None:
-        """Sets how much there is to do."""
-        if self._progress is not None:
-            self._task = self._progress.add_task(self._what, total=total)
-
-    def advance(self) -> None:
-        """One more is done."""
-        if self._progress is not None and self._task is not None:
-            self._progress.advance(self._task)
+MODES = ("auto", "plain", "json", "none")
+_NO_CURSOR = ("", "dumb", "unknown")
+"""Values of TERM of terminals on which a line cannot be rewritten."""
 
 
-@contextmanager
-def progress_bar(what: str) -> Iterator[Bar]:
-    """A bar with count, rate and time left on stderr, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield Bar(None, what)
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
+def progress_option() -> str:
+    """The field of ``--progress``."""
+    return option(  # type: ignore[no-any-return]
+        "auto",
+        "What stderr shows of the work: a live line on a terminal and else a line per encode (auto), a line per"
+        " encode (plain), an event per line (json), warnings and notes only (none).",
+        choices=MODES,
     )
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text(f"{speed * 60:.1f}/min" if speed else "")
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress, shown(_above(progress)):
-        yield Bar(progress, what)
 
 
-def _above(progress: Progress) -> Callable[[str], object]:
-    return partial(progress.console.print, markup=False, highlight=False)
+@contextlib.contextmanager
+def shown_progress(mode: str, what: str) -> Iterator[None]:
+    """Shows the progress of what is done meanwhile, on stderr.
+
+    Args:
+        mode: one of ``MODES``.
+        what: what the live line says first.
+    """
+    if mode == "json":
+        from vmaftune_frv2.commands.shared.event_lines import EventLines
+
+        with EventLines() as lines, shown(lines.say, steps=False), watch_progress(lines.tell):
+            yield
+    elif mode == "auto" and is_live():
+        from vmaftune_frv2.commands.shared.live_line import LiveLine
+
+        with LiveLine(what) as line, shown(line.say), watch_progress(line.tell):
+            yield
+    elif mode == "none":
+        with shown(functools.partial(click.echo, err=True), steps=False):
+            yield
+    else:
+        yield
+
+
+def is_live() -> bool:
+    """Whether stderr is a terminal on which a line can be rewritten."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "") not in _NO_CURSOR

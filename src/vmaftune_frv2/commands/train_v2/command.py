@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from vmaftune_frv2.commands.shared.options import request_options
+from vmaftune_frv2.commands.shared.progress import progress_option, shown_progress
 from vmaftune_frv2.contract.options import Request, option
 from vmaftune_frv2.contract.train_request import TrainRequest
 from vmaftune_frv2.errors import NegativeError
@@ -23,6 +24,7 @@ class TrainOutput(Request):
         False, "Exit with 1 if the regressor is too inaccurate for production (the ship gate)."
     )
     no_export: bool = option(False, "Train and judge only; write no model.")
+    progress: str = progress_option()
 
 
 @click.command(name="train-v2")
@@ -33,13 +35,16 @@ def train_v2(request: TrainRequest, output: TrainOutput) -> None:
     They are the codec-aware regressor, its ensemble, which gives intervals, the codec-blind regressor of single
     frames and, with --curves, the curve models, which predict all encodes of a source from one that was measured.
     """
+    with shown_progress(output.progress, "train-v2"):
+        _train(request, output)
+
+
+def _train(request: TrainRequest, output: TrainOutput) -> None:
     from vmaftune_frv2.api.training import release, train
-    from vmaftune_frv2.commands.shared.progress import progress_bar
     from vmaftune_frv2.commands.train_v2.report import print_report
     from vmaftune_frv2.contract.files import dump_json, write_atomic
 
-    with progress_bar("epochs") as bar:
-        trained = train(request, bar)
+    trained = train(request)
     print_report(trained)
     if output.metrics_out is not None:
         write_atomic(output.metrics_out, dump_json(trained.metrics()))
