@@ -14,7 +14,7 @@ from vmaftune_frv2.contract.features import FeatureScaler
 from vmaftune_frv2.errors import InputError, ModelError
 from vmaftune_frv2.training.curve_net import CurveConfig, CurveNet
 from vmaftune_frv2.training.export import check, to_onnx
-from vmaftune_frv2.training.fit import CHUNK, FitOptions, Member, Silent, Table, fit
+from vmaftune_frv2.training.fit import CHUNK, FitOptions, Member, Table, fit
 from vmaftune_frv2.training.gate import judge
 from vmaftune_frv2.training.metrics import agreement
 from vmaftune_frv2.training.net import FRRegressor, NetConfig
@@ -114,7 +114,10 @@ def test_threads_of_torch_are_as_they_were(table: Table) -> None:
 
 
 def test_one_failing_stack_ends_the_others_early(table: Table) -> None:
-    class Interrupt(Silent):
+    class Interrupt:
+        def start(self, total: int) -> None:
+            pass
+
         epochs = 0
 
         def advance(self) -> None:

@@ -44,16 +44,6 @@ class Progress(Protocol):
         """One is done."""
 
 
-class Silent:
-    """Shows nothing."""
-
-    def start(self, total: int) -> None:
-        """Nothing."""
-
-    def advance(self) -> None:
-        """Nothing."""
-
-
 @dataclass(frozen=True)
 class FitOptions:
     """How nets are fitted.
@@ -170,9 +160,9 @@ def fit(
     device = _device(options.device)
     chunk = _stack_size(len(members)) if device.type == "cpu" else len(members)
     chunks = [members[i : i + chunk] for i in range(0, len(members), chunk)]
-    progress, lock = progress or Silent(), threading.Lock()
-    epochs = len(chunks) * options.epochs
-    progress.start(epochs)
+    epochs, lock = len(chunks) * options.epochs, threading.Lock()
+    if progress is not None:
+        progress.start(epochs)
     # What went wrong first ends all stacks at their next epoch, Ctrl-C too.
     failed: list[BaseException] = []
 
@@ -180,7 +170,8 @@ def fit(
         if failed:
             raise failed[0]
         with lock:
-            progress.advance()
+            if progress is not None:
+                progress.advance()
             done.add()
 
     def fit_chunk(some: Sequence[Member]) -> list[Fitted[Net]]:
