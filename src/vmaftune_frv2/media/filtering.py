@@ -15,6 +15,7 @@ from vmaftune_frv2.media.look import LOG_ARGV, FirstLook, colour_of, shown_frame
 from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.source import input_argv
 from vmaftune_frv2.media.trouble import first_error
+from vmaftune_frv2.progress import step
 
 _DETECT = "cropdetect=limit=24/255:round=2:reset=0:skip=0"
 """Finds the largest picture of all frames, to the pixel pair; black is darker than 24 of 255."""
@@ -119,9 +120,11 @@ def find_bars(ffmpeg: FFmpeg, label: str, raw: RawFormat | None, look: FirstLook
         InputError: the file cannot be decoded.
     """
     keyframes = ("-skip_frame", "nokey") if look.lasts_s is None or look.lasts_s > ALL_FRAMES_S else ()
-    argv = [*LOG_ARGV, *keyframes, *input_argv(Path(label).absolute(), raw)]
+    argv = [*LOG_ARGV, *COUNT_FRAMES, *keyframes, *input_argv(Path(label).absolute(), raw)]
     argv += ["-map", f"0:V:{look.track.number}", "-vf", f"{chain},{_DETECT}" if chain else _DETECT]
-    done = ffmpeg.run([*argv, "-fps_mode", "passthrough", "-f", "null", "-"])
+    frames = None if keyframes else round((look.lasts_s or 0.0) * float(look.stated_rate or 0)) or None
+    with step("crop", frames):
+        done = ffmpeg.run([*argv, "-fps_mode", "passthrough", "-f", "null", "-"])
     if not done.ok:
         raise InputError(f"{label}: cannot be decoded to its end ({first_error(done.stderr)})")
     found = _FOUND.findall(done.stderr)

@@ -26,6 +26,7 @@ _WORDS = {
     "complexity": "measuring complexity",
     "pace": "weighing windows against the whole",
     "shots": "finding shots",
+    "crop": "looking for black bars",
 }
 _NOUNS = {"encoding": "", "scoring": "scoring "}
 """Steps of a cell."""
