@@ -10,7 +10,7 @@ from pathlib import Path
 from vmaftune_frv2.contract.filters import AUTO, Filters
 from vmaftune_frv2.contract.raw import RawFormat
 from vmaftune_frv2.errors import InputError, UsageError
-from vmaftune_frv2.media.ffmpeg import TRIAL_TIMEOUT_S, FFmpeg
+from vmaftune_frv2.media.ffmpeg import COUNT_FRAMES, TRIAL_TIMEOUT_S, FFmpeg
 from vmaftune_frv2.media.look import LOG_ARGV, FirstLook, colour_of, shown_frame
 from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.source import input_argv
