@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-LONGEST_S = 60.0
+LONGEST_S = 300.0
 
 
 @dataclass(frozen=True)
