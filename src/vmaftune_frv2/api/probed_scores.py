@@ -16,6 +16,7 @@ from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.predict.columns import Columns
+from vmaftune_frv2.predict.results import Sample
 from vmaftune_frv2.predict.session import Model
 
 log = get_logger(__name__)
@@ -37,6 +38,11 @@ class Probed:
         seconds, cache = request.sample_clip_seconds, self._setup.cache
         self._source = open_for(ffmpeg, request.sources[0], request, seconds=seconds, cache=cache)
         warn_of_hdr(self._source, vmaf_model)
+
+    @property
+    def sample(self) -> Sample | None:
+        """What of it is encoded, None for all of it."""
+        return None if self._source.window is None else Sample(1, self._source.encoded_seconds)
 
     def features(self) -> list[float]:
         """The model's features of the probe encode.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vmaftune_frv2.api.regressors import open_regressor
 from vmaftune_frv2.contract.cells import Cell
@@ -13,6 +13,7 @@ from vmaftune_frv2.predict.candidates import candidate_cells, pick_cells, predic
 from vmaftune_frv2.predict.columns import Columns
 from vmaftune_frv2.predict.feature_files import read_features
 from vmaftune_frv2.predict.picks import Pick, ScoredCell
+from vmaftune_frv2.predict.results import Sample
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class CellScores:
         predictions: every candidate.
         picks: per (encoder, preset); empty without a target.
         measured: {picked cell: its row}, with ``verify``.
+        sample: what of the source was encoded, None for all of it.
     """
 
     predictions: list[ScoredCell]
     picks: list[Pick[ScoredCell]]
     measured: dict[Cell, Row] = field(default_factory=dict)
+    sample: Sample | None = None
 
 
 def score_cells(request: PredictRequest) -> CellScores:
@@ -53,7 +56,7 @@ def score_cells(request: PredictRequest) -> CellScores:
     from vmaftune_frv2.api.probed_scores import Probed
 
     probed = Probed(model, request)
-    found = _picked(predict_cells(model, probed.features(), cells), request)
+    found = replace(_picked(predict_cells(model, probed.features(), cells), request), sample=probed.sample)
     if request.verify:
         found.measured.update(probed.measure(pick.prediction.cell for pick in found.picks if pick.prediction))
     return found

@@ -69,7 +69,8 @@ def write_plot(path: Path | str, found: Answer, measuring: Measuring, target: fl
         OutputError: the file cannot be written.
     """
     path = Path(path)
-    title = f"{Path(measuring.source.label).name}: predicted VMAF"
+    part = f", from {measuring.sample}" if measuring.sample else ""
+    title = f"{Path(measuring.source.label).name}: predicted VMAF{part}"
     kind = "png" if path.suffix.lower() == ".png" else "svg"
     data = _draw(title, found, measuring, target, kind)
     if path.suffix.lower() == ".html":
@@ -134,6 +135,9 @@ def _picks(found: Answer, target: float | None) -> str:
         cell = pick.prediction
         figures = ["-"] * 3 if cell is None else [cell.cell.crf, f"{cell.vmaf:.2f}", f"{cell.kbps:.0f}"]
         how = "out of reach" if cell is None else "measured" if cell.measured else "predicted"
+        best = pick.prediction or pick.best
+        if best is not None and best.sample:
+            how += f"{' from' if how == 'predicted' else ' on'} {best.sample}"
         rows.append([pick.encoder, pick.preset, *figures, how])
     head = "".join(f"<th>{name}</th>" for name in ("encoder", "preset", "crf", "VMAF", "kbit/s", ""))
     body = "".join(f"<tr>{''.join(f'<td>{value}</td>' for value in row)}</tr>\n" for row in rows)

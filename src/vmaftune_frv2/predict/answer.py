@@ -57,7 +57,7 @@ def answer(predictor: Predictor, measuring: Measuring, cells: Sequence[Cell], wa
             work.encode_likeliest(line, crfs)
         if wanted.verify and wanted.target_vmaf is not None:
             work.verify(line, crfs)
-    predictions = work.predict(cells)
+    predictions = [replace(found, sample=measuring.sample) for found in work.predict(cells)]
     picks: list[Pick[Prediction]] = []
     if wanted.target_vmaf is not None:
         picks = [work.pick(line, found) for line, found in by_cell_line(predictions).items()]
@@ -208,7 +208,9 @@ class _Work:
         best = max(affordable, key=lambda p: self.worth(p.vmaf, p.vmaf_p05), default=None)
         # Without --verify the pick may lie beyond what was measured: then nothing is verified.
         as_measured = wanted.verify or state.best == (None if chosen is None else chosen.cell.crf)
-        return Pick(line, chosen, best, self.encodes(line), state.decided and as_measured)
+        confirmed = state.decided and as_measured
+        whole = self.measuring.sample is None
+        return Pick(line, chosen, best, self.encodes(line), confirmed and whole, confirmed)
 
     def _edge(self, prediction: Prediction) -> float:
         """What the target is held against: the mean, or the lower edge of a one-sided interval."""

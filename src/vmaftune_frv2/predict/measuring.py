@@ -26,6 +26,7 @@ from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.predict.curve_model import Point, Vector
 from vmaftune_frv2.predict.pooling import Pooled, measure_windows
 from vmaftune_frv2.predict.predictor import point_of
+from vmaftune_frv2.predict.results import Sample
 from vmaftune_frv2.predict.whole import SamplingError
 
 log = get_logger(__name__)
@@ -63,6 +64,13 @@ class Measuring:
     def parts(self) -> tuple[Source, ...]:
         """What is encoded."""
         return self.windows or (self.source,)
+
+    @property
+    def sample(self) -> Sample | None:
+        """What the parts are of the whole; None where they are all of it."""
+        frames, parts = sum(part.frames for part in self.parts), self.parts
+        everything = parts[0].window is None if self.whole_frames is None else frames >= self.whole_frames
+        return None if everything else Sample(len(parts), sum(part.encoded_seconds for part in parts))
 
     @property
     def sampling_error(self) -> SamplingError:

@@ -37,7 +37,9 @@ class Pick(Generic[P]):
         prediction: the cell to use, None where the target is out of reach.
         best: the cell of the highest VMAF within the bitrate limit, None where all are above it.
         encodes: how many were made on this line.
-        verified: whether measurements show that no higher crf reaches the target, or none does.
+        verified: whether measurements of all of the source show that no higher crf reaches the target, or
+            that none does.
+        confirmed: the same of what was measured, be it a part of the source.
     """
 
     line: Line
@@ -45,6 +47,7 @@ class Pick(Generic[P]):
     best: P | None
     encodes: int = 0
     verified: bool = False
+    confirmed: bool = False
 
     @property
     def encoder(self) -> str:

@@ -23,7 +23,7 @@ from vmaftune_frv2.corpus.setup import Setup, time_limit
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.vmaf import score
 from vmaftune_frv2.predict.predictor import WIDEN, Predictor, point_of, pooled
-from vmaftune_frv2.predict.results import Prediction
+from vmaftune_frv2.predict.results import Prediction, Sample
 from vmaftune_frv2.progress import about
 
 PERFECT = 100.0
@@ -86,6 +86,11 @@ class Rendition:
     def scaled(self) -> bool:
         """Whether its encodes are smaller than the source."""
         return self.height < self.full.height
+
+    @property
+    def sample(self) -> Sample | None:
+        """The part of the source that is encoded, None for all of it."""
+        return None if self.full.window is None else Sample(1, self.full.encoded_seconds)
 
     @property
     def ceiling(self) -> float:
@@ -182,6 +187,7 @@ class Rendition:
             extrapolated=known is None and (prediction.extrapolated or self.scaled),
             measured=known is not None,
             extra_params=prediction.extra_params,
+            sample=self.sample,
         )
 
     def seen_as(self, vmaf: float) -> float:

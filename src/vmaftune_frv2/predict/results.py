@@ -8,6 +8,23 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.predict.picks import Pick, ScoredCell
 
 
+@dataclass(frozen=True)
+class Sample:
+    """The part of a source that was encoded and scored, where it is not all of it.
+
+    Args:
+        windows: how many; one is the middle.
+        seconds: that they last together.
+    """
+
+    windows: int
+    seconds: float
+
+    def __str__(self) -> str:
+        """As tables say it."""
+        return f"{self.windows} windows" if self.windows > 1 else f"the middle {self.seconds:.3g} s"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prediction(ScoredCell):
     """A candidate cell with VMAF, bitrate and their intervals.
@@ -21,6 +38,7 @@ class Prediction(ScoredCell):
         measured: whether the cell was encoded and scored.
         typical_error: typical absolute error of ``vmaf``, widened as its interval is; 0 where measured.
         extra_params: ffmpeg arguments of the encoder beside preset and crf.
+        sample: of the source, what all that was measured is of; None for all of it.
         vmaf_p05: 5th percentile of the frames' VMAF, None where it was not asked for.
     """
 
@@ -33,6 +51,7 @@ class Prediction(ScoredCell):
     typical_error: float = 0.0
     extra_params: tuple[str, ...] = ()
     vmaf_p05: float | None = None
+    sample: Sample | None = None
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SIZE = ("height", "width")
 COLUMNS = (
     *SIZE, "encoder", "preset", "crf", "kbps", "kbps_low", "kbps_high", "vmaf_predicted", "vmaf_low", "vmaf_high",
-    "extrapolated", "measured", "extra_params",
+    "extrapolated", "measured", "windows", "sample_s", "extra_params",
 )  # fmt: skip
 
 
@@ -51,11 +51,13 @@ def ladder(request: LadderRequest, output: LadderOutput) -> int:
 def _give(request: LadderRequest, output: LadderOutput) -> int:
     from vmaftune_frv2.api import ladders
     from vmaftune_frv2.api.shell import rung_commands
+    from vmaftune_frv2.commands.shared.predictions import note_sample
 
     found = ladders.ladder(request, plugins_of(click.get_current_context()))
     for each in found.ladders:
         _note_gaps(each)
     if output.emit:
+        note_sample(found.heights[0].sample, request.source)
         for command in rung_commands(found.heights, found.rungs):
             click.echo(command)
     else:

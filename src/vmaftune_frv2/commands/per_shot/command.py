@@ -42,11 +42,12 @@ def per_shot(request: PerShotRequest, output: PerShotOutput) -> int:
 def _give(request: PerShotRequest, output: PerShotOutput) -> int:
     from vmaftune_frv2.api import shot_answers
     from vmaftune_frv2.api.shot_commands import shot_commands
-    from vmaftune_frv2.commands.per_shot.report import print_records, print_table, say_unreached
+    from vmaftune_frv2.commands.per_shot.report import note_samples, print_records, print_table, say_unreached
 
     found = shot_answers.per_shot(request, plugins_of(click.get_current_context()))
     commands = ["\n".join(shot_commands(found, line, output.segments)) for line in found.lines]
     if output.emit:
+        note_samples(found)
         for command in commands:
             click.echo(command)
     elif output.style == "table":

@@ -28,7 +28,7 @@ from vmaftune_frv2.predict.results import Prediction
 
 COLUMNS = (
     "encoder", "preset", "shot", "start_frame", "end_frame", "start_s", "end_s", *CELL_COLUMNS[2:], "reached",
-    "verified", "zone",
+    "verified", "confirmed", "zone",
 )  # fmt: skip
 
 
@@ -74,8 +74,17 @@ def _record(
         "end_s": round(shot.end_s, 6),
         "reached": pick.prediction is not None,
         "verified": pick.verified,
+        "confirmed": pick.confirmed,
         "zone": zone,
     }
+
+
+def note_samples(found: ShotAnswers) -> None:
+    """Says on stderr how many shots the commands that are printed rest on the middle of."""
+    sampled = {n for line in found.lines for n, chosen in enumerate(line.chosen) if chosen.sample}
+    if sampled:
+        shots = f"{len(sampled)} of {len(found.shots)} shots"
+        click.echo(f"{found.source.label}: {shots} were chosen by their middle, not by all of the shot", err=True)
 
 
 def say_unreached(found: ShotAnswers, request: PerShotRequest) -> None:

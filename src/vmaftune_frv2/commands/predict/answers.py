@@ -18,6 +18,8 @@ from vmaftune_frv2.commands.shared.predictions import (
     cell_record,
     figures,
     kind,
+    note_sample,
+    sample_record,
     state_of,
     style_of,
     styled_table,
@@ -30,7 +32,7 @@ from vmaftune_frv2.host.plugins import Plugins
 from vmaftune_frv2.predict.picks import Pick
 from vmaftune_frv2.predict.results import Answer, Prediction
 
-PICK_COLUMNS = (*CELL_COLUMNS, "reached", "encodes", "verified")
+PICK_COLUMNS = (*CELL_COLUMNS, "reached", "encodes", "verified", "confirmed")
 
 
 def give_answers(request: PredictRequest, output: PredictOutput, plugins: Plugins) -> int:
@@ -80,6 +82,7 @@ def _give(each: SourceAnswer, request: PredictRequest, output: PredictOutput) ->
 
         write_plot(output.plot, each.answer, each.measuring, request.target_vmaf)
     if output.emit:
+        note_sample(each.measuring.sample, each.label)
         for command in pick_commands(each.measuring, each.answer):
             click.echo(command)
 
@@ -114,7 +117,7 @@ def _why(pick: Pick[Prediction], found: Answer, request: PredictRequest) -> str:
     best = f"the best is crf {pick.best.cell.crf} with {pick.best.vmaf:.2f}"
     if pick.best.vmaf_p05 is not None:
         best += f", 5th percentile {pick.best.vmaf_p05:.2f}"
-    if request.verify and not pick.verified:
+    if request.verify and not pick.confirmed:
         return f"none of {pick.encodes} encodes reaches {target}, allow more with --max-encodes; {best}"
     if request.max_bitrate is not None:
         best = f"within --max-bitrate {best}"
@@ -123,12 +126,14 @@ def _why(pick: Pick[Prediction], found: Answer, request: PredictRequest) -> str:
 
 def pick_record(pick: Pick[Prediction]) -> dict[str, Any]:
     """A pick for programs, as ``schemas/predict_pick.json``; nothing of a cell where no candidate reaches."""
-    empty = {"encoder": pick.encoder, "preset": pick.preset}
+    sample = None if pick.best is None else pick.best.sample
+    empty = {"encoder": pick.encoder, "preset": pick.preset, **sample_record(sample)}
     return {
         **(empty if pick.prediction is None else cell_record(pick.prediction)),
         "reached": pick.prediction is not None,
         "encodes": pick.encodes,
         "verified": pick.verified,
+        "confirmed": pick.confirmed,
     }
 
 

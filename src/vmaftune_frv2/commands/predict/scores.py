@@ -16,6 +16,7 @@ from vmaftune_frv2.predict.picks import Pick, ScoredCell
 GRID_COLUMNS = ("encoder", "preset", "crf", "vmaf_predicted", "extrapolated")
 PICK_COLUMNS = (*GRID_COLUMNS, "reached")
 VERIFIED_COLUMNS = (*PICK_COLUMNS, "vmaf_measured", "error", "bitrate_kbps")
+SAMPLE = "sample_s"
 
 
 def print_scores(found: CellScores, request: PredictRequest, style: str) -> int:
@@ -24,11 +25,12 @@ def print_scores(found: CellScores, request: PredictRequest, style: str) -> int:
     Returns:
         The exit code: negative when no pick reaches the target.
     """
+    sample = {} if found.sample is None else {SAMPLE: round(found.sample.seconds, 3)}
     if request.target_vmaf is None:
-        emit(style, GRID_COLUMNS, map(_cell_record, found.predictions))
+        emit(style, (*GRID_COLUMNS, *sample), [_cell_record(cell) | sample for cell in found.predictions])
         return ExitCode.OK
     columns: Sequence[str] = VERIFIED_COLUMNS if request.verify else PICK_COLUMNS
-    emit(style, columns, [_pick_record(pick, found) for pick in found.picks])
+    emit(style, (*columns, *sample), [_pick_record(pick, found) | sample for pick in found.picks])
     code = ExitCode.OK
     for pick in found.picks:
         if pick.prediction is None and pick.best is not None:

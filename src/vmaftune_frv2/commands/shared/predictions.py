@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import click
+
 from vmaftune_frv2.commands.shared.table import Style, format_table
 from vmaftune_frv2.predict.picks import Pick
-from vmaftune_frv2.predict.results import Prediction
+from vmaftune_frv2.predict.results import Prediction, Sample
 
 CELL_COLUMNS = (
     "encoder", "preset", "crf", "vmaf_predicted", "vmaf_low", "vmaf_high", "kbps", "kbps_low", "kbps_high",
-    "extrapolated", "measured", "extra_params",
+    "extrapolated", "measured", "windows", "sample_s", "extra_params",
 )  # fmt: skip
 WORST = "vmaf_p05"
 """Key of the 5th percentile of the frames' VMAF, where ``--min-vmaf-frame`` asks for one."""
@@ -37,19 +39,37 @@ def cell_record(prediction: Prediction) -> dict[str, Any]:
         "kbps_high": round(prediction.kbps_high, 2),
         "extrapolated": prediction.extrapolated,
         "measured": prediction.measured,
+        **sample_record(prediction.sample),
         "extra_params": list(prediction.extra_params),
     }
     return record if prediction.vmaf_p05 is None else record | {WORST: round(prediction.vmaf_p05, 4)}
 
 
+def sample_record(sample: Sample | None) -> dict[str, Any]:
+    """What of a source was encoded and scored, for programs; nulls say all of it."""
+    if sample is None:
+        return {"windows": None, "sample_s": None}
+    return {"windows": sample.windows, "sample_s": round(sample.seconds, 3)}
+
+
+def note_sample(sample: Sample | None, source: str) -> None:
+    """Says on stderr what commands that are printed rest on, where that is not all of a source."""
+    if sample is not None:
+        click.echo(f"{source}: chosen by {sample}, not by all of it", err=True)
+
+
 def state_of(pick: Pick[Prediction]) -> tuple[str, Style]:
-    """How sure a pick is, in a word and in a colour."""
+    """How sure a pick is, in words and in a colour; only what holds of the whole source is verified."""
     found = pick.prediction
     if found is None:
-        return "out of reach", BAD
+        sample = None if pick.best is None else pick.best.sample
+        return "out of reach" + (f" on {sample}" if sample else ""), BAD
+    if pick.verified:
+        return "verified", GOOD
     if found.measured:
-        return ("verified", GOOD) if pick.verified else ("measured", DOUBTFUL)
-    return kind(found) or "predicted", style_of(found)
+        unsure = ", unconfirmed" if found.sample and not pick.confirmed else ""
+        return kind(found) + unsure, GOOD if pick.confirmed else DOUBTFUL
+    return (kind(found) if found.extrapolated else f"predicted {_basis(found)}".rstrip()), style_of(found)
 
 
 def styled_table(
@@ -83,8 +103,15 @@ def figures(found: Prediction) -> list[str]:
 
 
 def kind(found: Prediction) -> str:
-    """What is special about a prediction, in a word."""
-    return "measured" if found.measured else "extrapolated" if found.extrapolated else ""
+    """What is special about a prediction, in words: what it is, and of what, where not of all of the source."""
+    if found.measured:
+        return f"measured on {found.sample}" if found.sample else "measured"
+    return f"{'extrapolated' if found.extrapolated else ''} {_basis(found)}".strip()
+
+
+def _basis(found: Prediction) -> str:
+    """What a prediction rests on, where that is not all of the source."""
+    return f"from {found.sample}" if found.sample else ""
 
 
 def style_of(found: Prediction) -> Style:
