@@ -254,3 +254,17 @@ def test_json_of_predictions_is_of_the_filtered_frames(
     asked = (*curve_models, "--encoder", "libx264", "--preset", "veryfast", "--crf", "30:34", "--format", "json")
     cropped = json.loads(vmaf_tune("predict", boxed, *asked, "--crop", "auto").out)
     assert cropped == json.loads(vmaf_tune("predict", bare, *asked).out)
+
+
+def test_windows_of_filtered_frames_are_no_windows_of_others(
+    clip: Clips, vmaf_tune: VmafTune, curve_models: tuple[object, ...], tmp_path: Path
+) -> None:
+    source = clip("testsrc2", size="128x96", frames=96, filters="noise=alls=40:allf=t:all_seed=1")
+    windows = ("--samples", 2, "--sample-seconds", 0.3, "--crf", 33, "--no-cache")
+    asked = ("predict", source, *curve_models, "--encoder", "libx264", "--preset", "veryfast", *windows)
+    for path, options in (("a", ("--vfilter", "hqdn3d=20")), ("a", ()), ("b", ())):
+        assert vmaf_tune(*asked, "--record", f"{path}.jsonl", *options).code == 0
+    after, alone = (read_rows(tmp_path / f"{path}.jsonl") for path in "ab")
+    plain = [row for row in after if "filters" not in row["view"]]
+    assert [row["sample_pace"] for row in plain] == [row["sample_pace"] for row in alone]
+    assert [row["bitrate_kbps"] for row in plain] == [row["bitrate_kbps"] for row in alone]

@@ -186,7 +186,8 @@ class Measuring:
         for row in ledger.rows(digest):
             note, view = row.get(SAMPLE_PACE) or {}, row.get(VIEW) or {}
             alike = same.items() <= row.items() and (row.get(VIDEO_TRACK) or 0) == first.track
-            if alike and note.get("samples") == len(self.windows) and first.view.identity.items() <= view.items():
+            window = {key: value for key, value in view.items() if not key.startswith("frames_")}  # margins
+            if alike and note.get("samples") == len(self.windows) and first.view.identity == window:
                 return float(note["pace"])
         return None
 
