@@ -9,9 +9,11 @@ from vmaftune_frv2.errors import ExitCode
 
 CHANGES = {
     "size": ("-s 96x64", "size"),
-    "size by a filter": ("-vf scale=96:64", "size"),
-    "frame rate": ("-vf fps=12", "frames"),
-    "times": ("-vf setpts=2*PTS", "frame rate"),
+    "size by a filter": ("-vf scale=96:64", "--vfilter"),
+    "pictures": ("-filter:v hflip", "--vfilter"),
+    "frame rate": ("-r 12", "frame"),
+    "the crf among parameters": ("-x264-params me=hex:crf=9", "--crf"),
+    "constant quality": ("-x264-params bitrate=100", "--crf"),
     "number of frames": ("-frames:v 3", "frames"),
     "range": ("-pix_fmt yuvj420p", "range"),
     "the start": ("-ss 1", "frames"),

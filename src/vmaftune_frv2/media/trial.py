@@ -25,6 +25,12 @@ _OF_TIME_AND_SIZE = (
     "-t", "-to", "-ss", "-r", "-r:v", "-fps_mode", "-vsync", "-frames", "-frames:v", "-vframes", "-s", "-s:v",
 )  # fmt: skip
 _OF_FILES = ("-i", "-f", "-map", "-y", "-n", "-an", "-vn", "-sn", "-dn")
+_FILTERS = ("-vf", "-filter", "-filter:v", "-filter_complex", "-lavfi", "-filter_script", "-filter_script:v")
+_CELL_KEYS = {
+    "crf", "qp", "cqp", "preset", "bitrate", "rc", "tbr", "cq-level", "cpu-used", "cpuused", "end-usage",
+    "target-bitrate", "speed",
+}  # fmt: skip
+"""Parameters in an encoder's own list that take the place of the cell's, or make another than constant quality."""
 _RATE_SLACK = 0.02
 
 
@@ -34,7 +40,7 @@ def check_parameters(extra: Sequence[str]) -> None:
     Raises:
         UsageError: they take the place of the cell's own, of the frames' times, or name files.
     """
-    takes_value = False
+    takes_value, option = False, ""
     for token in extra:
         if token in _OF_THE_CELL:
             raise UsageError(f"--enc {token}: the cell says that; use --encoder, --preset and --crf")
@@ -43,6 +49,15 @@ def check_parameters(extra: Sequence[str]) -> None:
                 f"--enc {token} changes the size, the frame rate or the number of frames; leave that out,"
                 " an encode is compared with its source frame by frame"
             )
+        if token in _FILTERS:
+            raise UsageError(f"--enc {token}: filters are for encode and reference alike; use --vfilter")
+        if option.endswith("-params"):
+            for key in (part.partition("=")[0] for part in token.split(":")):
+                if key in _CELL_KEYS:
+                    raise UsageError(
+                        f"--enc {option} {key}: the cell says that; use --encoder, --preset and --crf"
+                    )
+        option = token
         is_option = token.startswith("-") and not token[1:2].isdigit()
         if token in _OF_FILES or not (takes_value or is_option):
             raise UsageError(f"--enc {token}: only arguments of the encoder, no files or streams")
