@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
 
-from vmaftune_frv2.contract.cells import Cell, Line, by_line, parse_crfs
+from vmaftune_frv2.contract.cells import Cell, Line, by_line
 from vmaftune_frv2.contract.codec import CodecBlock
+from vmaftune_frv2.contract.crf import parse_crfs
 from vmaftune_frv2.contract.encoder import SHARED_PRESETS, Encoder
 from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.contract.features import CANONICAL6, read_metric
@@ -174,13 +176,77 @@ def test_matrix_stacks_vectors_of_any_number_of_cells():
         (["18:20"], (18, 19, 20)),
         (["18:43:10"], (18, 28, 38)),
         (["30", "20:24:2", "22"], (20, 22, 24, 30)),
+        (["23.10", "23.0"], (23, 23.1)),
+        (["27.9:28.3:0.1"], (27.9, 28, 28.1, 28.2, 28.3)),
+        (["30:31:0.25"], (30, 30.25, 30.5, 30.75, 31)),
+        (["20.5:23"], (20.5, 21.5, 22.5)),
+        (["0.1:0.75:0.3"], (0.1, 0.4, 0.7)),
     ],
 )
 def test_crf_ranges_include_their_ends(texts, crfs):
-    assert parse_crfs(texts) == crfs
+    assert list(map(repr, parse_crfs(texts))) == list(map(repr, crfs))
 
 
-@pytest.mark.parametrize("text", ["", "x", "1.5", "30:20", "20:30:0", "20:30:-1", "1:2:3:4", "20:", "20-30"])
+def test_every_value_of_a_fine_range_is_an_exact_decimal():
+    assert [str(crf) for crf in parse_crfs(["0:51:0.1"])] == [
+        f"{tenths // 10}.{tenths % 10}".removesuffix(".0") for tenths in range(511)
+    ]
+
+
+STEPS = {
+    "libx264": 10, "libx265": 10, "libsvtav1": 4, "libvvenc": 1, "libvpx-vp9": 1, "libaom-av1": 1,
+}  # fmt: skip
+"""Steps of each encoder's crf in a whole one."""
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_crf_between_an_encoders_steps_is_refused(name):
+    encoder, parts = ENCODERS.get(name), STEPS[name]
+    for hundredths in range(2000, 2101):
+        if hundredths * parts % 100 == 0:
+            assert encoder.check_crf(hundredths / 100) == hundredths / 100
+        else:
+            with pytest.raises(
+                UsageError, match=f"^crf {hundredths / 100}: {name} takes crfs in steps of {1 / parts:g}$"
+            ):
+                encoder.check_crf(hundredths / 100)
+
+
+def test_whole_crf_is_an_integer_however_it_is_written():
+    cells = [Cell.parse("libx264:medium:28.0"), Cell.resolve("libx264", "medium", 28.0)]
+    assert [str(cell) for cell in cells] == ["libx264:medium:28"] * 2
+    assert ENCODERS.get("libx264").codec_argv("medium", 28.0, 1) == ENCODERS.get("libx264").codec_argv(
+        "medium", 28, 1
+    )
+
+
+@pytest.mark.parametrize("step", [0.3, 0, -0.5, 2])
+def test_step_that_whole_crfs_are_not_on_is_refused(step):
+    encoder = dataclasses.replace(ENCODERS.get("libx264"), crf_step=step)
+    with pytest.raises(UsageError, match="crf_step"):
+        encoder.check_crf(20.5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "30:20",
+        "20:30:0",
+        "20:30:0.0",
+        "1e1",
+        "nan",
+        "20:30:1e-1",
+        "20:30:0.0001",
+        "0.5:",
+        ".5",
+        "20:30:-1",
+        "1:2:3:4",
+        "20:",
+        "20-30",
+    ],
+)
 def test_crf_that_is_no_range_is_refused(text):
     with pytest.raises(UsageError, match="--crf"):
         parse_crfs([text])

@@ -196,6 +196,21 @@ LATER: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown encoder": ("predict", {"encoders": "x263"}, "x263"),
     "unknown preset": ("ladder", {"presets": "tardy"}, "tardy"),
     "crf out of range": ("per-shot", {"encoders": "libx264", "crfs": "99"}, "99"),
+    "crf between steps": (
+        "predict",
+        {"encoders": "libx264", "crfs": "20:32:0.25"},
+        "libx264 takes crfs in steps of 0.1",
+    ),
+    "crf between whole ones": (
+        "corpus",
+        {"encoders": "libvpx-vp9", "crfs": "30:31:0.5"},
+        "crf 30.5: libvpx-vp9 takes crfs in steps of 1",
+    ),
+    "rung between steps": (
+        "ladder",
+        {"presets": "medium", "crfs": "libx264=28.55"},
+        "crf 28.55: libx264 takes crfs in steps of 0.1",
+    ),
     "encoder not learnt": ("predict", {"encoders": "libaom-av1"}, "libaom-av1"),
     "missing file": ("predict", {"sources": "nowhere.mkv"}, "nowhere.mkv: no such file"),
     "missing file of a sweep": ("corpus", {"sources": "nowhere.mkv"}, "nowhere.mkv: no such file"),

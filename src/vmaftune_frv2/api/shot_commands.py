@@ -8,6 +8,7 @@ from pathlib import Path
 from vmaftune_frv2.api.shell import QUIET
 from vmaftune_frv2.api.shot_answers import ShotAnswers, ShotLine
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.crf import Crf
 from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.zones import base_crf, zone_argv
@@ -59,7 +60,7 @@ def _segments(found: ShotAnswers, line: ShotLine, encoder: Encoder) -> list[str]
     return [*commands, shlex.join([found.setup.ffmpeg.path, *QUIET, *join])]
 
 
-def _command(found: ShotAnswers, line: ShotLine, part: Source, crf: int, name: str) -> list[str]:
+def _command(found: ShotAnswers, line: ShotLine, part: Source, crf: Crf, name: str) -> list[str]:
     cell, encoder = Cell(*line.line, crf), ENCODERS.get(line.line.encoder)
     extra = found.setup.arguments(found.source, encoder)
     argv = work_argv(part, encoder, cell, Path(name), threads=usable_cpus(), extra=extra)

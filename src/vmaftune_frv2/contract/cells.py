@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+from vmaftune_frv2.contract.crf import Crf, parse_crf
 from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.errors import UsageError
 
 UNIVERSAL_ENCODER = "libx264"
 """Its cells serve as probes for every encoder: the cheapest to encode."""
-WIDEST_RANGE = 10_000
-"""Values that a range of crfs may span."""
 FROM_PROBE = "probe"
 FROM_CELL = "cell"
 FEATURE_SOURCES = (FROM_PROBE, FROM_CELL)
@@ -34,7 +33,7 @@ class Cell:
 
     encoder: str
     preset: str
-    crf: int
+    crf: Crf
 
     def __str__(self) -> str:
         return f"{self.encoder}:{self.preset}:{self.crf}"
@@ -45,11 +44,11 @@ class Cell:
         return Line(self.encoder, self.preset)
 
     @classmethod
-    def resolve(cls, encoder: str, preset: str, crf: int, table: EncoderTable = ENCODERS) -> Cell:
+    def resolve(cls, encoder: str, preset: str, crf: Crf, table: EncoderTable = ENCODERS) -> Cell:
         """The cell that really runs: encoder aliases and shared preset names resolved, ranges checked.
 
         Raises:
-            UsageError: unknown encoder or preset, crf out of range.
+            UsageError: unknown encoder or preset, crf out of range or between the encoder's steps.
         """
         entry = table.get(encoder)
         return cls(entry.name, entry.resolve_preset(preset), entry.check_crf(crf))
@@ -62,9 +61,10 @@ class Cell:
             UsageError: another form, or a cell that cannot run.
         """
         parts = text.split(":")
-        if len(parts) != 3 or not parts[2].isdecimal():
+        crf = parse_crf(parts[2]) if len(parts) == 3 else None
+        if crf is None:
             raise UsageError(f"{text!r} is not a cell; write ENCODER:PRESET:CRF, as in libx264:medium:28")
-        return cls.resolve(parts[0], parts[1], int(parts[2]))
+        return cls.resolve(parts[0], parts[1], crf)
 
 
 def by_line(items: Iterable[T], key: Callable[[T], Line]) -> dict[Line, list[T]]:
@@ -73,31 +73,3 @@ def by_line(items: Iterable[T], key: Callable[[T], Line]) -> dict[Line, list[T]]
     for item in items:
         lines.setdefault(key(item), []).append(item)
     return lines
-
-
-def parse_crfs(texts: Iterable[str]) -> tuple[int, ...]:
-    """Crfs from numbers and ranges: ``23``, ``18:43`` (step 1) or ``18:43:5``, ends included.
-
-    Returns:
-        Sorted distinct crfs.
-
-    Raises:
-        UsageError: not a number or range, an empty or an endless range, or a step below 1.
-    """
-    crfs: set[int] = set()
-    for text in texts:
-        try:
-            numbers = [int(part) for part in text.split(":")]
-        except ValueError:
-            numbers = []
-        if not 1 <= len(numbers) <= 3:
-            raise UsageError(f"--crf {text!r}: write a number (23) or a range (18:43:5)")
-        start = numbers[0]
-        stop = numbers[1] if len(numbers) > 1 else start
-        step = numbers[2] if len(numbers) > 2 else 1
-        if stop - start > WIDEST_RANGE:
-            raise UsageError(f"--crf {text!r}: no encoder has so many values")
-        if step < 1 or stop < start:
-            raise UsageError(f"--crf {text!r}: a range runs upwards, START:STOP[:STEP] with STEP >= 1")
-        crfs.update(range(start, stop + 1, step))
-    return tuple(sorted(crfs))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.crf import Crf
 from vmaftune_frv2.contract.encoder import SLOWEST_ORDINAL
 from vmaftune_frv2.contract.encoders import BUILTIN, ENCODERS, EncoderTable, canonical_name
 from vmaftune_frv2.errors import ModelError, UsageError
@@ -131,7 +132,7 @@ class CodecBlock:
 
         # Making a Line of each of a million cells would take most of the time.
         lines: dict[tuple[str, str], int] = {}
-        crfs: list[int] = []
+        crfs: list[Crf] = []
         numbered = []
         for cell in cells:
             numbered.append(lines.setdefault((cell.encoder, cell.preset), len(lines)))

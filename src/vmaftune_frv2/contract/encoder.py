@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from vmaftune_frv2.contract.crf import Crf, on_steps, tidy
 from vmaftune_frv2.contract.gop import Gop
 from vmaftune_frv2.errors import UsageError
 
@@ -53,6 +54,8 @@ class Encoder:
             where it has none.
         pass_log: whether the log of its first pass has statistics that ``--encoder-stats`` reads.
         remap_pattern: finds, in stderr, the preset that the library ran instead of the one asked for.
+        crf_step: the finest step of the constant-quality axis: 1, or a decimal that divides 1.
+        fraction_argv: as ``argv``, for a crf between whole ones; empty where ``argv`` takes these, too.
     """
 
     name: str
@@ -75,6 +78,8 @@ class Encoder:
     film_grain: tuple[int, tuple[str, ...]] | None = None
     pass_log: bool = False
     remap_pattern: str | None = None
+    crf_step: float = 1
+    fraction_argv: tuple[str, ...] = ()
 
     def resolve_preset(self, preset: str) -> str:
         """The native preset that ``preset`` (native, alias or shared name) runs as.
@@ -102,11 +107,12 @@ class Encoder:
         fastest, factor = self.cost
         return float(fastest * factor ** self.preset_ordinal(preset))
 
-    def check_crf(self, crf: int) -> int:
+    def check_crf(self, crf: Crf) -> Crf:
         """``crf`` if the encoder takes it.
 
         Raises:
-            UsageError: outside ``crf_min..crf_max``, or these are no integers, as of a plugin's broken entry.
+            UsageError: outside ``crf_min..crf_max`` or between the encoder's steps, or these cannot be, as of a
+                plugin's broken entry.
         """
         if not all(isinstance(end, int) for end in (self.crf_min, self.crf_max)):
             raise UsageError(
@@ -115,11 +121,15 @@ class Encoder:
             )
         if not self.crf_min <= crf <= self.crf_max:
             raise UsageError(f"crf {crf} is outside {self.name}'s range {self.crf_min}..{self.crf_max}")
-        return crf
+        if not on_steps(crf, self.crf_step):
+            raise UsageError(f"crf {crf}: {self.name} takes crfs in steps of {self.crf_step:g}")
+        return tidy(crf)
 
-    def codec_argv(self, preset: str, crf: int, threads: int) -> list[str]:
+    def codec_argv(self, preset: str, crf: Crf, threads: int) -> list[str]:
         """Codec arguments of one cell."""
-        return [part.format(preset=preset, crf=crf, threads=threads) for part in self.argv]
+        crf = tidy(crf)
+        parts = self.fraction_argv if self.fraction_argv and not isinstance(crf, int) else self.argv
+        return [part.format(preset=preset, crf=crf, threads=threads) for part in parts]
 
     def find_version(self, stderr: str) -> str | None:
         """The library version that an encode's verbose stderr names."""

@@ -30,6 +30,7 @@ BUILTIN = (
         preset_aliases={"slowest": "veryslow"},
         crf_min=0,
         crf_max=51,
+        crf_step=0.1,
         argv=("-c:v", "libx264", "-preset", "{preset}", "-crf", "{crf}", "-threads", "{threads}"),
         pix_fmts=_YUV_8_10,
         container="mp4",
@@ -50,6 +51,7 @@ BUILTIN = (
         preset_aliases={"slowest": "veryslow"},
         crf_min=0,
         crf_max=51,
+        crf_step=0.1,
         argv=(
             "-c:v", "libx265", "-preset", "{preset}", "-crf", "{crf}",
             "-x265-params", "pools={threads}:frame-threads=1",
@@ -72,9 +74,14 @@ BUILTIN = (
         preset_aliases=_shared("0", "1", "3", "5", "7", "9", "11", "13"),
         crf_min=1,
         crf_max=63,
+        crf_step=0.25,
         argv=(
             "-c:v", "libsvtav1", "-preset", "{preset}", "-crf", "{crf}",
             "-svtav1-params", "lp={threads}",
+        ),
+        # ffmpeg's -crf is a whole number to it: 30.25 there is 30.
+        fraction_argv=(
+            "-c:v", "libsvtav1", "-preset", "{preset}", "-svtav1-params", "lp={threads}:crf={crf}",
         ),
         pix_fmts=("yuv420p", "yuv420p10le"),
         container="mp4",
@@ -195,6 +202,11 @@ class EncoderTable:
         if encoder is None:
             raise UsageError(f"unknown encoder {name!r}; known: {', '.join(self._by_name)}")
         return encoder
+
+    def crf_step(self, name: str) -> float:
+        """The finest step of an encoder's crf; 1 where nobody knows it."""
+        encoder = self.find(name)
+        return 1 if encoder is None else encoder.crf_step
 
     def __iter__(self) -> Iterator[Encoder]:
         return iter(self._by_name.values())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vmaftune_frv2.contract.cells import Cell, parse_crfs
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.crf import Crf, parse_crfs
 from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.errors import UsageError
@@ -40,7 +42,7 @@ def build_grid(
 
     Raises:
         UsageError: an unknown encoder, a preset no encoder knows, an encoder left without presets, a
-            crf outside an encoder's range.
+            crf outside an encoder's range or between its steps.
     """
     entries = list(dict.fromkeys(table.get(name) for name in encoders))
     preset_choices = [parse_choice(text, table) for text in presets]
@@ -79,7 +81,7 @@ def _presets_of(entry: Encoder, choices: Sequence[Choice]) -> list[str]:
     return list(dict.fromkeys(entry.resolve_preset(value) for value in values or entry.default_presets))
 
 
-def _crfs_of(entry: Encoder, choices: Sequence[Choice]) -> tuple[int, ...]:
+def _crfs_of(entry: Encoder, choices: Sequence[Choice]) -> tuple[Crf, ...]:
     bound = [c.value for c in choices if c.encoder == entry.name]
     values = bound or [c.value for c in choices if c.encoder is None]
     if not (values or entry.default_crfs):
@@ -137,4 +139,6 @@ def _seen_crfs(seen: Mapping[str, Mapping[str, Any]], encoder: str) -> str:
     entry = ENCODERS.get(encoder)
     if encoder not in seen:
         return f"{entry.crf_min}:{entry.crf_max}"
-    return f"{max(seen[encoder]['crf_min'], entry.crf_min)}:{min(seen[encoder]['crf_max'], entry.crf_max)}"
+    low, high = max(seen[encoder]["crf_min"], entry.crf_min), min(seen[encoder]["crf_max"], entry.crf_max)
+    first, last = math.ceil(low), math.floor(high)
+    return f"{first}:{last}" if first <= last else f"{low}"

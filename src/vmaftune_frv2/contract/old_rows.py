@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from vmaftune_frv2.contract.codec import VOCABULARIES
+from vmaftune_frv2.contract.crf import Crf, on_steps, tidy
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
 from vmaftune_frv2.contract.features import CANONICAL6, MEAN_KEYS, STD_KEYS, mean_key, pool, read_metric
 from vmaftune_frv2.contract.rows import (
@@ -266,23 +267,23 @@ def _is_an_encoder(name: str) -> bool:
     return ENCODERS.find(named) is not None or any(named in vocabulary for vocabulary in VOCABULARIES.values())
 
 
-def _quality(row: Row, encoder: str) -> int | None:
+def _quality(row: Row, encoder: str) -> Crf | None:
     """The crf, or what means the same to the encoder; None where the row has none.
 
     Raises:
-        OldRowError: it means something else, or is no whole number.
+        OldRowError: it means something else, or lies between the encoder's steps; of an unknown one, these are 1.
     """
     key = next((key for key in _QUALITY if row.get(key) is not None), None)
     if key is None:
         return None
-    value = _number(row[key])
-    if value is None or value != int(value):
-        raise OldRowError(f"its {key} is no whole number")
+    value, step = _number(row[key]), ENCODERS.crf_step(encoder)
+    if value is None or not on_steps(value, step):
+        raise OldRowError(f"its {key} is no {'whole number' if step == 1 else f'multiple of {step:g}'}")
     if not 0 <= value <= (_WIDEST_AXIS if "av1" in encoder else _AXIS):
         raise OldRowError(f"its {key} is none that an encoder takes")
     if key != "crf" and ENCODERS.find(encoder) is None and not encoder.endswith(_ON_THE_CRF_AXIS):
         raise OldRowError(f"{key} of {encoder} need not mean what crf means")
-    return int(value)
+    return tidy(value)
 
 
 def _refuse_two(row: Mapping[str, Any], keys: tuple[str, ...]) -> None:

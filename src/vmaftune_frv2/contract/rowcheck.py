@@ -9,6 +9,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Any
 
+from vmaftune_frv2.contract.crf import tidy
 from vmaftune_frv2.contract.row_rules import RULES
 from vmaftune_frv2.contract.rows import OPTIONAL_KEYS, READABLE_VERSIONS, Row, loads, quick_loads
 from vmaftune_frv2.contract.schema import CANNOT_BE_CHECKED, Violation, breaches, schema_of, validator_of
@@ -34,6 +35,8 @@ def check_line(line: bytes) -> tuple[Row, list[Violation]]:
     if row is None or violations is None:
         row = loads(line)
         violations = check_row(row)
+    if type(row.get("crf")) is float and math.isfinite(row["crf"]):  # tables hold whole numbers among others so
+        row["crf"] = tidy(row["crf"])
     return row, violations
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vmaftune_frv2.contract.anchor import CurveStart
 from vmaftune_frv2.contract.cells import FEATURE_SOURCES, FROM_CELL, FROM_PROBE, Cell
 from vmaftune_frv2.contract.codec import CodecBlock, block_of_layout
+from vmaftune_frv2.contract.crf import tidy
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.features import CANONICAL6, FeatureScaler, finite
 from vmaftune_frv2.contract.files import read_json
@@ -58,7 +59,7 @@ class Sidecar:
         vmaf_model: libvmaf model whose scores were learnt.
         smoke: True for a model that did not pass the ship gate: not for quality work.
         gate: the ship gate's lines.
-        cells: {encoder: {"presets": [...], "crf_min": int, "crf_max": int}} seen in training.
+        cells: {encoder: {"presets": [...], "crf_min": Crf, "crf_max": Crf}} seen in training.
         training: corpus, options and figures.
     """
 
@@ -238,4 +239,4 @@ def _first_crf(document: Mapping[str, Any]) -> FirstCrf:
 
 def _probes(document: Mapping[str, Any]) -> tuple[Cell, ...]:
     named = document.get("probes") or ([document["probe"]] if document.get("probe") else [])
-    return tuple(Cell.resolve(probe["encoder"], probe["preset"], int(probe["crf"])) for probe in named)
+    return tuple(Cell.resolve(probe["encoder"], probe["preset"], tidy(probe["crf"])) for probe in named)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vmaftune_frv2.contract.crf import Crf
 from vmaftune_frv2.contract.encoder import Encoder
 
 SCALE_DOUBLES = 6.0
@@ -23,10 +24,10 @@ class Zone:
 
     first: int
     end: int
-    crf: int
+    crf: Crf
 
 
-def zone_text(encoder: Encoder, zone: Zone, base: int) -> str:
+def zone_text(encoder: Encoder, zone: Zone, base: Crf) -> str:
     """A zone as an encoder reads it.
 
     Args:
@@ -45,7 +46,7 @@ def zone_text(encoder: Encoder, zone: Zone, base: int) -> str:
     )
 
 
-def zone_argv(encoder: Encoder, codec_argv: Sequence[str], zones: Sequence[Zone], base: int) -> list[str]:
+def zone_argv(encoder: Encoder, codec_argv: Sequence[str], zones: Sequence[Zone], base: Crf) -> list[str]:
     """Codec arguments of one encode in which every zone has its crf.
 
     Args:
@@ -74,7 +75,7 @@ def merged(zones: Sequence[Zone]) -> list[Zone]:
     return found
 
 
-def base_crf(zones: Sequence[Zone]) -> int:
+def base_crf(zones: Sequence[Zone]) -> Crf:
     """The crf that an encode with zones names, their median; zones that cover all frames make any do."""
     crfs = sorted(zone.crf for zone in zones)
     return crfs[(len(crfs) - 1) // 2]

@@ -15,10 +15,11 @@ from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.contract.vmaf_names import DEFAULT_MODEL
 from vmaftune_frv2.corpus.request import CellRequest, Toolchain
 from vmaftune_frv2.corpus.setup import Setup
-from vmaftune_frv2.errors import InputError
+from vmaftune_frv2.errors import InputError, UsageError
 from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.encode import encode_pix_fmt
 from vmaftune_frv2.media.ffmpeg import EncoderTrial, FFmpeg, try_encoder
+from vmaftune_frv2.media.fractions import takes_fractions
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.trial import check_parameters, try_parameters
 from vmaftune_frv2.media.vmaf import libvmaf_version, takes_pictures
@@ -83,8 +84,8 @@ def make_plan(
         The plan, in which every preset is the one that really runs, and the presets that changed.
 
     Raises:
-        UsageError: ffmpeg lacks an encoder, an encoder lacks a setting, further parameters change size, range,
-            rate or number of frames, or the setup names a VMAF model that cannot be.
+        UsageError: ffmpeg lacks an encoder, an encoder lacks a setting or rounds a crf, further parameters change
+            size, range, rate or number of frames, or the setup names a VMAF model that cannot be.
         InputError: a source is too deep for an encoder, or too small for the VMAF model.
         ToolError: an encoder or the VMAF model does not work.
     """
@@ -101,6 +102,12 @@ def make_plan(
         probe = _tried(ffmpeg, cast(Hashable, ffmpeg.runner), encoder, preset)
         versions[encoder_name] = probe.version
         runs_as[encoder_name, preset] = probe.preset
+    for encoder_name in dict.fromkeys(cell.encoder for cell in cells if not isinstance(cell.crf, int)):
+        if fraction_step(ffmpeg, table.get(encoder_name)) == 1:
+            raise UsageError(
+                f"{encoder_name} of {ffmpeg.path} rounds crfs to whole numbers; give whole ones, or another"
+                " --ffmpeg-bin"
+            )
     (vmaf_version,) = {
         _scoring_version(ffmpeg, source, model)
         for source in sources
@@ -157,6 +164,18 @@ def _scoring_version(ffmpeg: FFmpeg, source: Source, model: str) -> str:
 def _tried(ffmpeg: FFmpeg, runner: Hashable, encoder: Encoder, preset: str) -> EncoderTrial:
     with step("trying", unit=None, encoder=encoder.name, preset=preset):
         return try_encoder(ffmpeg, encoder, preset)
+
+
+def fraction_step(ffmpeg: FFmpeg, encoder: Encoder) -> float:
+    """The finest step of an encoder's crf that this build of it tells apart: its own, or 1."""
+    return (
+        encoder.crf_step if encoder.crf_step < 1 and _tells(ffmpeg, cast(Hashable, ffmpeg.runner), encoder) else 1
+    )
+
+
+@cache
+def _tells(ffmpeg: FFmpeg, runner: Hashable, encoder: Encoder) -> bool:
+    return takes_fractions(ffmpeg, encoder)
 
 
 @cache

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.crf import Crf, tidy
 from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.contract.rows import (
     FULL_FEATURES,
@@ -110,11 +111,16 @@ def identity(row: Row) -> bytes:
     return _digest(
         row["src_sha256"] or f"path:{row['src']}", row["width"], row["height"], row["pix_fmt"],
         None if rate is None else float(rate), row.get("clip_mode", "full"),
-        row["encoder"], row["encoder_version"], row["preset"], row["crf"], tuple(row["extra_params"]),
+        row["encoder"], row["encoder_version"], row["preset"], _tidy(row["crf"]), tuple(row["extra_params"]),
         row["vmaf_model"], row["ffmpeg_version"], row["vmaf_binary_version"], _forced_hdr(row),
         *_further_features(row.get(FULL_FEATURES) is not None), *_further_models(row.get(VMAF_ALSO) or ()),
         *_further_frames(bool(row.get(VARIABLE_FRAME_RATE)), row.get(VIDEO_TRACK) or 0, row.get(VIEW)),
     )  # fmt: skip
+
+
+def _tidy(crf: float | None) -> Crf | None:
+    """The crf of a row; what is whole may stand there with a point."""
+    return None if crf is None else tidy(crf)
 
 
 def _forced_hdr(row: Mapping[str, Any]) -> str | None:

@@ -131,7 +131,10 @@ def _rows_of(batch: Any) -> list[dict[str, Any]]:
             column = column.cast(pyarrow.string())
         elif types.is_decimal(column.type):
             column = column.cast(pyarrow.float64())
-        columns[name] = _plain(column.to_pylist())
+        values = column.to_pylist()
+        if name == "crf" and types.is_float32(column.type):  # 23.1 there is 23.100000381
+            values = [None if value is None else round(value, 4) for value in values]
+        columns[name] = _plain(values)
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER, Cell, Line, by_line
+from vmaftune_frv2.contract.crf import Crf
 from vmaftune_frv2.contract.intervals import LEVELS
 from vmaftune_frv2.contract.option_groups import TargetOptions
 from vmaftune_frv2.log import STEP, get_logger
@@ -111,7 +112,7 @@ class _Work:
         for cell in self._recalled:
             self._note(cell, None)
 
-    def is_far(self, line: Line, crfs: list[int]) -> bool:
+    def is_far(self, line: Line, crfs: list[Crf]) -> bool:
         """Whether what is known of an encoder was measured too far from the target to predict the pick well."""
         recalled = any(cell.encoder == line.encoder for cell in self._recalled)
         if self.wanted.target_vmaf is None or not recalled or self.wanted.verify:
@@ -128,14 +129,14 @@ class _Work:
         """Whether an encoder's cells were learnt from ones like those that were measured."""
         return self.predictor.learns_from(encoder, self.measuring.points())
 
-    def probe(self, line: Line, crfs: list[int]) -> None:
+    def probe(self, line: Line, crfs: list[Crf]) -> None:
         """The first encode of an encoder: where cells of others, or else the source itself, expect the target."""
         if self.wanted.target_vmaf is not None and self.can_predict(line.encoder):
             self.encode_likeliest(line, crfs)
         else:
             self.encode(self._first_probe(line, crfs), None)
 
-    def _first_probe(self, line: Line, crfs: list[int]) -> Cell:
+    def _first_probe(self, line: Line, crfs: list[Crf]) -> Cell:
         """Where the source itself expects the target."""
         target, complexity = self.wanted.target_vmaf, None
         if target is not None and self.predictor.wants_complexity:
@@ -161,7 +162,7 @@ class _Work:
             return vmaf
         return min(vmaf, target + p05 - least)
 
-    def verify(self, line: Line, crfs: list[int]) -> None:
+    def verify(self, line: Line, crfs: list[Crf]) -> None:
         """Encodes until measurements decide on the pick of a line, or as often as is allowed."""
         while True:
             measured = self.measured(line)
@@ -173,12 +174,12 @@ class _Work:
         """Encodes made on a line; what was measured before is none."""
         return sum(cell.line == line for cell in self.measuring.rows.keys() - self.measuring.known)
 
-    def encode_likeliest(self, line: Line, crfs: list[int], measured: Mapping[int, float] | None = None) -> None:
+    def encode_likeliest(self, line: Line, crfs: list[Crf], measured: Mapping[Crf, float] | None = None) -> None:
         """Measures the cell of a line that most likely decides the search."""
         crf, expected = self._likeliest(line, crfs, measured or {})
         self.encode(Cell(*line, crf), expected)
 
-    def _likeliest(self, line: Line, crfs: list[int], measured: Mapping[int, float]) -> tuple[int, float]:
+    def _likeliest(self, line: Line, crfs: list[Crf], measured: Mapping[Crf, float]) -> tuple[Crf, float]:
         """Crf and expected VMAF of that cell."""
         predictions = self.predict([Cell(*line, crf) for crf in crfs])
         mean: NDArray[np.float64] = np.asarray([self.worth(p.vmaf, p.vmaf_p05) for p in predictions])
@@ -186,7 +187,7 @@ class _Work:
         crf = next_crf(self.goal, crfs, measured, mean, typical)
         return crf, predictions[crfs.index(crf)].vmaf
 
-    def measured(self, line: Line) -> dict[int, float]:
+    def measured(self, line: Line) -> dict[Crf, float]:
         """{crf: what counts} of a line."""
         points = self.measuring.points()
         worst = points if self.wanted.min_vmaf_frame is None else self.measuring.points("p05")

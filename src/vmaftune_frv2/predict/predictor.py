@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.crf import Crf
 from vmaftune_frv2.contract.descriptor import descriptor, kbps, log_bits_per_pixel
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.grid import candidate_grid, was_seen
@@ -118,7 +119,7 @@ class Predictor:
         encoder: str,
         preset: str,
         target: float | None,
-        crfs: Sequence[int],
+        crfs: Sequence[Crf],
         complexity: Vector | None = None,
     ) -> Cell:
         """The cell to encode first.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import UNKNOWN
+from vmaftune_frv2.contract.crf import tidy
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
 from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, Clip, Row, clip_of, dumps, loads
 from vmaftune_frv2.errors import InputError
@@ -121,4 +122,4 @@ def _cell(row: Row) -> Cell | None:
     entry = ENCODERS.find(name)
     if row["crf"] is None or (entry is not None and preset is None):
         return None
-    return Cell(name, entry.resolve_preset(preset) if entry else preset or UNKNOWN, row["crf"])
+    return Cell(name, entry.resolve_preset(preset) if entry else preset or UNKNOWN, tidy(row["crf"]))

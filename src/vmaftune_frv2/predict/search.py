@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vmaftune_frv2.contract.crf import Crf
+
 Vector = NDArray[np.float64]
 SPREAD = 1.1
 """Standard deviation of an error over its typical absolute value."""
@@ -34,8 +36,8 @@ class State:
         open: ascending candidates that may yet be better; none when the search is decided.
     """
 
-    best: int | None
-    open: tuple[int, ...]
+    best: Crf | None
+    open: tuple[Crf, ...]
 
     @property
     def decided(self) -> bool:
@@ -43,7 +45,7 @@ class State:
         return not self.open
 
 
-def judge(goal: Goal, crfs: Sequence[int], measured: Mapping[int, float]) -> State:
+def judge(goal: Goal, crfs: Sequence[Crf], measured: Mapping[Crf, float]) -> State:
     """Where a search stands.
 
     Args:
@@ -59,11 +61,11 @@ def judge(goal: Goal, crfs: Sequence[int], measured: Mapping[int, float]) -> Sta
         return State(best, ())
     # A crf that passes and is no candidate vouches for the candidates below it: only their highest is of interest.
     vouched = max((crf for crf in crfs if passing and crf <= max(passing)), default=-math.inf)
-    least = vouched if best is None else max(vouched, best + 1)
+    least = vouched if best is None else max(vouched, best)
     return State(best, tuple(crf for crf in crfs if least <= crf < fails and crf not in measured))
 
 
-def next_crf(goal: Goal, crfs: Sequence[int], measured: Mapping[int, float], mean: Vector, typical: Vector) -> int:
+def next_crf(goal: Goal, crfs: Sequence[Crf], measured: Mapping[Crf, float], mean: Vector, typical: Vector) -> Crf:
     """The candidate most likely to decide the search; among equals the one that halves what is unsure.
 
     Args:
@@ -77,7 +79,7 @@ def next_crf(goal: Goal, crfs: Sequence[int], measured: Mapping[int, float], mea
     sigma = np.maximum(SPREAD * typical, LEAST_SPREAD)
     expected = dict(zip(crfs, zip(mean, sigma, strict=True), strict=True))
 
-    def worth(crf: int) -> float:
+    def worth(crf: Crf) -> float:
         passes = _above(goal.target, *expected[crf])
         decides = passes - _above(goal.target + goal.tolerance, *expected[crf])
         if crf == candidates[-1]:

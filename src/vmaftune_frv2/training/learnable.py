@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import UNKNOWN
+from vmaftune_frv2.contract.crf import tidy
 from vmaftune_frv2.contract.descriptor import descriptor, log_bits_per_pixel
 from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
 from vmaftune_frv2.contract.features import CANONICAL6, feature_vector
@@ -153,7 +154,7 @@ def _measured(row: Row, judged: bool) -> Measured:
         source=source,
         label=os.path.basename(row["src"]),
         clip=(*clip_of(row), *row["extra_params"]),
-        cell=Cell(name, preset, row["crf"]),
+        cell=Cell(name, preset, tidy(row["crf"])),
         features=features,
         score=float(row["vmaf_score"]),
         vmaf_model=row["vmaf_model"] or None,

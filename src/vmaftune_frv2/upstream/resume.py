@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from vmaftune_frv2.contract.crf import tidy
 from vmaftune_frv2.contract.rows import Row, loads
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.upstream.versions import Versions
@@ -25,14 +26,14 @@ _PLACES = (
 """Options that say where, not what. Programs are told apart by the versions in the rows."""
 
 
-def request_digest(job: Any, opts: Any, preset: str, crf: int) -> str:
+def request_digest(job: Any, opts: Any, preset: str, crf: float) -> str:
     """What determines a row: every field of upstream's job and options but sources and places, and the cell.
 
     Two-pass, clip window, HDR mode and score backend are among them, which a row does not tell otherwise.
     """
     asked = {f"job.{key}": value for key, value in _fields(job, _OF_JOB)}
     asked |= {f"opts.{key}": value for key, value in _fields(opts, _PLACES)}
-    text = repr((sorted(asked.items()), str(preset), int(crf)))
+    text = repr((sorted(asked.items()), str(preset), tidy(float(crf))))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
