@@ -30,7 +30,7 @@ NOISY = "noise=alls=12:all_seed=3"
 ASKED = {"libx264": [28, 28.2, 28.4], "libsvtav1": [30, 30.25, 30.5]}
 BY_HAND = {
     ("libx264", 28.2): ("-c:v", "libx264", "-preset", "veryfast", "-crf", "28.2", "-threads", "1"),
-    ("libsvtav1", 30.25): ("-c:v", "libsvtav1", "-preset", "10", "-svtav1-params", "crf=30.25:lp=1"),
+    ("libsvtav1", 30.25): ("-c:v", "libsvtav1", "-preset", "10", "-svtav1-params", "tune=0:crf=30.25:lp=1"),
 }
 """What a plain ffmpeg makes such an encode with."""
 
@@ -49,7 +49,8 @@ def swept(clip: Clips, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     command = [
         "corpus", str(source), "--encoder", "libx264", "--encoder", "libsvtav1", "--preset", "libx264=veryfast",
         "--preset", "libsvtav1=10", "--crf", "libx264=28:28.4:0.2", "--crf", "libsvtav1=30:30.5:0.25",
-        "--output", str(folder / "c.jsonl"), "--keep-encodes", "--encode-dir", str(folder),
+        "--enc", "libsvtav1=-svtav1-params tune=0", "--output", str(folder / "c.jsonl"), "--keep-encodes",
+        "--encode-dir", str(folder),
     ]  # fmt: skip
     return source, folder, command
 
