@@ -20,6 +20,7 @@ from vmaftune_frv2.version import __version__
 if TYPE_CHECKING:
     from vmaftune_frv2.api.attaching import Attached, attach
     from vmaftune_frv2.api.corpus_scores import score_rows
+    from vmaftune_frv2.api.encoding import encode, encode_sources
     from vmaftune_frv2.api.ladders import Ladders, ladder
     from vmaftune_frv2.api.questions import SourceAnswer, SourceFailure, predict_source, predict_sources
     from vmaftune_frv2.api.scores import CellScores, score_cells
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from vmaftune_frv2.api.training import release, train
     from vmaftune_frv2.api.upgrading import Upgraded, upgrade
     from vmaftune_frv2.contract.attach_request import AttachRequest
+    from vmaftune_frv2.contract.certificate import Certificate
+    from vmaftune_frv2.contract.encode_request import EncodeRequest
     from vmaftune_frv2.contract.ladder_request import LadderRequest
     from vmaftune_frv2.contract.per_shot_request import PerShotRequest
     from vmaftune_frv2.contract.predict_request import PredictRequest
@@ -45,16 +48,18 @@ if TYPE_CHECKING:
     from vmaftune_frv2.progress import watch_progress
 
 __all__ = [
-    "Answer", "AttachRequest", "Attached", "CellScores", "ExitCode", "LadderRequest", "Ladders",
-    "PerShotRequest", "Pick", "Plugins", "PredictRequest", "Prediction", "Report", "ShotAnswers",
+    "Answer", "AttachRequest", "Attached", "CellScores", "Certificate", "EncodeRequest", "ExitCode",
+    "LadderRequest", "Ladders", "PerShotRequest", "Pick", "Plugins", "PredictRequest", "Prediction", "Report", "ShotAnswers",
     "SourceAnswer", "SourceFailure", "Step", "SweepRequest", "Swept", "TrainRequest", "TuneError",
-    "UpgradeRequest", "Upgraded", "__version__", "attach", "ladder", "load_plugins", "per_shot",
+    "UpgradeRequest", "Upgraded", "__version__", "attach", "encode", "encode_sources",
+    "ladder", "load_plugins", "per_shot",
     "pick_commands", "plan_sweep", "predict_source", "predict_sources", "release", "rung_commands",
     "score_cells", "score_rows", "shot_commands", "sweep", "train", "upgrade", "validate_files",
     "watch_progress", "write_plot",
 ]  # fmt: skip
 _WHERE = {
     "api.attaching": ("Attached", "attach"),
+    "api.encoding": ("encode", "encode_sources"),
     "api.ladders": ("Ladders", "ladder"),
     "api.questions": ("SourceAnswer", "SourceFailure", "predict_source", "predict_sources"),
     "api.corpus_scores": ("score_rows",),
@@ -65,6 +70,8 @@ _WHERE = {
     "api.sweeping": ("Swept", "plan_sweep", "sweep"),
     "api.training": ("release", "train"),
     "api.upgrading": ("Upgraded", "upgrade"),
+    "contract.certificate": ("Certificate",),
+    "contract.encode_request": ("EncodeRequest",),
     "contract.ladder_request": ("LadderRequest",),
     "contract.per_shot_request": ("PerShotRequest",),
     "contract.predict_request": ("PredictRequest",),

@@ -185,3 +185,47 @@ def _put(temporary: Path, path: Path) -> bool:
             raise
         os.replace(temporary, path)
     return True
+
+
+def place_file(temporary: Path, path: Path, overwrite: bool) -> None:
+    """Gives a finished file its name, once it is on the disk. A link stays one: what it leads to is replaced.
+
+    Args:
+        temporary: on the same file system; gone afterwards.
+        path: its name.
+        overwrite: whether it may take the place of another file.
+
+    Raises:
+        OutputError: it cannot, or a file has that name meanwhile.
+    """
+    path = _a_file(path)
+    try:
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        if overwrite:
+            os.replace(temporary, path)
+        else:
+            _link(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except FileExistsError:
+        raise OutputError(f"{path} exists; --overwrite replaces it") from None
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Renames a file unless another has the name, which ``os.rename`` would replace."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if path.exists():
+            raise FileExistsError from None
+        os.replace(temporary, path)
+    else:
+        temporary.unlink()

@@ -42,6 +42,7 @@ class Option:
         also_option: whether an argument may be given as an option, too.
         names: "file" or "folder", where the value is the path of one that is written.
         also: another spelling, likewise.
+        short: letter of its short spelling, as in ``-o``; empty for none.
         flags: (value, flag, help) of each value that has a flag of its own instead of one option for all.
 
     Attributes:
@@ -54,12 +55,12 @@ class Option:
         self, default: Any, help: str, *, flag: str = "", metavar: str | None = None, shown: str | None = None,
         low: float | None = None, high: float | None = None, above: bool = False, below: bool = False,
         choices: tuple[str, ...] = (), argument: bool = False, also_option: bool = False, names: str = "",
-        flags: tuple[tuple[str, str, str], ...] = (), also: str = "",
+        flags: tuple[tuple[str, str, str], ...] = (), also: str = "", short: str = "",
     ) -> None:  # fmt: skip
         self.default, self.help, self.flag, self.metavar, self.shown = default, help, flag, metavar, shown
         self.low, self.high, self.above, self.below = low, high, above, below
         self.choices, self.argument, self.also_option = choices, argument, also_option
-        self.names, self.flags, self.also = names, flags, also
+        self.names, self.flags, self.also, self.short = names, flags, also, short
         self.name = self.kind = ""
         self.several = False
 

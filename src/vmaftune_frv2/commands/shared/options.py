@@ -108,7 +108,8 @@ def _as_click(field: Option) -> list[Callable[[Any], Any]]:
 
 
 def _spellings(field: Option) -> list[str]:
-    return [field.spelled, *([f"--{field.also}"] if field.also else [])]
+    short = [f"-{field.short}"] if field.short else []
+    return [*short, field.spelled, *([f"--{field.also}"] if field.also else [])]
 
 
 def _extras(field: Option) -> str:

@@ -1,0 +1,139 @@
+"""Which file is made of which source, and which of them must not be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmaftune_frv2.contract.certificate import certificate_path
+from vmaftune_frv2.contract.containers import MATROSKA, Container, container_of, named_container
+from vmaftune_frv2.contract.encode_request import EncodeRequest
+from vmaftune_frv2.errors import InputError, OutputError, UsageError
+
+VIDEO_SUFFIXES = (
+    ".mkv", ".mp4", ".m4v", ".mov", ".webm", ".ts", ".m2ts", ".mts", ".avi", ".mpg", ".mpeg", ".wmv", ".flv",
+    ".vob", ".y4m", ".ogv", ".3gp", ".mxf",
+)  # fmt: skip
+"""Files of these names are taken from a folder of sources."""
+REJECTED = ".rejected"
+"""Stands before the extension of a finished file that was refused."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One source, and the file that is made of it.
+
+    Args:
+        label: path of the source as given.
+        output: of the file.
+        container: of the file.
+    """
+
+    label: str
+    output: Path
+    container: Container
+
+    @property
+    def rejected(self) -> Path:
+        """Where the file is put if it is refused."""
+        return self.output.with_name(f"{self.output.stem}{REJECTED}{self.output.suffix}")
+
+
+def jobs_of(request: EncodeRequest, fits: Callable[[Container], bool]) -> list[Job]:
+    """The sources of a request and their outputs; nothing is opened.
+
+    Args:
+        request: what to encode, and where to.
+        fits: whether a container holds the encoder's video.
+
+    Raises:
+        UsageError: an output's name says no container, two sources have one output, or one is its own output.
+        InputError: a folder of sources holds none.
+    """
+    assert request.output is not None
+    labels, several = _sources(request)
+    folder = several or request.output.is_dir()
+    if not folder and request.container is not None:
+        raise UsageError("--container needs a folder as -o; otherwise the name of OUT says it")
+    if several and request.output.is_file():
+        raise UsageError(f"-o {request.output} is a file; of several sources it is a folder")
+    found = [_job(request, label, folder, fits) for label in labels]
+    _refuse_equal(found)
+    for job in found:
+        for label in labels:
+            if same_file(job.output, Path(label)):
+                raise UsageError(f"{job.output} is the source {label}; write somewhere else")
+    return found
+
+
+def _sources(request: EncodeRequest) -> tuple[list[str], bool]:
+    """The sources, folders in their place, and whether there are several by what was asked."""
+    labels, several = list[str](), len(set(request.sources)) > 1
+    for label in request.sources:
+        if not Path(label).is_dir():
+            labels.append(label)
+            continue
+        several = True
+        inside = [str(path) for path in sorted(Path(label).iterdir()) if _is_source(path)]
+        if not inside:
+            raise InputError(f"{label}: no video in this folder (looked for *{', *'.join(VIDEO_SUFFIXES)})")
+        labels += inside
+    return list(dict.fromkeys(labels)), several
+
+
+def _is_source(path: Path) -> bool:
+    """Whether a file of a folder is a video that was not made here."""
+    known = path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    return known and not certificate_path(path).exists()
+
+
+def _job(request: EncodeRequest, label: str, folder: bool, fits: Callable[[Container], bool]) -> Job:
+    assert request.output is not None
+    if not folder:
+        return Job(label, request.output, named_container(request.output))
+    name = request.container
+    own = container_of(Path(label))
+    container = named_container(Path(f"x.{name}")) if name else own if own and fits(own) else MATROSKA
+    return Job(label, request.output / f"{Path(label).stem}.{container.name}", container)
+
+
+def _refuse_equal(found: list[Job]) -> None:
+    first: dict[str, str] = {}
+    for job in found:
+        other = first.setdefault(os.path.realpath(job.output), job.label)
+        if other != job.label:
+            raise UsageError(f"{other} and {job.label} would both be written to {job.output}")
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, be it through links of either kind."""
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # one of them is not there
+        return False
+
+
+def prepare(job: Job, overwrite: bool) -> None:
+    """Sees that a file can be written, before hours are spent on it.
+
+    Raises:
+        OutputError: it exists and is not to be replaced, or its folder cannot be written to.
+    """
+    output = job.output
+    if output.is_dir():
+        raise OutputError(f"{output} is a folder")
+    if output.exists() and not output.is_file():
+        raise OutputError(f"{output}: cannot be written (a device or a pipe; name a file)")
+    if os.path.lexists(output) and not overwrite:
+        raise OutputError(f"{output} exists; --overwrite replaces it")
+    try:
+        real = Path(os.path.realpath(output)).parent
+        real.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output.parent}: cannot be made ({error.strerror})") from error
+    if not os.access(real, os.W_OK | os.X_OK):
+        raise OutputError(f"{real}: cannot be written to")

@@ -1,0 +1,255 @@
+"""A source as a file of a certain VMAF: the crf is searched, the whole encoded, the result measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmaftune_frv2.api.certifying import Finished, Sizes, certify, promise, sizes_of
+from vmaftune_frv2.api.encode_outputs import Job, jobs_of, prepare
+from vmaftune_frv2.api.gathering import gather
+from vmaftune_frv2.api.questions import SourceAnswer, SourceFailure, predict_source
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.certificate import Certificate, Promise, certificate_path, read_certificate
+from vmaftune_frv2.contract.containers import Container
+from vmaftune_frv2.contract.encode_request import NONE, EncodeRequest
+from vmaftune_frv2.contract.encoders import ENCODERS
+from vmaftune_frv2.contract.files import dump_json, place_file, write_atomic
+from vmaftune_frv2.errors import InterruptedRunError, NegativeError, TuneError, UsageError
+from vmaftune_frv2.log import get_logger
+from vmaftune_frv2.media.carrying import Wanted, carry, check_holds_video, video_refusal
+from vmaftune_frv2.media.ffmpeg import locate
+from vmaftune_frv2.media.fingerprint import fingerprint
+from vmaftune_frv2.media.opening import check_unchanged, stat_video
+from vmaftune_frv2.media.process import scratch_dir
+from vmaftune_frv2.media.streams import Streams, list_streams
+from vmaftune_frv2.media.together import usable_cpus
+from vmaftune_frv2.media.whole_encode import Whole, encode_whole
+
+if TYPE_CHECKING:
+    from vmaftune_frv2.host.plugins import Plugins
+    from vmaftune_frv2.predict.results import Prediction
+
+log = get_logger(__name__)
+
+
+def encode(request: EncodeRequest, plugins: Plugins | None = None) -> Certificate:
+    """Encodes one source as ``encode_sources`` does.
+
+    Args:
+        request: of one source.
+        plugins: see, enrich and check what ``record`` keeps; None loads those that are installed.
+
+    Returns:
+        What was measured; ``refused`` says why the file is not under its name.
+
+    Raises:
+        UsageError: several sources, an encoder, preset or crf that cannot be, or a container that cannot hold a
+            stream.
+        InputError: the source cannot be used.
+        NegativeError: the target is out of reach, or the file would be larger than ``max_percent`` allows.
+        ToolError: ffmpeg, the encoder or libvmaf failed.
+        OutputError: the output exists, or cannot be written.
+    """
+    work = _Work(request, plugins)
+    if len(work.jobs) != 1:
+        raise UsageError("give one SOURCE")
+    return work.done(work.jobs[0])
+
+
+def encode_sources(
+    request: EncodeRequest, plugins: Plugins | None = None
+) -> Iterator[Certificate | SourceFailure]:
+    """Encodes several sources one after the other; one that fails does not end the others.
+
+    An output that an equal request made of an equal source is not made again: its certificate is given back.
+
+    Args:
+        request: of one or several sources, or folders of them.
+        plugins: as ``encode``.
+
+    Yields:
+        In order, each as soon as it is there.
+
+    Raises:
+        UsageError, InputError, OutputError: as ``encode``, before the first source.
+    """
+    work = _Work(request, plugins)
+    for job in work.jobs:
+        try:
+            yield work.done(job)
+        except InterruptedRunError:
+            raise
+        except TuneError as error:
+            yield SourceFailure(job.label, error)
+
+
+class _Work:
+    """What all sources of a request have in common."""
+
+    def __init__(self, request: EncodeRequest, plugins: Plugins | None) -> None:
+        self.request, self.plugins = request, plugins
+        self.ffmpeg = locate(request.ffmpeg_bin)
+        self.encoder = ENCODERS.get(request.encoder)
+        self.preset = self.encoder.resolve_preset(request.preset)
+        self.jobs = jobs_of(request, self._fits)
+
+    @functools.cache  # noqa: B019  # lives as long as the request
+    def _fits(self, container: Container) -> bool:
+        return video_refusal(self.ffmpeg, container, self.encoder, self.preset) is None
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is to go along with the video."""
+        asked = self.request
+        return Wanted(asked.audio != NONE, asked.audio_arguments(), not asked.no_subs, not asked.no_attachments)
+
+    def done(self, job: Job) -> Certificate:
+        """The certificate of a source: that of an earlier run, or of what is made now."""
+        stat_video(Path(job.label), job.label)
+        digest = fingerprint(Path(job.label))
+        before = None if self.request.overwrite else finished_before(job, digest, self.request.digest)
+        if before is not None:
+            log.info("%s: made before; --overwrite makes it again", before.output)
+            return before
+        prepare(job, self.request.overwrite)
+        check_holds_video(self.ffmpeg, job.container, self.encoder, self.preset)
+        return _One(self, job, digest).made()
+
+
+def finished_before(job: Job, source: str, request: str) -> Certificate | None:
+    """The certificate of an output that is there and is what would be made now.
+
+    Args:
+        job: which output.
+        source: fingerprint of its source.
+        request: digest of the request.
+    """
+    for path in (job.output, job.rejected):
+        found = read_certificate(certificate_path(path))
+        if found is None or not path.is_file() or path.stat().st_size != found.measured.size_bytes:
+            continue
+        if (found.source.fingerprint, found.request) == (source, request):
+            return found
+    return None
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What the whole is encoded as."""
+
+    prediction: Prediction
+    found: SourceAnswer
+    windows: int
+
+    @property
+    def cell(self) -> Cell:
+        return self.prediction.cell
+
+
+class _One:
+    """One source on its way."""
+
+    def __init__(self, work: _Work, job: Job, digest: str) -> None:
+        self.work, self.job, self.digest = work, job, digest
+        self.request, self.ffmpeg = work.request, work.ffmpeg
+
+    def made(self) -> Certificate:
+        """Everything, from the search to the file under its name."""
+        label = self.job.label
+        path, raw = Path(label).absolute(), self.request.raw_format(label)
+        streams = list_streams(self.ffmpeg, path, raw)
+        # Before the search: what the container cannot hold is to be known before hours are spent.
+        video = streams.film(self.request.video_track or 0)
+        carried = carry(self.ffmpeg, path, streams, video, self.job.container, self.work.wanted)
+        for note in carried.notes:
+            log.info("%s: %s", label, note)
+        chosen = self._search(streams)
+        whole = gather(self.ffmpeg, chosen.found.measuring.source, self.job.container, self.work.wanted, streams)
+        sizes = sizes_of(self.ffmpeg, whole, streams)
+        expected = promise(whole, sizes, chosen.prediction, chosen.windows, len(chosen.found.answer.steps))
+        self._refuse_large(expected, whole)
+        return self._encoded(whole, sizes, chosen, expected)
+
+    def _search(self, streams: Streams) -> _Chosen:
+        windows = self.request.windows(streams.seconds)
+        question = self.request.question(self.job.label, windows)
+        found = predict_source(question, self.work.plugins)
+        windows = len(found.measuring.windows) if found.measuring.source.window is not None else 0
+        if self.request.is_fixed:
+            (prediction,) = found.answer.predictions
+            return _Chosen(prediction, found, windows)
+        (pick,) = found.answer.picks
+        if pick.prediction is None:
+            best = "" if pick.best is None else f"; the best is crf {pick.best.cell.crf} with {pick.best.vmaf:.2f}"
+            raise NegativeError(
+                f"{self.job.label}: no crf of {':'.join(pick.line)} reaches {self.request.target_vmaf:g}{best};"
+                " nothing was written"
+            )
+        return _Chosen(pick.prediction, found, windows)
+
+    def _refuse_large(self, expected: Promise, whole: Whole) -> None:
+        """Refuses before the encode what would surely be too large after it."""
+        most, size = self.request.max_percent, whole.source.size_bytes
+        if most is None or expected.size_low is None or expected.size_bytes is None:
+            return
+        if 100 * expected.size_low > most * size:
+            share = 100 * expected.size_bytes / size
+            raise NegativeError(
+                f"{self.job.label}: the file would have about {expected.size_bytes:,} bytes, {share:.1f} % of the"
+                f" source, more than --max-percent {most:g}; nothing was written"
+            )
+
+    def _encoded(self, whole: Whole, sizes: Sizes, chosen: _Chosen, expected: Promise) -> Certificate:
+        measuring, output = chosen.found.measuring, self.job.output
+        wanted, retried = chosen.prediction, False
+        version = next(iter(measuring.rows.values()))["encoder_version"]
+        with scratch_dir(output.resolve().parent, f".{output.name[:100]}.") as folder:
+            while True:
+                log.info("%s: encoding all of it as %s", self.job.label, wanted.cell)
+                path = folder / f"{'again' if retried else 'whole'}.{self.job.container.name}"
+                made = encode_whole(
+                    self.ffmpeg, whole, self.work.encoder, wanted.cell, path, threads=usable_cpus(),
+                    extra=measuring.setup.extra_params,
+                )  # fmt: skip
+                check_unchanged(whole.source)
+                finished = Finished(
+                    self.request, str(output), self.digest, whole, sizes, wanted, made, expected, version, retried
+                )
+                certificate = certify(measuring.setup, finished)
+                again = None if retried else self._corrected(certificate, chosen)
+                if again is None:
+                    return self._placed(path, certificate)
+                wanted, retried = again, True
+                path.unlink()
+
+    def _corrected(self, certificate: Certificate, chosen: _Chosen) -> Prediction | None:
+        """What to encode instead, where the whole misses its target and that is to be mended."""
+        target = self.request.target_vmaf
+        if not self.request.retry or certificate.target_met is not False:
+            return None
+        missing = chosen.prediction.vmaf - certificate.measured.vmaf
+        better = [p for p in chosen.found.answer.predictions if p.vmaf >= target + missing]
+        found = max(better, key=lambda p: p.cell.crf, default=None)
+        if found is None or found.cell.crf >= chosen.cell.crf:
+            return None
+        log.info(
+            "%s: VMAF %.2f of the whole misses the target; once more", self.job.label, certificate.measured.vmaf
+        )
+        return found
+
+    def _placed(self, path: Path, certificate: Certificate) -> Certificate:
+        """Puts the file under its name, or beside it if it was refused, and its certificate after it."""
+        overwrite, name = self.request.overwrite, self.job.output
+        if certificate.refused:
+            overwrite, name = True, self.job.rejected
+            certificate = dataclasses.replace(certificate, output=str(name))
+        stale = certificate_path(name)
+        stale.unlink(missing_ok=True)  # of a file that is no more
+        place_file(path, name, overwrite)
+        write_atomic(stale, dump_json(certificate.record()))
+        return certificate

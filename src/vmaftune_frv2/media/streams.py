@@ -1,0 +1,137 @@
+"""The streams of a file, by what ffmpeg says of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vmaftune_frv2.contract.raw import RawFormat
+from vmaftune_frv2.media.ffmpeg import QUIET, TRIAL_TIMEOUT_S, FFmpeg, file_url
+from vmaftune_frv2.media.look import LOG_ARGV
+from vmaftune_frv2.media.process import scratch_dir
+from vmaftune_frv2.media.source import input_argv
+
+VIDEO, AUDIO, SUBTITLE, ATTACHMENT, DATA = "Video", "Audio", "Subtitle", "Attachment", "Data"
+_STREAM = re.compile(r"^\[info\] +Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\((\w+)\))?: (\w+): (\S+)(.*)$")
+_TAG = re.compile(r"^\[info\] {6}(\S.*?) *: (.*)$")
+_DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d+):(\d+\.\d+)", re.MULTILINE)
+_CHAPTER = re.compile(r"^\[info\] +Chapter #0:\d+: ", re.MULTILINE)
+_FLAGS = {
+    "default": "default", "dub": "dub", "original": "original", "comment": "comment", "lyrics": "lyrics",
+    "karaoke": "karaoke", "forced": "forced", "hearing impaired": "hearing_impaired",
+    "visual impaired": "visual_impaired", "clean effects": "clean_effects", "attached pic": "attached_pic",
+    "captions": "captions", "descriptions": "descriptions", "dependent": "dependent",
+    "still image": "still_image", "timed thumbnails": "timed_thumbnails",
+}  # fmt: skip
+"""What ffmpeg calls a stream's flags where it shows them, and where it takes them."""
+
+_STILL = {"attached_pic", "still_image", "timed_thumbnails"}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream of a file.
+
+    Args:
+        index: among all of its streams.
+        kind: VIDEO, AUDIO, SUBTITLE, ATTACHMENT or DATA.
+        codec: by ffmpeg's name.
+        language: three letters, empty where it says none.
+        flags: ffmpeg's names of its dispositions.
+        tags: its metadata, names in lower case.
+    """
+
+    index: int
+    kind: str
+    codec: str
+    language: str = ""
+    flags: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_cover(self) -> bool:
+        """Whether it is a picture that stands for the file."""
+        return "attached_pic" in self.flags
+
+    def __str__(self) -> str:
+        words = [self.codec, self.language, self.tags.get("title", "") or self.tags.get("filename", "")]
+        return f"{self.kind.lower()} 0:{self.index} ({', '.join(filter(None, words))})"
+
+
+@dataclass(frozen=True)
+class Streams:
+    """What a file holds.
+
+    Args:
+        streams: in order.
+        seconds: that it lasts by its header, None where that does not say.
+        chapters: how many.
+    """
+
+    streams: tuple[Stream, ...]
+    seconds: float | None
+    chapters: int
+
+    def film(self, track: int) -> Stream | None:
+        """The video track of a number, as ``look.Track`` counts them; None where there is none."""
+        films = [s for s in self.streams if s.kind == VIDEO and not _STILL.intersection(s.flags)]
+        return films[track] if track < len(films) else None
+
+
+def list_streams(ffmpeg: FFmpeg, path: Path, raw: RawFormat | None = None) -> Streams:
+    """The streams of a file; none where it cannot be opened.
+
+    Args:
+        ffmpeg: opens it.
+        path: of the file.
+        raw: format of a headerless one.
+    """
+    return read_streams(ffmpeg.run([*LOG_ARGV, *input_argv(path, raw)], timeout=TRIAL_TIMEOUT_S).stderr)
+
+
+def read_streams(log: str) -> Streams:
+    """The streams in what ffmpeg says of its input, each line with its level."""
+    found: dict[int, Stream] = {}
+    last: Stream | None = None
+    for line in log.splitlines():
+        shown = _STREAM.match(line)
+        if shown is not None:
+            index, language, kind, codec, rest = shown.groups()
+            flags = tuple(name for word, name in _FLAGS.items() if f"({word})" in rest)
+            known = "" if language in (None, "und") else language
+            last = Stream(int(index), kind, codec.rstrip(","), known, flags, {})
+            found.setdefault(last.index, last)  # of several programs, a stream is listed in each
+        elif last is not None and (tag := _TAG.match(line)):
+            tags = dict(last.tags) | {tag[1].lower(): tag[2]}
+            last = found[last.index] = Stream(last.index, last.kind, last.codec, last.language, last.flags, tags)
+    lasts = _DURATION.search(log)
+    seconds = int(lasts[1]) * 3600 + int(lasts[2]) * 60 + float(lasts[3]) if lasts else None
+    return Streams(tuple(found[n] for n in sorted(found)), seconds, len(_CHAPTER.findall(log)))
+
+
+def packet_bytes(ffmpeg: FFmpeg, path: Path, raw: RawFormat | None = None) -> dict[int, int]:
+    """{index: bytes of its packets} of the streams of a file; reads all of it, decodes nothing.
+
+    Args:
+        ffmpeg: reads it.
+        path: of the file.
+        raw: format of a headerless one.
+    """
+    streams = [each for each in list_streams(ffmpeg, path, raw).streams if each.kind != ATTACHMENT]
+    if not streams:
+        return {}
+    maps = [word for each in streams for word in ("-map", f"0:{each.index}")]
+    sizes = [0] * len(streams)
+    with scratch_dir(None, "packets-") as folder:
+        listing = folder / "packets"
+        argv = [*QUIET, *input_argv(path, raw), *maps, "-c", "copy", "-copy_unknown", "-f", "framecrc"]
+        ffmpeg.run([*argv, file_url(listing)])
+        if listing.is_file():
+            with listing.open(encoding="ascii", errors="replace") as lines:
+                for line in lines:
+                    if not line.startswith("#"):
+                        number, _, _, _, size, *_ = line.split(",")
+                        sizes[int(number)] += int(size)
+    return {each.index: size for each, size in zip(streams, sizes, strict=True)}
