@@ -11,6 +11,7 @@ import pytest
 from conftest import Clips, VmafTune
 from vmaftune_frv2 import (
     AttachRequest,
+    EncodeRequest,
     LadderRequest,
     PerShotRequest,
     PredictRequest,
@@ -30,6 +31,7 @@ from vmaftune_frv2.errors import ExitCode, TuneError, UsageError
 SOURCE = "x.mkv"
 REQUESTS: dict[str, tuple[type[Request], dict[str, Any]]] = {
     "predict": (PredictRequest, {"sources": SOURCE}),
+    "encode": (EncodeRequest, {"sources": SOURCE, "output": "out.mkv"}),
     "ladder": (LadderRequest, {"source": SOURCE, "encoders": "libx264", "heights": "72"}),
     "per-shot": (PerShotRequest, {"source": SOURCE, "target_vmaf": 90}),
     "corpus": (SweepRequest, {"sources": SOURCE}),
@@ -120,6 +122,17 @@ RULES: dict[str, tuple[str, dict[str, Any], str]] = {
     "probe that is none": ("predict", {"probes": "libx264:medium"}, "is not a cell"),
     "half a size": ("predict", {"width": 64}, "--width and --height go together"),
     "rate of no video": ("corpus", {"framerate": "fast"}, "--framerate 'fast': not a frame rate"),
+    "encode of nothing": ("encode", {"sources": None}, "give one SOURCE or several"),
+    "encode to nowhere": ("encode", {"output": None}, "give -o OUT"),
+    "two encoders of one file": ("encode", {"encoders": ["libx264", "libx265"]}, "give one --encoder"),
+    "two presets of one file": ("encode", {"presets": ["fast", "slow"]}, "give one --preset"),
+    "search for one crf": ("encode", {"crfs": "30", "tolerance": 1}, "--tolerance needs --target-vmaf, or a range"),
+    "search that is not made": ("encode", {"no_verify": True, "max_encodes": 3}, "leave out --no-verify"),
+    "confidence in a search": ("encode", {"confidence": 0.9}, "--confidence needs --no-verify"),
+    "length of no windows": ("encode", {"samples": 0, "sample_seconds": 2}, "leave out --samples 0"),
+    "sound of no encoder": ("encode", {"audio": "loud"}, "names no encoder"),
+    "sound that is a file": ("encode", {"audio": "-c:a aac -i x.wav"}, "-i is not about the encoder of sound"),
+    "sound of an open quotation": ("encode", {"audio": "-c:a 'aac"}, "--audio"),
     "ladder of nothing": ("ladder", {"source": None}, "give one SOURCE"),
     "ladder of no encoder": ("ladder", {"encoders": None}, "give --encoder"),
     "ladder without heights": ("ladder", {"heights": None}, "give --heights, as in 1080,720,480"),

@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer", "AttachRequest", "Attached", "CellScores", "Certificate", "EncodeRequest", "ExitCode",
-    "LadderRequest", "Ladders", "PerShotRequest", "Pick", "Plugins", "PredictRequest", "Prediction", "Report", "ShotAnswers",
-    "SourceAnswer", "SourceFailure", "Step", "SweepRequest", "Swept", "TrainRequest", "TuneError",
+    "LadderRequest", "Ladders", "PerShotRequest", "Pick", "Plugins", "PredictRequest", "Prediction", "Report",
+    "ShotAnswers", "SourceAnswer", "SourceFailure", "Step", "SweepRequest", "Swept", "TrainRequest", "TuneError",
     "UpgradeRequest", "Upgraded", "__version__", "attach", "encode", "encode_sources",
     "ladder", "load_plugins", "per_shot",
     "pick_commands", "plan_sweep", "predict_source", "predict_sources", "release", "rung_commands",

@@ -15,7 +15,7 @@ from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.hdr_metadata import read_signalling
 from vmaftune_frv2.media.source import input_argv
-from vmaftune_frv2.media.streams import AUDIO, Streams, packet_bytes
+from vmaftune_frv2.media.streams import AUDIO, Packets, Streams, count_stream_packets
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.trial import compared_format
 from vmaftune_frv2.media.vmaf import score
@@ -23,6 +23,8 @@ from vmaftune_frv2.media.whole_encode import Made, Whole
 from vmaftune_frv2.predict.results import Prediction
 
 _AUDIO_BITRATE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)$")
+NOTED = 10
+"""Bytes that a container notes of a packet of sound, about."""
 _UNITS = {"": 1.0, "k": 1e3, "m": 1e6}
 
 
@@ -48,19 +50,19 @@ def sizes_of(ffmpeg: FFmpeg, whole: Whole, streams: Streams) -> Sizes:
         streams: all of its streams.
     """
     source, carried = whole.source, whole.carried
-    packets = packet_bytes(ffmpeg, source.path, source.raw)
-    video = packets.get(0 if whole.video is None else whole.video.index, 0)
+    packets = count_stream_packets(ffmpeg, source.path, source.raw)
+    video = packets.get(0 if whole.video is None else whole.video.index, Packets()).size
     kept = {stream.index for stream in carried.streams}
-    along: float = sum(size for index, size in packets.items() if index in kept)
+    along: float = sum(p.size + NOTED * p.count for index, p in packets.items() if index in kept)
     if any(stream.index not in packets for stream in carried.streams):
         # Attached files have no packets; they are most of what is left of the file.
-        along += max(source.size_bytes - sum(packets.values()), 0)
+        along += max(source.size_bytes - sum(p.size + NOTED * p.count for p in packets.values()), 0)
     sound = [stream.index for stream in carried.streams if stream.kind == AUDIO]
     if carried.audio_argv and sound:
         bitrate = audio_bitrate(carried.audio_argv)
         if bitrate is None:
             return Sizes(video, None)
-        along -= sum(packets.get(index, 0) for index in sound)
+        along -= sum(packets[index].size for index in sound if index in packets)
         along += bitrate / 8 * (streams.seconds or source.encoded_seconds) * len(sound)
     return Sizes(video, round(along))
 
@@ -177,7 +179,7 @@ def _measured(setup: Setup, model: str, finished: Finished) -> Measured:
         threads=usable_cpus(),
     )
     frames = np.asarray(scored.vmaf, dtype=np.float64)
-    video, seconds = packet_bytes(setup.ffmpeg, path).get(0, 0), source.encoded_seconds
+    video, seconds = count_stream_packets(setup.ffmpeg, path)[0].size, source.encoded_seconds
     return Measured(
         vmaf=float(frames.mean()),
         vmaf_harmonic_mean=float(1.0 / np.mean(1.0 / (frames + 1.0)) - 1.0),

@@ -165,7 +165,7 @@ class _One:
         streams = list_streams(self.ffmpeg, path, raw)
         # Before the search: what the container cannot hold is to be known before hours are spent.
         video = streams.film(self.request.video_track or 0)
-        carried = carry(self.ffmpeg, path, streams, video, self.job.container, self.work.wanted)
+        carried = carry(self.ffmpeg, label, streams, video, self.job.container, self.work.wanted)
         for note in carried.notes:
             log.info("%s: %s", label, note)
         chosen = self._search(streams)
@@ -214,7 +214,7 @@ class _One:
                 path = folder / f"{'again' if retried else 'whole'}.{self.job.container.name}"
                 made = encode_whole(
                     self.ffmpeg, whole, self.work.encoder, wanted.cell, path, threads=usable_cpus(),
-                    extra=measuring.setup.extra_params,
+                    extra=measuring.setup.arguments(whole.source, self.work.encoder),
                 )  # fmt: skip
                 check_unchanged(whole.source)
                 finished = Finished(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from vmaftune_frv2.contract.containers import Container
+from pathlib import Path
+
+from vmaftune_frv2.contract.containers import MATROSKA, Container, container_of
+from vmaftune_frv2.contract.encoder import Encoder
+from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.carrying import Wanted, carry
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.listing import list_frames
@@ -40,5 +44,22 @@ def gather(
     """
     found = found or list_streams(ffmpeg, source.path, source.raw)
     video = found.film(source.track)
-    carried = carry(ffmpeg, source.path, found, video, container, wanted)
+    carried = carry(ffmpeg, source.label, found, video, container, wanted)
     return Whole(all_of(ffmpeg, source), video, carried)
+
+
+def roomy_container(ffmpeg: FFmpeg, source: Source, found: Streams, encoder: Encoder) -> Container:
+    """The usual container of an encoder where it holds all that goes along as it is, else Matroska.
+
+    Args:
+        ffmpeg: tries it.
+        source: what goes along.
+        found: its streams.
+        encoder: of the video.
+    """
+    usual = container_of(Path(f"x.{encoder.container}")) or MATROSKA
+    try:
+        carried = carry(ffmpeg, source.label, found, found.film(source.track), usual, Wanted())
+    except UsageError:
+        return MATROSKA
+    return MATROSKA if carried.converted else usual

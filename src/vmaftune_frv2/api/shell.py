@@ -1,18 +1,23 @@
-"""The shell commands that make picks and rungs: bit by bit the encodes that were scored, of the whole source."""
+"""The shell commands that make picks and rungs: those that ``encode`` runs for them."""
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmaftune_frv2.api.gathering import gather, roomy_container
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import UsageError
-from vmaftune_frv2.media.encode import work_argv
+from vmaftune_frv2.media.carrying import Wanted
 from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.streams import list_streams
+from vmaftune_frv2.media.together import usable_cpus
+from vmaftune_frv2.media.whole_encode import Whole, final_argv
 
 if TYPE_CHECKING:
     from vmaftune_frv2.predict.measuring import Measuring
@@ -36,8 +41,10 @@ def check_names(labels: Sequence[str]) -> None:
 
 
 def pick_commands(measuring: Measuring, found: Answer) -> list[str]:
-    """One command per pick that was found. Each encodes the whole source, whatever window was measured, as a
-    measurement would. Existing files are kept.
+    """One command per pick that was found: the one that ``encode`` runs, with everything that goes along.
+
+    Each encodes the whole source, whatever part of it was measured; of a part, all frames are listed first, which
+    decodes the source once. Existing files are kept.
 
     Args:
         measuring: the source, and how it was encoded.
@@ -45,7 +52,8 @@ def pick_commands(measuring: Measuring, found: Answer) -> list[str]:
     """
     setup = measuring.setup
     cells = [pick.prediction.cell for pick in found.picks if pick.prediction is not None]
-    return [_command(setup, measuring.source, cell, "") for cell in cells]
+    gathered = _Gathered(setup, measuring.source)
+    return [_command(setup, gathered.for_encoder(cell.encoder), cell, "") for cell in cells]
 
 
 def rung_commands(heights: Sequence[Rendition], rungs: Sequence[Rung]) -> list[str]:
@@ -55,15 +63,40 @@ def rung_commands(heights: Sequence[Rendition], rungs: Sequence[Rung]) -> list[s
         heights: the source at every height.
         rungs: of ladders.
     """
+    if not rungs:
+        return []
     at = {rendition.height: rendition for rendition in heights}
-    found = [(at[rung.height], rung.cell) for rung in rungs]
-    return [_command(r.setup, r.source, cell, f".{r.height}") for r, cell in found]
+    first = heights[0]
+    gathered = _Gathered(first.setup, first.source.unscaled())
+    commands = []
+    for rung in rungs:
+        whole = gathered.for_encoder(rung.cell.encoder)
+        scaled = dataclasses.replace(whole, source=whole.source.at_height(rung.height))
+        commands.append(_command(at[rung.height].setup, scaled, rung.cell, f".{rung.height}"))
+    return commands
 
 
-def _command(setup: Setup, source: Source, cell: Cell, mark: str) -> str:
-    whole, encoder = source.whole(), ENCODERS.get(cell.encoder)
-    output = Path(f"{whole.path.stem}{mark}.{cell.encoder}.{cell.preset}.crf{cell.crf}.{encoder.container}")
-    extra, threads = setup.arguments(whole, encoder), setup.options.threads
-    return shlex.join(
-        [setup.ffmpeg.path, *QUIET, *work_argv(whole, encoder, cell, output, threads=threads, extra=extra)]
-    )
+class _Gathered:
+    """All of a source, and what goes along into the container of each encoder."""
+
+    def __init__(self, setup: Setup, source: Source) -> None:
+        self._ffmpeg, self._source = setup.ffmpeg, source
+        self._streams = list_streams(setup.ffmpeg, source.path, source.raw)
+        self._found: dict[str, Whole] = {}
+
+    def for_encoder(self, name: str) -> Whole:
+        """What goes along beside the video of an encoder, into its own container if that holds all of it."""
+        if name not in self._found:
+            container = roomy_container(self._ffmpeg, self._source, self._streams, ENCODERS.get(name))
+            whole = gather(self._ffmpeg, self._source, container, Wanted(), self._streams)
+            self._source, self._found[name] = whole.source, whole  # listed once
+        return self._found[name]
+
+
+def _command(setup: Setup, whole: Whole, cell: Cell, mark: str) -> str:
+    name = f"{whole.source.path.stem}{mark}.{cell.encoder}.{cell.preset}.crf{cell.crf}"
+    output = Path(f"{name}.{whole.carried.container.name}")
+    encoder = ENCODERS.get(cell.encoder)
+    extra = setup.arguments(whole.source, encoder)
+    argv = final_argv(whole, encoder, cell, output, threads=usable_cpus(), extra=extra)
+    return shlex.join([setup.ffmpeg.path, *QUIET, *argv])

@@ -32,9 +32,8 @@ COPY, NONE = "copy", "none"
 _OF_FILES = ("-i", "-f", "-map", "-y", "-n", "-vn", "-sn", "-dn", "-an", "-ss", "-t", "-to")
 _NO_PART = (
     "sources", "output", "container", "overwrite", "jobs", "record", "cache_dir", "no_cache", "ffmpeg_bin",
-    "max_percent", "min_vmaf",
 )  # fmt: skip
-"""Fields that change nothing of the file that is made."""
+"""Fields that change nothing of the file that is made, nor of the verdict on it."""
 
 
 class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOptions, JobOptions):
@@ -49,9 +48,13 @@ class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOptions
         short="o",
         metavar="OUT",
     )
-    encoders: Sequence[str] = option((), "Encoder.", flag="encoder", metavar="NAME", shown=DEFAULT_ENCODER)
+    encoders: Sequence[str] = option((), "Encoder, one.", flag="encoder", metavar="NAME", shown=DEFAULT_ENCODER)
     presets: Sequence[str] = option(
-        (), "The encoder's own preset, or a shared name.", flag="preset", metavar="PRESET", shown=DEFAULT_PRESET
+        (),
+        "Its own preset, or a name that all encoders share, one.",
+        flag="preset",
+        metavar="PRESET",
+        shown=DEFAULT_PRESET,
     )
     crfs: Sequence[str] = option(
         (),

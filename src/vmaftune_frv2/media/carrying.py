@@ -89,13 +89,13 @@ class Carried:
 
 
 def carry(
-    ffmpeg: FFmpeg, path: Path, found: Streams, video: Stream | None, container: Container, wanted: Wanted
+    ffmpeg: FFmpeg, label: str, found: Streams, video: Stream | None, container: Container, wanted: Wanted
 ) -> Carried:
     """Decides what of a file goes along into a container. Nothing is read but its beginning.
 
     Args:
         ffmpeg: tries whether the container takes each stream.
-        path: of the file.
+        label: path of the file as given.
         found: its streams.
         video: the one that is encoded.
         container: of the new file.
@@ -104,7 +104,7 @@ def carry(
     Raises:
         UsageError: the container cannot hold some of it; all that are in the way are named, and what to do.
     """
-    trial = _Trial(ffmpeg, path, container)
+    trial = _Trial(ffmpeg, label, container)
     going, converted, notes, refused = list[Stream](), set[int](), list[str](), list[str]()
     for stream in found.streams:
         if stream == video:
@@ -137,7 +137,7 @@ def carry(
             notes.append(f"{stream} is left out: it is neither sound nor subtitles")
     if refused:
         lines = "".join(f"\n  {line}" for line in refused)
-        raise UsageError(f"{path}: .{container.name} cannot hold{lines}")
+        raise UsageError(f"{label}: .{container.name} cannot hold{lines}")
     carried = Carried(container, tuple(going), frozenset(converted), wanted.audio_argv, tuple(notes))
     if wanted.audio_argv and any(stream.kind == AUDIO for stream in going):
         trial.encode_sound(carried)
@@ -161,8 +161,8 @@ def _is_made_anew(stream: Stream) -> bool:
 class _Trial:
     """Whether a container takes the streams of a file: its header is written, and thrown away."""
 
-    def __init__(self, ffmpeg: FFmpeg, path: Path, container: Container) -> None:
-        self._ffmpeg, self._path, self._container = ffmpeg, path, container
+    def __init__(self, ffmpeg: FFmpeg, label: str, container: Container) -> None:
+        self._ffmpeg, self._label, self._container = ffmpeg, label, container
 
     def refusal(self, stream: Stream) -> str | None:
         """ffmpeg's words on why a stream cannot be copied, None where it can."""
@@ -177,13 +177,13 @@ class _Trial:
         maps = [w for s in carried.streams if s.kind == AUDIO for w in ("-map", f"0:{s.index}")]
         words = self._write([*maps, *carried.audio_argv, "-t", TRIED_SECONDS])
         if words is not None:
-            raise UsageError(f"--audio: the sound of {self._path} cannot be encoded so ({words})")
+            raise UsageError(f"--audio: the sound of {self._label} cannot be encoded so ({words})")
 
     def _write(self, argv: Sequence[str]) -> str | None:
         container = self._container
         with scratch_dir(None, "holds-") as folder:
             output = folder / f"x.{container.name}"
-            whole = [*_LEVELS, *input_argv(self._path), *argv, "-f", container.muxer, file_url(output)]
+            whole = [*_LEVELS, *input_argv(Path(self._label)), *argv, "-f", container.muxer, file_url(output)]
             done = self._ffmpeg.run(whole, timeout=TRIAL_TIMEOUT_S)
         return None if done.ok else first_error(done.stderr)
 

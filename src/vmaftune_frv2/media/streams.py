@@ -15,7 +15,7 @@ from vmaftune_frv2.media.source import input_argv
 
 VIDEO, AUDIO, SUBTITLE, ATTACHMENT, DATA = "Video", "Audio", "Subtitle", "Attachment", "Data"
 _STREAM = re.compile(r"^\[info\] +Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\((\w+)\))?: (\w+): (\S+)(.*)$")
-_TAG = re.compile(r"^\[info\] {6}(\S.*?) *: (.*)$")
+_TAG = re.compile(r"^\[info\] {7}(\w\S*) *: (.*)$")
 _DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d+):(\d+\.\d+)", re.MULTILINE)
 _CHAPTER = re.compile(r"^\[info\] +Chapter #0:\d+: ", re.MULTILINE)
 _FLAGS = {
@@ -111,8 +111,16 @@ def read_streams(log: str) -> Streams:
     return Streams(tuple(found[n] for n in sorted(found)), seconds, len(_CHAPTER.findall(log)))
 
 
-def packet_bytes(ffmpeg: FFmpeg, path: Path, raw: RawFormat | None = None) -> dict[int, int]:
-    """{index: bytes of its packets} of the streams of a file; reads all of it, decodes nothing.
+@dataclass
+class Packets:
+    """The packets of a stream: how many, and their bytes together."""
+
+    count: int = 0
+    size: int = 0
+
+
+def count_stream_packets(ffmpeg: FFmpeg, path: Path, raw: RawFormat | None = None) -> dict[int, Packets]:
+    """{index: its packets} of the streams of a file; reads all of it, decodes nothing.
 
     Args:
         ffmpeg: reads it.
@@ -123,7 +131,7 @@ def packet_bytes(ffmpeg: FFmpeg, path: Path, raw: RawFormat | None = None) -> di
     if not streams:
         return {}
     maps = [word for each in streams for word in ("-map", f"0:{each.index}")]
-    sizes = [0] * len(streams)
+    found = [Packets() for _ in streams]
     with scratch_dir(None, "packets-") as folder:
         listing = folder / "packets"
         argv = [*QUIET, *input_argv(path, raw), *maps, "-c", "copy", "-copy_unknown", "-f", "framecrc"]
@@ -133,5 +141,6 @@ def packet_bytes(ffmpeg: FFmpeg, path: Path, raw: RawFormat | None = None) -> di
                 for line in lines:
                     if not line.startswith("#"):
                         number, _, _, _, size, *_ = line.split(",")
-                        sizes[int(number)] += int(size)
-    return {each.index: size for each, size in zip(streams, sizes, strict=True)}
+                        packets = found[int(number)]
+                        packets.count, packets.size = packets.count + 1, packets.size + int(size)
+    return {each.index: packets for each, packets in zip(streams, found, strict=True)}

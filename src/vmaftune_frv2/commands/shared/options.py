@@ -37,7 +37,9 @@ class EncoderOption(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Option and help text."""
-        self.help = f"Encoder; repeatable. Known: {', '.join(ENCODERS.names())}."
+        said, bracket, extras = (self.help or "").partition("  [")
+        known = f"Known: {', '.join(ENCODERS.names())}."
+        self.help = f"{said.partition(' Known: ')[0]} {known}{bracket}{extras}"
         return super().get_help_record(ctx)
 
 

@@ -1,0 +1,326 @@
+"""``vmaf-tune encode``: what it refuses, what is left when it is broken off, several sources, and once more."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+import vmaftune_frv2 as vt
+from conftest import Clips, VmafTune, read_rows
+from encode_kit import X264, made
+from vmaftune_frv2.contract.certificate import read_certificate
+from vmaftune_frv2.errors import ExitCode, UsageError
+from vmaftune_frv2.media.ffmpeg import FFmpeg
+from vmaftune_frv2.media.whole_encode import remarks
+
+AT_30 = (*X264, "--crf", 30)
+Limits = Callable[[], object] | None
+
+
+@pytest.fixture
+def film(clip: Clips, tmp_path: Path) -> Path:
+    path = tmp_path / "film.mkv"
+    shutil.copy(clip("testsrc2", size="160x96", frames=24), path)
+    return path
+
+
+@pytest.mark.parametrize("how", ["same", "relative", "symbolic", "hard"])
+def test_an_output_that_is_its_own_source_is_refused(how: str, film: Path, vmaf_tune: VmafTune) -> None:
+    output, before = film.with_name("link.mkv"), film.read_bytes()
+    if how == "symbolic":
+        output.symlink_to(film)
+    elif how == "hard":
+        os.link(film, output)
+    else:
+        output = film if how == "same" else Path("../") / film.parent.name / film.name
+    result = vmaf_tune("encode", film, "-o", output, *AT_30, "--overwrite")
+    assert (result.code, "is the source" in result.err) == (ExitCode.USAGE, True)
+    assert film.read_bytes() == before
+
+
+def test_an_output_that_exists_is_replaced_only_if_asked(film: Path, vmaf_tune: VmafTune) -> None:
+    output = Path("out.mkv")
+    output.write_bytes(b"precious")
+    refused = vmaf_tune("encode", film, "-o", output, *AT_30)
+    assert (refused.code, output.read_bytes()) == (ExitCode.OUTPUT, b"precious")
+    assert "out.mkv exists; --overwrite replaces it" in refused.err
+    assert "encoded" not in refused.err
+    assert vmaf_tune("encode", film, "-o", output, *AT_30, "--overwrite").code == 0
+    assert output.read_bytes() != b"precious"
+
+
+def test_a_link_stays_one(film: Path, vmaf_tune: VmafTune) -> None:
+    Path("elsewhere").mkdir()
+    Path("out.mkv").symlink_to("elsewhere/real.mkv")
+    assert vmaf_tune("encode", film, "-o", "out.mkv", *AT_30, "--overwrite").code == 0
+    assert Path("out.mkv").is_symlink()
+    assert Path("elsewhere/real.mkv").stat().st_size > 1000
+
+
+def test_what_was_made_of_the_same_is_not_made_again(film: Path, vmaf_tune: VmafTune) -> None:
+    first = vmaf_tune("encode", film, "-o", "out.mkv", *AT_30)
+    made_at = Path("out.mkv").stat().st_mtime_ns
+    copy = film.rename("renamed.mkv")  # the content counts, not the name
+    again = vmaf_tune("encode", copy, "-o", "out.mkv", *AT_30)
+    assert (again.code, again.out) == (0, first.out)
+    assert "made before" in again.err
+    assert "encoded" not in again.err
+    assert Path("out.mkv").stat().st_mtime_ns == made_at
+    other = vmaf_tune("encode", copy, "-o", "out.mkv", *X264, "--crf", 31)
+    assert (other.code, "exists" in other.err) == (ExitCode.OUTPUT, True)
+    with copy.open("ab") as stream:
+        stream.write(b"\0")
+    changed = vmaf_tune("encode", copy, "-o", "out.mkv", *AT_30)
+    assert (changed.code, "exists" in changed.err) == (ExitCode.OUTPUT, True)
+
+
+def test_a_target_out_of_reach_writes_nothing(film: Path, vmaf_tune: VmafTune) -> None:
+    result = vmaf_tune("encode", film, "-o", "out.mkv", *X264, "--crf", "40:44", "--target-vmaf", 99)
+    assert result.code == ExitCode.NEGATIVE
+    assert "no crf of libx264:veryfast reaches 99; the best is crf 40" in result.err
+    assert list(Path().iterdir()) == [Path("film.mkv")]
+
+
+def test_too_large_is_refused_before_the_encode(film: Path, vmaf_tune: VmafTune) -> None:
+    result = vmaf_tune("encode", film, "-o", "out.mkv", *AT_30, "--max-percent", 1)
+    assert result.code == ExitCode.NEGATIVE
+    assert "more than --max-percent 1; nothing was written" in result.err
+    assert "encoding all" not in result.err
+    assert list(Path().iterdir()) == [Path("film.mkv")]
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"), [(("--min-vmaf", 99.9), "is below --min-vmaf 99.9"), (("--max-percent", 1), "1 is more")]
+)
+def test_a_file_that_is_refused_is_kept_under_another_name(
+    option: Sequence[object], reason: str, ffmpeg: FFmpeg, film: Path, vmaf_tune: VmafTune
+) -> None:
+    # Sound without a stated bitrate: nobody knows the size of the file before it is made.
+    source = made(
+        ffmpeg, film.with_name("a.mkv"), "-i", film, "-f", "lavfi", "-i", "sine", "-shortest", "-c:v", "copy"
+    )
+    film.unlink()
+    asked = ("encode", source, "-o", "out.mkv", *AT_30, "--audio", "-c:a flac", *option)
+    result = vmaf_tune(*asked)
+    assert result.code == ExitCode.NEGATIVE
+    assert reason.replace("1 is more", "% of the source's size is more") in result.err
+    assert "the file is kept as out.rejected.mkv" in result.err
+    names = {"a.mkv", "out.rejected.mkv", "out.rejected.mkv.vmaf.json"}
+    assert {path.name for path in Path().iterdir()} == names
+    again = vmaf_tune(*asked)
+    assert (again.code, again.out) == (result.code, result.out)
+    assert "made before" in again.err
+
+
+@dataclasses.dataclass
+class Ended:
+    """A command that was broken off, or failed, in a process of its own."""
+
+    code: int
+    err: str
+
+
+def broken_off(arguments: Sequence[object], number: signal.Signals) -> Ended:
+    """Sends a signal once the whole is being encoded."""
+    work = subprocess.Popen(
+        [sys.executable, "-m", "vmaftune_frv2", "encode", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert work.stderr is not None
+    said = ""
+    for line in work.stderr:
+        said += line
+        if "encoding all of it" in line:
+            break
+    work.send_signal(number)
+    _, rest = work.communicate(timeout=60)
+    return Ended(work.returncode, said + rest)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_broken_off_in_the_last_encode_leaves_the_search_and_nothing_else(
+    number: signal.Signals, clip: Clips, vmaf_tune: VmafTune
+) -> None:
+    source = clip("mandelbrot", size="480x272", frames=48)
+    asked = (source, "-o", "out.mkv", "--encoder", "libx264", "--preset", "slower", "--crf", 30)
+    kept = (*asked, "--record", "rows.jsonl")
+    ended = broken_off(kept, number)
+    assert ended.code == ExitCode.INTERRUPTED
+    assert "what was measured is in rows.jsonl" in ended.err
+    assert [path.name for path in Path().iterdir()] == ["rows.jsonl"]
+    (row,) = read_rows(Path("rows.jsonl"))
+    result = vmaf_tune("encode", *kept)
+    assert result.code == 0, result.err
+    assert "known libx264:slower:30" in result.err
+    assert read_rows(Path("rows.jsonl")) == [row]
+
+
+def with_limit(size: int) -> Limits:
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def run(arguments: Sequence[object], limits: Limits = None) -> Ended:
+    done = subprocess.run(
+        [sys.executable, "-m", "vmaftune_frv2", "encode", *map(str, arguments)],
+        capture_output=True, text=True, check=False, preexec_fn=limits,
+    )  # fmt: skip
+    return Ended(done.returncode, done.stderr)
+
+
+@pytest.fixture
+def loud(ffmpeg: FFmpeg, film: Path, tmp_path: Path) -> Path:
+    """A second of video with 400 kB of sound, which does not fit where the video alone does."""
+    path = made(
+        ffmpeg, tmp_path / "loud.mkv", "-i", film, "-f", "lavfi", "-i", "anoisesrc=r=48000:d=4", "-map", 0, "-map", 1,
+        "-c:v", "copy", "-c:a", "pcm_s16le",
+    )  # fmt: skip
+    film.unlink()
+    return path
+
+
+def test_a_file_that_cannot_grow_leaves_nothing(loud: Path) -> None:
+    ended = run((loud, "-o", "out.mkv", *AT_30), with_limit(200_000))
+    assert ended.code == ExitCode.OUTPUT
+    assert "no space is left" in ended.err
+    assert [path.name for path in Path().iterdir()] == ["loud.mkv"]
+
+
+def test_a_full_disk_leaves_nothing(loud: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = shutil.which("mount")
+    mounting = [mount or "mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(small)]
+    if mount is None or subprocess.run(mounting, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    try:
+        ended = run((loud, "-o", small / "out.mkv", *AT_30))
+        assert (ended.code, "no space is left" in ended.err) == (ExitCode.OUTPUT, True), ended.err
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_folder_goes_on_where_it_stopped(clip: Clips, vmaf_tune: VmafTune, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, pattern in (("a.mkv", "testsrc2"), ("c.avi", "mandelbrot")):
+        shutil.copy(clip(pattern, size="160x96", frames=12, container=name[2:]), folder / name)
+    (folder / "b.mp4").write_bytes(b"no video")
+    (folder / "notes.txt").write_text("no video either")
+    asked = ("encode", folder, "-o", "out", *AT_30, "--json")
+    result = vmaf_tune(*asked)
+    assert result.code == ExitCode.INPUT
+    assert "b.mp4" in result.err
+    records = [json.loads(line) for line in result.out.splitlines()]
+    assert [record["output"] for record in records] == ["out/a.mkv", "out/c.mkv"]
+    assert sorted(path.name for path in Path("out").glob("*[!n]")) == ["a.mkv", "c.mkv"]
+    Path("out/c.mkv").unlink()
+    again = vmaf_tune(*asked)
+    assert again.code == ExitCode.INPUT
+    assert "a.mkv: made before" in again.err
+    assert "c.mkv: made before" not in again.err
+    assert [json.loads(line)["measured"] for line in again.out.splitlines()] == [r["measured"] for r in records]
+
+
+def test_names_that_would_meet_are_refused(film: Path, vmaf_tune: VmafTune, tmp_path: Path) -> None:
+    other = shutil.copy(film, tmp_path / "film.mp4")
+    result = vmaf_tune("encode", film, other, "-o", "out", "--container", "mkv", *AT_30)
+    assert (result.code, "would both be written to" in result.err) == (ExitCode.USAGE, True)
+    here = vmaf_tune("encode", film, "-o", ".", *AT_30)
+    assert (here.code, "is the source" in here.err) == (ExitCode.USAGE, True)
+
+
+@pytest.mark.parametrize("name", ["out", "out.avi", "out.mkv/out.mkv"])
+def test_names_that_cannot_be_outputs(name: str, film: Path, vmaf_tune: VmafTune) -> None:
+    Path("out.mkv").touch()
+    result = vmaf_tune("encode", film, "-o", name, *AT_30)
+    assert result.code in (ExitCode.USAGE, ExitCode.OUTPUT)
+    assert "encoded" not in result.err
+
+
+@pytest.fixture(scope="module")
+def treacherous(ffmpeg: FFmpeg, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Just over a minute, hard to encode but where windows look, which see little change."""
+    path = tmp_path_factory.mktemp("long") / "long.mkv"
+    calm = "+".join(f"between(t,{(n + 0.5) * 12.4 - 3:.2f},{(n + 0.5) * 12.4 + 3:.2f})" for n in range(5))
+    return made(
+        ffmpeg, path, "-f", "lavfi", "-i", "mandelbrot=size=96x64:rate=5", "-f", "lavfi",
+        "-i", "testsrc2=size=96x64:rate=5", "-filter_complex", f"[0][1]overlay=enable='not({calm})'[v]",
+        "-map", "[v]", "-t", 62, "-c:v", "libx264", "-preset", "ultrafast", "-qp", 4,
+    )  # fmt: skip
+
+
+def test_a_long_source_is_searched_on_windows_and_measured_whole(treacherous: Path, vmaf_tune: VmafTune) -> None:
+    asked = ("encode", treacherous, *X264, "--target-vmaf", 90, "--json")
+    missed = vmaf_tune(*asked, "-o", "out.mkv")
+    record = json.loads(missed.out)
+    assert record["promised"]["windows"] == 5
+    assert record["promised"]["vmaf_low"] < record["promised"]["vmaf"] < record["promised"]["vmaf_high"]
+    assert (record["measured"]["frames"], record["target_met"]) == (310, False)
+    assert missed.code == ExitCode.NEGATIVE
+    assert "misses the target of 90" in missed.err
+    assert Path("out.mkv").is_file()
+    mended = json.loads(vmaf_tune(*asked, "-o", "again.mkv", "--retry").out)
+    assert mended["retried"] is True
+    assert mended["crf"] < record["crf"]
+    assert mended["measured"]["vmaf"] > record["measured"]["vmaf"]
+
+
+def test_what_an_encoder_ignores_is_said(ffmpeg: FFmpeg) -> None:
+    pattern = (
+        "-hide_banner",
+        "-nostdin",
+        "-v",
+        "level+warning",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=128x128:d=0.2",
+    )
+    wrong = {
+        "libx264": (("-x264-params", "nonsense=1"), "Error parsing option 'nonsense = 1'."),
+        "libx265": (("-x265-params", "nonsense=1"), "Unknown option: nonsense."),
+        "libsvtav1": (("-preset", "10", "-svtav1-params", "nonsense=1"), "Error parsing option nonsense: 1."),
+    }
+    for encoder, (options, said) in wrong.items():
+        for given, expected in ((options, (said,)), (options[:-2], ())):
+            done = ffmpeg.run([*pattern, "-c:v", encoder, *given, "-f", "null", "-"])
+            assert remarks(done.stderr) == expected
+
+
+def test_python_gives_the_certificate_that_is_kept(film: Path) -> None:
+    request = vt.EncodeRequest(sources=film, output="out.mkv", encoders="x264", presets="veryfast", crfs=30)
+    found = vt.encode(request)
+    kept = read_certificate(Path("out.mkv.vmaf.json"))
+    assert kept is not None
+    assert kept.record() == found.record()
+    assert (found.encoder, found.holds) == ("libx264", True)
+    with pytest.raises(UsageError, match="give one SOURCE"):
+        vt.encode(request.changed(sources=[film, "other.mkv"], output="folder"))
+
+
+def test_a_request_is_told_from_others_by_what_it_makes() -> None:
+    request = vt.EncodeRequest(sources="a.mkv", output="b.mkv", encoders="libx264")
+    same = request.changed(sources="c.mkv", output="d.mkv", overwrite=True, jobs=3, presets="medium")
+    assert same.digest == request.digest
+    for change in (
+        {"target_vmaf": 94},
+        {"audio": "none"},
+        {"presets": "slow"},
+        {"no_subs": True},
+        {"min_vmaf": 9},
+    ):
+        assert request.changed(**change).digest != request.digest
