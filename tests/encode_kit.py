@@ -49,7 +49,8 @@ def rich_source(ffmpeg: FFmpeg, folder: Path) -> Path:
     return made(
         ffmpeg, folder / "rich.mkv",
         "-itsoffset", LATE_S, "-f", "lavfi", "-i", f"testsrc2=size=160x96:rate=24:duration={FRAMES / 24}",
-        "-f", "lavfi", "-i", "sine=frequency=440:duration=1.8", "-f", "lavfi", "-i", "sine=frequency=880:duration=1.8",
+        "-f", "lavfi", "-i", "sine=frequency=440:duration=1.8",
+        "-f", "lavfi", "-i", "sine=frequency=880:duration=1.8",
         "-i", text, "-i", about, "-map", 0, "-map", 1, "-map", 2, "-map", 3, "-map", 3, "-map_metadata", 4,
         "-c:v", "libx264", "-preset", "ultrafast", "-qp", 8, "-c:a:0", "aac", "-c:a:1", "ac3",
         "-c:s:0", "srt", "-c:s:1", "ass", "-metadata:s:v:0", "BPS=123456", "-metadata:s:v:0", "title=Main",

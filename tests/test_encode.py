@@ -243,7 +243,8 @@ def test_uneven_times_and_late_pictures_stay(
     source = made(
         ffmpeg, tmp_path / "uneven.mkv", "-f", "lavfi", "-i", "testsrc2=size=160x96:rate=24:duration=1.5",
         "-f", "lavfi", "-i", "sine=duration=2", "-vf", "settb=1/1000,setpts='250+N*50+mod(N*N,7)*8'",
-        "-fps_mode", "passthrough", "-enc_time_base", "1/1000", "-c:v", "libx264", "-qp", 8, "-bf", 0, "-c:a", "aac",
+        "-fps_mode", "passthrough", "-enc_time_base", "1/1000", "-c:v", "libx264", "-qp", 8, "-bf", 0,
+        "-c:a", "aac",
     )  # fmt: skip
     result = vmaf_tune("encode", source, "-o", f"out.{container}", *AT_30)
     assert result.code == 0, result.err

@@ -184,8 +184,8 @@ def run(arguments: Sequence[object], limits: Limits = None) -> Ended:
 def loud(ffmpeg: FFmpeg, film: Path, tmp_path: Path) -> Path:
     """A second of video with 400 kB of sound, which does not fit where the video alone does."""
     path = made(
-        ffmpeg, tmp_path / "loud.mkv", "-i", film, "-f", "lavfi", "-i", "anoisesrc=r=48000:d=4", "-map", 0, "-map", 1,
-        "-c:v", "copy", "-c:a", "pcm_s16le",
+        ffmpeg, tmp_path / "loud.mkv", "-i", film, "-f", "lavfi", "-i", "anoisesrc=r=48000:d=4",
+        "-map", 0, "-map", 1, "-c:v", "copy", "-c:a", "pcm_s16le",
     )  # fmt: skip
     film.unlink()
     return path
@@ -257,12 +257,14 @@ def treacherous(ffmpeg: FFmpeg, tmp_path_factory: pytest.TempPathFactory) -> Pat
     path = tmp_path_factory.mktemp("long") / "long.mkv"
     calm = "+".join(f"between(t,{(n + 0.5) * 12.4 - 3:.2f},{(n + 0.5) * 12.4 + 3:.2f})" for n in range(5))
     return made(
-        ffmpeg, path, "-f", "lavfi", "-i", "mandelbrot=size=96x64:rate=5", "-f", "lavfi",
-        "-i", "testsrc2=size=96x64:rate=5", "-filter_complex", f"[0][1]overlay=enable='not({calm})'[v]",
-        "-map", "[v]", "-t", 62, "-c:v", "libx264", "-preset", "ultrafast", "-qp", 4,
+        ffmpeg, path, "-f", "lavfi", "-i", "gradients=size=96x64:rate=5:speed=0.01:seed=1", "-f", "lavfi",
+        "-i", "mandelbrot=size=96x64:rate=5", "-filter_complex",
+        f"[1]noise=alls=40:allf=t[n];[0][n]overlay=enable='not({calm})'[v]", "-map", "[v]",
+        "-t", 62, "-c:v", "libx264", "-preset", "ultrafast", "-qp", 4,
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_long_source_is_searched_on_windows_and_measured_whole(treacherous: Path, vmaf_tune: VmafTune) -> None:
     asked = ("encode", treacherous, *X264, "--target-vmaf", 90, "--json")
     missed = vmaf_tune(*asked, "-o", "out.mkv")

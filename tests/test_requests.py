@@ -126,7 +126,7 @@ RULES: dict[str, tuple[str, dict[str, Any], str]] = {
     "encode to nowhere": ("encode", {"output": None}, "give -o OUT"),
     "two encoders of one file": ("encode", {"encoders": ["libx264", "libx265"]}, "give one --encoder"),
     "two presets of one file": ("encode", {"presets": ["fast", "slow"]}, "give one --preset"),
-    "search for one crf": ("encode", {"crfs": "30", "tolerance": 1}, "--tolerance needs --target-vmaf, or a range"),
+    "search for one crf": ("encode", {"crfs": "30", "tolerance": 1}, "--tolerance needs --target-vmaf, or"),
     "search that is not made": ("encode", {"no_verify": True, "max_encodes": 3}, "leave out --no-verify"),
     "confidence in a search": ("encode", {"confidence": 0.9}, "--confidence needs --no-verify"),
     "length of no windows": ("encode", {"samples": 0, "sample_seconds": 2}, "leave out --samples 0"),

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from vmaftune_frv2.contract.containers import CONTAINERS
+from vmaftune_frv2.contract.encoding_options import EncodingOptions
 from vmaftune_frv2.contract.option_groups import (
     SAMPLE_SECONDS,
     CurveModelOptions,
     GridOptions,
     JobOptions,
-    SourceOptions,
     TargetOptions,
 )
 from vmaftune_frv2.contract.options import option, options_of
@@ -36,7 +36,7 @@ _NO_PART = (
 """Fields that change nothing of the file that is made, nor of the verdict on it."""
 
 
-class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, SourceOptions, JobOptions):
+class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOptions, JobOptions):
     """A source as a smaller file of a certain VMAF, with all that belongs to it."""
 
     sources: Sequence[str] = option(

@@ -35,7 +35,8 @@ _IGNORED = re.compile(
     re.IGNORECASE,
 )
 _USUAL = re.compile(
-    r"Screen-content detection|automation tooling usage|thread priority|Preset M-?\d+ is mapped|lookahead-slices"
+    r"Screen-content detection|automation tooling usage|thread priority|Preset M-?\d+ is mapped"
+    r"|lookahead-slices|--wpp disabled"
 )
 """What encoders say of small pictures and fast presets whatever they are told."""
 
