@@ -232,11 +232,13 @@ class _One:
         target = self.request.target_vmaf
         if not self.request.retry or certificate.target_met is not False:
             return None
-        missing = chosen.prediction.vmaf - certificate.measured.vmaf
-        better = [p for p in chosen.found.answer.predictions if p.vmaf >= target + missing]
-        found = max(better, key=lambda p: p.cell.crf, default=None)
-        if found is None or found.cell.crf >= chosen.cell.crf:
+        # What is lacking to 100 is as many times as much as promised at every crf, about.
+        wanted = 100.0 - (100.0 - target) * (100.0 - chosen.prediction.vmaf) / (100.0 - certificate.measured.vmaf)
+        lower = [p for p in chosen.found.answer.predictions if p.cell.crf < chosen.cell.crf]
+        if not lower:
             return None
+        enough = [p for p in lower if p.vmaf >= wanted]
+        found = max(enough or lower, key=lambda p: p.cell.crf if enough else -p.cell.crf)
         log.info(
             "%s: VMAF %.2f of the whole misses the target; once more", self.job.label, certificate.measured.vmaf
         )
