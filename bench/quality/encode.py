@@ -1,7 +1,7 @@
 """What `vmaf-tune encode` promises of a file, and what the file is: quality, size, streams, length, sound.
 
-Ten sources with sound, subtitles and chapters: clips of a folder joined, or ffmpeg's generators where there are too few.
-Some last over a minute, so that they are searched on windows. PyAV reads the files.
+Ten sources with sound, subtitles and chapters: clips of a folder joined, or ffmpeg's generators without one. Some last
+over a minute, so that they are searched on windows. PyAV reads the files.
 
     python bench/quality/encode.py [FOLDER] --work WORK [--seconds 8] [--long 3] [--encoder libx264:medium ...]
 """
