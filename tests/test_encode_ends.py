@@ -150,14 +150,15 @@ def broken_off(arguments: Sequence[object], number: signal.Signals) -> Ended:
     return Ended(work.returncode, said + rest)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+LAST = ("--encoder", "libx264", "--preset", "slower", "--crf", 30)
+
+
 def test_broken_off_in_the_last_encode_leaves_the_search_and_nothing_else(
-    number: signal.Signals, clip: Clips, vmaf_tune: VmafTune
+    clip: Clips, vmaf_tune: VmafTune
 ) -> None:
-    source = clip("mandelbrot", size="480x272", frames=48)
-    asked = (source, "-o", "out.mkv", "--encoder", "libx264", "--preset", "slower", "--crf", 30)
-    kept = (*asked, "--record", "rows.jsonl")
-    ended = broken_off(kept, number)
+    source = clip("mandelbrot", size="480x272", frames=40)
+    kept = (source, "-o", "out.mkv", *LAST, "--record", "rows.jsonl")
+    ended = broken_off(kept, signal.SIGINT)
     assert ended.code == ExitCode.INTERRUPTED
     assert "what was measured is in rows.jsonl" in ended.err
     assert [path.name for path in Path().iterdir()] == ["rows.jsonl"]
@@ -166,6 +167,17 @@ def test_broken_off_in_the_last_encode_leaves_the_search_and_nothing_else(
     assert result.code == 0, result.err
     assert "known libx264:slower:30" in result.err
     assert read_rows(Path("rows.jsonl")) == [row]
+
+
+def test_ended_in_the_last_encode_leaves_the_search_in_the_cache(clip: Clips, vmaf_tune: VmafTune) -> None:
+    source = clip("mandelbrot", size="480x272", frames=40)
+    Path("precious.mkv").write_bytes(b"precious")
+    asked = (source, "-o", "precious.mkv", *LAST, "--overwrite", "--cache-dir", "cache")
+    assert broken_off(asked, signal.SIGTERM).code == ExitCode.INTERRUPTED
+    assert sorted(path.name for path in Path().iterdir()) == ["cache", "precious.mkv"]
+    assert Path("precious.mkv").read_bytes() == b"precious"
+    result = vmaf_tune("encode", *asked)
+    assert (result.code, "known libx264:slower:30" in result.err) == (0, True), result.err
 
 
 def with_limit(size: int) -> Limits:

@@ -1,6 +1,6 @@
 """What `vmaf-tune encode` promises of a file, and what the file is: quality, size, streams, length, sound.
 
-Ten sources with sound, subtitles and chapters: clips of a folder joined, or ffmpeg's generators without one. Some last
+Ten sources with sound, subtitles and chapters: clips of a folder joined, or made by ffmpeg's generators. Some last
 over a minute, so that they are searched on windows. PyAV reads the files.
 
     python bench/quality/encode.py [FOLDER] --work WORK [--seconds 8] [--long 3] [--encoder libx264:medium ...]

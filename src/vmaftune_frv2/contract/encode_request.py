@@ -31,7 +31,8 @@ LEAST_WINDOWS, MOST_WINDOWS = 5, 20
 COPY, NONE = "copy", "none"
 _OF_FILES = ("-i", "-f", "-map", "-y", "-n", "-vn", "-sn", "-dn", "-an", "-ss", "-t", "-to")
 _NO_PART = (
-    "sources", "output", "container", "overwrite", "jobs", "record", "cache_dir", "no_cache", "ffmpeg_bin",
+    "sources", "output", "container", "overwrite", "jobs", "record", "cache_dir", "cache_size", "no_cache",
+    "ffmpeg_bin",
 )  # fmt: skip
 """Fields that change nothing of the file that is made, nor of the verdict on it."""
 
