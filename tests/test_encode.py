@@ -280,3 +280,28 @@ def test_emitted_command_is_the_one_that_encode_runs(rich: Path, vmaf_tune: Vmaf
     assert hashes(ffmpeg, by_hand, "V", "a", "s") == hashes(ffmpeg, Path("out.mkv"), "V", "a", "s")
     assert times_of(by_hand) == times_of(Path("out.mkv"))
     assert by_hand.stat().st_size == Path("out.mkv").stat().st_size
+
+
+@pytest.mark.parametrize("container", ["mkv", "mp4"])
+def test_transport_streams_begin_where_their_first_stream_does(
+    container: str, rich: Path, ffmpeg: FFmpeg, vmaf_tune: VmafTune, tmp_path: Path
+) -> None:
+    source = made(
+        ffmpeg, tmp_path / "rich.ts", "-i", rich, "-map", "0:V", "-map", "0:a:1", "-c:v", "mpeg2video", "-qscale:v", 2,
+        "-c:a", "copy",
+    )  # fmt: skip
+    output = Path(f"out.{container}")
+    assert vmaf_tune("encode", source, "-o", output, *AT_30).code == 0
+    late = [times_of(path)[0] - first_sound(path) for path in (source, output)]
+    assert late[0] == pytest.approx(LATE_S, abs=0.05)
+    assert late[1] == pytest.approx(late[0], abs=0.0015)
+    assert np.diff(times_of(output)) == pytest.approx(np.diff(times_of(source)), abs=0.0011)
+    assert hashes(ffmpeg, output, "a") == hashes(ffmpeg, source, "a")
+
+
+def test_vvc_that_begins_late_is_refused_where_frames_would_be_lost(rich: Path, vmaf_tune: VmafTune) -> None:
+    asked = ("--encoder", "libvvenc", "--preset", "faster", "--crf", 45, "--no-attachments")
+    result = vmaf_tune("encode", rich, "-o", "out.mp4", *asked)
+    assert (result.code, "which .mp4 cannot hold of libvvenc; write .mkv" in result.err) == (ExitCode.USAGE, True)
+    assert vmaf_tune("encode", rich, "-o", "out.mkv", *asked).code == 0
+    assert times_of(Path("out.mkv")) == pytest.approx(times_of(rich), abs=0.0011)

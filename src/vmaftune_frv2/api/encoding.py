@@ -21,9 +21,10 @@ from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.files import dump_json, place_file, write_atomic
 from vmaftune_frv2.errors import InterruptedRunError, NegativeError, TuneError, UsageError
 from vmaftune_frv2.log import get_logger
-from vmaftune_frv2.media.carrying import Wanted, carry, check_holds_video, video_refusal
+from vmaftune_frv2.media.carrying import Wanted, carry, check_holds_late_video, check_holds_video, video_refusal
 from vmaftune_frv2.media.ffmpeg import locate
 from vmaftune_frv2.media.fingerprint import fingerprint
+from vmaftune_frv2.media.look import look_at
 from vmaftune_frv2.media.opening import check_unchanged, stat_video
 from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.streams import Streams, list_streams
@@ -164,8 +165,10 @@ class _One:
         path, raw = Path(label).absolute(), self.request.raw_format(label)
         streams = list_streams(self.ffmpeg, path, raw)
         # Before the search: what the container cannot hold is to be known before hours are spent.
-        video = streams.film(self.request.video_track or 0)
+        used = look_at(self.ffmpeg, label, raw, self.request.video_track).track
+        video = next((each for each in streams.streams if each.index == used.stream), None)
         carried = carry(self.ffmpeg, label, streams, video, self.job.container, self.work.wanted)
+        check_holds_late_video(label, carried, self.work.encoder)
         for note in carried.notes:
             log.info("%s: %s", label, note)
         chosen = self._search(streams)

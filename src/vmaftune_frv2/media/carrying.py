@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 from vmaftune_frv2.contract.containers import PICTURE_SUBTITLES, TEXT_SUBTITLES, Container
 from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.ffmpeg import TRIAL_TIMEOUT_S, FFmpeg, file_url
+from vmaftune_frv2.media.look import LOG_ARGV
 from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.source import input_argv
 from vmaftune_frv2.media.streams import ATTACHMENT, AUDIO, DATA, SUBTITLE, VIDEO, Stream, Streams
@@ -18,6 +21,9 @@ from vmaftune_frv2.media.trouble import first_error
 TRIED_SECONDS = "0.2"
 _HEADER_ONLY = "0"
 _TIMECODE = "tmcd"
+_FIRST_FRAME = re.compile(r"config in time_base: (\d+/\d+),.*? n: *0 pts: *(-?\d+) ", re.DOTALL)
+_LEADING_PICTURES = ("libvvenc",)
+"""Encoders whose first packet is not the first picture that is shown."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class Carried:
         streams: those that go along.
         converted: indices of subtitles that become the container's own text format.
         audio_argv: how sound is encoded; empty where it is copied.
+        begins_s: seconds from where the first of all these streams begins to the first frame of the video.
         notes: what is left out or changed, a line each.
     """
 
@@ -53,6 +60,7 @@ class Carried:
     streams: tuple[Stream, ...] = ()
     converted: frozenset[int] = frozenset()
     audio_argv: tuple[str, ...] = ()
+    begins_s: Fraction = Fraction(0)
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -138,10 +146,25 @@ def carry(
     if refused:
         lines = "".join(f"\n  {line}" for line in refused)
         raise UsageError(f"{label}: .{container.name} cannot hold{lines}")
-    carried = Carried(container, tuple(going), frozenset(converted), wanted.audio_argv, tuple(notes))
+    begins = Fraction(0) if video is None else _begins(ffmpeg, label, video, going)
+    carried = Carried(container, tuple(going), frozenset(converted), wanted.audio_argv, begins, tuple(notes))
     if wanted.audio_argv and any(stream.kind == AUDIO for stream in going):
         trial.encode_sound(carried)
     return carried
+
+
+def _begins(ffmpeg: FFmpeg, label: str, video: Stream, others: Sequence[Stream]) -> Fraction:
+    """When the first frame is shown, on the clock that ffmpeg has when it reads these streams and no others.
+
+    In a transport stream, that begins where the first of the streams that are read does.
+    """
+    argv = [*LOG_ARGV, *input_argv(Path(label)), "-map", f"0:{video.index}", "-frames:v", "1"]
+    argv += ["-vf", "showinfo=checksum=0", "-f", "null", "-"]
+    if timed := [stream for stream in others if stream.kind in (AUDIO, SUBTITLE)]:
+        argv += [word for stream in timed for word in ("-map", f"0:{stream.index}")]
+        argv += ["-c", "copy", "-t", _HEADER_ONLY, "-f", "null", "-"]
+    found = _FIRST_FRAME.search(ffmpeg.run(argv, timeout=TRIAL_TIMEOUT_S).stderr)
+    return Fraction(0) if found is None else Fraction(found[1]) * int(found[2])
 
 
 def _advice_on(stream: Stream) -> str:
@@ -200,6 +223,20 @@ def check_holds_video(ffmpeg: FFmpeg, container: Container, encoder: Encoder, pr
     words = video_refusal(ffmpeg, container, encoder, preset)
     if words is not None:
         raise UsageError(f".{container.name} cannot hold the video of {encoder.name} ({words}); write .mkv")
+
+
+def check_holds_late_video(label: str, carried: Carried, encoder: Encoder) -> None:
+    """Checks that a container can show an encoder's video from where it begins on.
+
+    The index of an .mp4 counts from the first packet, and ffmpeg cuts off what is shown before that.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    container = carried.container
+    if carried.begins_s > 0 and encoder.name in _LEADING_PICTURES and container.argv:
+        late = f"its picture begins {float(carried.begins_s):.3f} s after the sound"
+        raise UsageError(f"{label}: {late}, which .{container.name} cannot hold of {encoder.name}; write .mkv")
 
 
 def video_refusal(ffmpeg: FFmpeg, container: Container, encoder: Encoder, preset: str) -> str | None:

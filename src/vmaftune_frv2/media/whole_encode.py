@@ -6,6 +6,7 @@ import re
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from vmaftune_frv2.contract.cells import Cell
@@ -76,12 +77,12 @@ def final_argv(
         video = [alone.get(word, word) for word in video]
     return [
         *source.input_argv(), "-map", f"0:{source.stream}", *carried.map_argv(), *video,
-        *_shift_argv(source, encoder), *_labels_argv(whole.video), *carried.codec_argv(),
+        *_shift_argv(source, encoder, carried.begins_s), *_labels_argv(whole.video), *carried.codec_argv(),
         *carried.container.argv, "-f", carried.container.muxer, file_url(output),
     ]  # fmt: skip
 
 
-def _shift_argv(source: Source, encoder: Encoder) -> list[str]:
+def _shift_argv(source: Source, encoder: Encoder, begins_s: Fraction) -> list[str]:
     """What puts the first frame where the source has it, after the encoder, which always sees it at 0.
 
     An encoder's clock may tick once per frame, which is too coarse for where sound and picture begin.
@@ -93,7 +94,7 @@ def _shift_argv(source: Source, encoder: Encoder) -> list[str]:
         ticks = rate
         while ticks < _LEAST_TICKS:
             ticks *= 2
-    offset = round(source.origin_s * ticks)
+    offset = round(begins_s * ticks)
     if offset == 0:
         return []
     finer = f"setts=pts=PTS:dts=DTS:duration=DURATION:time_base=1/{ticks}"
