@@ -287,8 +287,8 @@ def test_transport_streams_begin_where_their_first_stream_does(
     container: str, rich: Path, ffmpeg: FFmpeg, vmaf_tune: VmafTune, tmp_path: Path
 ) -> None:
     source = made(
-        ffmpeg, tmp_path / "rich.ts", "-i", rich, "-map", "0:V", "-map", "0:a:1", "-c:v", "mpeg2video", "-qscale:v", 2,
-        "-c:a", "copy",
+        ffmpeg, tmp_path / "rich.ts", "-i", rich, "-map", "0:V", "-map", "0:a:1", "-c:v", "mpeg2video",
+        "-qscale:v", 2, "-c:a", "copy",
     )  # fmt: skip
     output = Path(f"out.{container}")
     assert vmaf_tune("encode", source, "-o", output, *AT_30).code == 0
