@@ -210,7 +210,8 @@ def test_a_file_that_cannot_grow_leaves_nothing(loud: Path) -> None:
     assert [path.name for path in Path().iterdir()] == ["loud.mkv"]
 
 
-def test_a_full_disk_leaves_nothing(loud: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sound", "when"), [("copy", "before"), ("-c:a flac", "during")])
+def test_a_full_disk_leaves_nothing(sound: str, when: str, loud: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
     mount = shutil.which("mount")
@@ -218,8 +219,9 @@ def test_a_full_disk_leaves_nothing(loud: Path, tmp_path: Path) -> None:
     if mount is None or subprocess.run(mounting, capture_output=True, check=False).returncode != 0:
         pytest.skip("no file system can be mounted here")
     try:
-        ended = run((loud, "-o", small / "out.mkv", *AT_30))
+        ended = run((loud, "-o", small / "out.mkv", *AT_30, "--audio", sound))
         assert (ended.code, "no space is left" in ended.err) == (ExitCode.OUTPUT, True), ended.err
+        assert ("encoding all of it" in ended.err) == (when == "during")
         assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", str(small)], check=True)

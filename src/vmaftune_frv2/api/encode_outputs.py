@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,3 +138,21 @@ def prepare(job: Job, overwrite: bool) -> None:
         raise OutputError(f"{output.parent}: cannot be made ({error.strerror})") from error
     if not os.access(real, os.W_OK | os.X_OK):
         raise OutputError(f"{real}: cannot be written to")
+
+
+def check_room(job: Job, least: int | None) -> None:
+    """Checks that a disk has room for a file before it is made.
+
+    Args:
+        job: where to.
+        least: bytes that it will have at least, None where nobody knows.
+
+    Raises:
+        OutputError: it has not.
+    """
+    folder = Path(os.path.realpath(job.output)).parent
+    free = shutil.disk_usage(folder).free
+    if least is not None and least > free:
+        raise OutputError(
+            f"{folder}: no space is left for the encode, of {least:,} bytes or more; {free:,} are free"
+        )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmaftune_frv2.api.certifying import Finished, Sizes, certify, promise, sizes_of
-from vmaftune_frv2.api.encode_outputs import Job, jobs_of, prepare
+from vmaftune_frv2.api.encode_outputs import Job, check_room, jobs_of, prepare
 from vmaftune_frv2.api.gathering import gather
 from vmaftune_frv2.api.questions import SourceAnswer, SourceFailure, predict_source
 from vmaftune_frv2.contract.cells import Cell
@@ -30,6 +30,7 @@ from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.streams import Streams, list_streams
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.whole_encode import Whole, encode_whole
+from vmaftune_frv2.progress import about
 
 if TYPE_CHECKING:
     from vmaftune_frv2.host.plugins import Plugins
@@ -176,6 +177,7 @@ class _One:
         sizes = sizes_of(self.ffmpeg, whole, streams)
         expected = promise(whole, sizes, chosen.prediction, chosen.windows, len(chosen.found.answer.steps))
         self._refuse_large(expected, whole)
+        check_room(self.job, expected.size_low)
         return self._encoded(whole, sizes, chosen, expected)
 
     def _search(self, streams: Streams) -> _Chosen:
@@ -215,15 +217,27 @@ class _One:
             while True:
                 log.info("%s: encoding all of it as %s", self.job.label, wanted.cell)
                 path = folder / f"{'again' if retried else 'whole'}.{self.job.container.name}"
-                made = encode_whole(
-                    self.ffmpeg, whole, self.work.encoder, wanted.cell, path, threads=usable_cpus(),
-                    extra=measuring.setup.arguments(whole.source, self.work.encoder),
-                )  # fmt: skip
-                check_unchanged(whole.source)
-                finished = Finished(
-                    self.request, str(output), self.digest, whole, sizes, wanted, made, expected, version, retried
-                )
-                certificate = certify(measuring.setup, finished)
+                cell = wanted.cell
+                with about(source=self.job.label, encoder=cell.encoder, preset=cell.preset, crf=float(cell.crf)):
+                    made = encode_whole(
+                        self.ffmpeg, whole, self.work.encoder, cell, path, threads=usable_cpus(),
+                        extra=measuring.setup.arguments(whole.source, self.work.encoder),
+                        expected_bytes=expected.size_bytes,
+                    )  # fmt: skip
+                    check_unchanged(whole.source)
+                    finished = Finished(
+                        self.request,
+                        str(output),
+                        self.digest,
+                        whole,
+                        sizes,
+                        wanted,
+                        made,
+                        expected,
+                        version,
+                        retried,
+                    )
+                    certificate = certify(measuring.setup, finished)
                 again = None if retried else self._corrected(certificate, chosen)
                 if again is None:
                     return self._placed(path, certificate)

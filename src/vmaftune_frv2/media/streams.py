@@ -12,6 +12,7 @@ from vmaftune_frv2.media.ffmpeg import QUIET, TRIAL_TIMEOUT_S, FFmpeg, file_url
 from vmaftune_frv2.media.look import LOG_ARGV
 from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.source import input_argv
+from vmaftune_frv2.progress import step
 
 VIDEO, AUDIO, SUBTITLE, ATTACHMENT, DATA = "Video", "Audio", "Subtitle", "Attachment", "Data"
 _STREAM = re.compile(r"^\[info\] +Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\((\w+)\))?: (\w+): (\S+)(.*)$")
@@ -135,7 +136,8 @@ def count_stream_packets(ffmpeg: FFmpeg, path: Path, raw: RawFormat | None = Non
     with scratch_dir(None, "packets-") as folder:
         listing = folder / "packets"
         argv = [*QUIET, *input_argv(path, raw), *maps, "-c", "copy", "-copy_unknown", "-f", "framecrc"]
-        ffmpeg.run([*argv, file_url(listing)])
+        with step("counting", unit=None):
+            ffmpeg.run([*argv, file_url(listing)])
         if listing.is_file():
             with listing.open(encoding="ascii", errors="replace") as lines:
                 for line in lines:

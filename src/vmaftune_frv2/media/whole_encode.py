@@ -19,6 +19,7 @@ from vmaftune_frv2.media.opening import muxed_frames
 from vmaftune_frv2.media.process import Completed
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.streams import Stream
+from vmaftune_frv2.progress import step
 
 FINE_CLOCK = 90_000
 """Ticks per second that the usual times are multiples of."""
@@ -128,17 +129,36 @@ class Made:
 
 
 def encode_whole(
-    ffmpeg: FFmpeg, whole: Whole, encoder: Encoder, cell: Cell, output: Path, *, threads: int, extra: Sequence[str]
+    ffmpeg: FFmpeg,
+    whole: Whole,
+    encoder: Encoder,
+    cell: Cell,
+    output: Path,
+    *,
+    threads: int,
+    extra: Sequence[str],
+    expected_bytes: int | None = None,
 ) -> Made:
     """Encodes all of a source with everything that goes along, and checks that every frame came out.
+
+    Args:
+        ffmpeg: encodes.
+        whole: the source, and what goes along.
+        encoder: of the video.
+        cell: how.
+        output: the file.
+        threads: of the encoder.
+        extra: further encoder arguments.
+        expected_bytes: of the file, for progress.
 
     Raises:
         OutputError: there is no space for it.
         ToolError: ffmpeg failed, or wrote fewer or more frames than the source has.
     """
     argv = final_argv(whole, encoder, cell, output, threads=threads, extra=extra)
-    done = ffmpeg.run([*_WATCHED, *argv])
     source = whole.source
+    with step("encoding", source.frames, size_bytes=0, predicted_bytes=expected_bytes):
+        done = ffmpeg.run([*_WATCHED, *argv])
     if not done.ok:
         _refuse_full_disk(done, output)
         raise ToolError(done.describe(f"{cell}: encoding {source.label} failed"), done.returncode)

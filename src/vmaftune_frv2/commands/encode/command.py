@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from vmaftune_frv2.commands.shared.options import request_options
+from vmaftune_frv2.commands.shared.progress import progress_option, shown_progress
 from vmaftune_frv2.commands.shared.question import kept_on_interrupt, spare_threads
 from vmaftune_frv2.contract.encode_request import EncodeRequest
 from vmaftune_frv2.contract.options import Request, option
@@ -15,6 +16,7 @@ class EncodeOutput(Request):
     """How the certificates are given."""
 
     json: bool = option(False, "Print certificates as JSON, one per line.")
+    progress: str = progress_option()
 
 
 @click.command(name="encode")
@@ -31,6 +33,6 @@ def encode(request: EncodeRequest, output: EncodeOutput) -> int:
     from vmaftune_frv2.commands.encode.report import give_certificates
 
     spare_threads()
-    with kept_on_interrupt(request.record):
+    with shown_progress(output.progress, "encode"), kept_on_interrupt(request.record):
         found = encode_sources(request, plugins_of(click.get_current_context()))
         return give_certificates(found, as_json=output.json)

@@ -27,6 +27,7 @@ _WORDS = {
     "pace": "weighing windows against the whole",
     "shots": "finding shots",
     "crop": "looking for black bars",
+    "counting": "counting bytes of streams",
 }
 _NOUNS = {"encoding": "", "scoring": "scoring "}
 """Steps of a cell."""
