@@ -218,7 +218,7 @@ class _One:
                 log.info("%s: encoding all of it as %s", self.job.label, wanted.cell)
                 path = folder / f"{'again' if retried else 'whole'}.{self.job.container.name}"
                 cell = wanted.cell
-                with about(source=self.job.label, encoder=cell.encoder, preset=cell.preset, crf=float(cell.crf)):
+                with about(source=self.job.label, encoder=cell.encoder, preset=cell.preset, crf=cell.crf):
                     made = encode_whole(
                         self.ffmpeg, whole, self.work.encoder, cell, path, threads=usable_cpus(),
                         extra=measuring.setup.arguments(whole.source, self.work.encoder),
