@@ -13,6 +13,7 @@ from vmaftune_frv2.contract.ladder_request import LadderRequest
 from vmaftune_frv2.host.plugins import Plugins
 from vmaftune_frv2.predict.ladder import Ladder, check_heights, make_ladder
 from vmaftune_frv2.predict.rendition import Rendition, Rung
+from vmaftune_frv2.progress import about
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def ladder(request: LadderRequest, plugins: Plugins | None = None) -> Ladders:
     note_if_whole(source, seconds)
     warn_of_hdr(source, setup.model_for(source))
     check_heights(request.rows(), source)
-    with recorded(request, plugins) as ledger:
+    with recorded(request, plugins) as ledger, about(source=source.label):
         setup = dataclasses.replace(dealt(setup, request.threads, 1), ledger=ledger)
         heights = [Rendition(setup, source, height, request.pool) for height in request.rows()]
         # What scaling alone costs does not depend on the encoder; what was encoded does.

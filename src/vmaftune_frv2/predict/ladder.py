@@ -153,7 +153,6 @@ class _Work:
         log.info("%s %d rows %s: %s", done, rung.height, cell, measured, extra=STEP)
         tell(
             "measured",
-            source=rendition.full.label,
             height=rung.height,
             encoder=cell.encoder,
             preset=cell.preset,

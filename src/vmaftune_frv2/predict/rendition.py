@@ -136,7 +136,7 @@ class Rendition:
         known = setup.cache.recall(*key) if setup.cache is not None else None
         if isinstance(known, float):
             return known
-        with about(source=self.full.label, height=self.height):
+        with about(height=self.height):
             scored = score(
                 setup.ffmpeg,
                 source,
