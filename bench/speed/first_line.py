@@ -3,8 +3,8 @@
     python bench/speed/first_line.py [SOURCE] [--runs 11]
 
 Starts the command in a pseudo-terminal, takes the time to the first byte that it writes there, and ends it. Fresh
-processes; the first run, which fills the file cache and compiles modules, does not count. Beside it, the bare start of
-the interpreter.
+processes; the first run, which fills the file cache and compiles modules, does not count. Beside it, the start of
+the bare interpreter.
 """
 
 from __future__ import annotations
@@ -49,9 +49,7 @@ def first_byte(command: list[str]) -> tuple[float, bytes]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "source", nargs="?", default="missing.mkv", help="a video; the line comes before it is opened"
-    )
+    parser.add_argument("source", nargs="?", default="missing.mkv", help="a video; it need not be there")
     parser.add_argument("--runs", type=int, default=11)
     arguments = parser.parse_args()
     predict = [sys.executable, "-m", "vmaftune_frv2", "predict", arguments.source, "--target-vmaf", "93"]

@@ -3,8 +3,8 @@
     python bench/speed/overhead.py [SOURCE] [--encoder libx264] [--preset medium] [--runs 3] [--verify]
 
 Without SOURCE it makes one. Runs the command as a fresh process without a cache and adds up the steps that
-``--progress json`` tells of. Steps that go on beside others count once: time in which something is encoded or scored
-is encoding and scoring, whatever else goes on meanwhile.
+``--progress json`` tells of. Steps that go on beside others count once: time in which something is encoded or
+scored is encoding and scoring, whatever else goes on meanwhile.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ WORK = ("encoding", "scoring")
 
 
 def made(folder: Path) -> Path:
-    """Ten seconds of 720p, as cameras deliver it: H.264 of a high bitrate."""
+    """Ten seconds of 720p, noisy."""
     path = folder / "zoom.mp4"
-    encode = ["-frames:v", "240", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "fast", "-crf", "12"]
+    encode = ["-frames:v", "240", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "medium", "-crf", "20"]
     subprocess.run([locate().path, "-v", "error", "-f", "lavfi", "-i", MADE, *encode, str(path)], check=True)
     return path
 
@@ -47,7 +47,7 @@ def timed(command: list[str]) -> tuple[float, list[dict[str, Any]]]:
 
 
 def spent(events: list[dict[str, Any]]) -> Counter[str]:
-    """Seconds of each kind of step, each moment counted once: for encoding and scoring, else for what began last."""
+    """Seconds of each kind of step, each moment once: for encoding and scoring, else for what began last."""
     open_steps: dict[int, str] = {}
     found: Counter[str] = Counter()
     before = 0.0
