@@ -118,7 +118,7 @@ CASES: dict[str, tuple[Build, ExitCode, str]] = {
     "range downwards": (lambda clip: [clip(), "--crf", "30:20"], USAGE, "30:20"),
     "range of text": (lambda clip: [clip(), "--crf", "low"], USAGE, "low"),
     "extra parameters half quoted": (
-        lambda clip: [clip(), "--extra-params", "-tune 'film"], USAGE, "extra-params",
+        lambda clip: [clip(), "--extra-params", "-tune 'film"], USAGE, "--enc",
     ),
     "unknown option": (lambda clip: [clip(), "--quality", 3], USAGE, "--quality"),
     "unknown container": (lambda clip: [clip(), "--container", "ogg"], USAGE, "ogg"),
