@@ -8,7 +8,7 @@ import io
 import json
 import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,11 @@ def corpus_path(clip: Clips, tmp_path_factory: pytest.TempPathFactory) -> Path:
         )  # fmt: skip
     assert result.code == 0, result.err
     return path
+
+
+def untimed(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Records without the one key that tells of this machine's speed just then."""
+    return [{key: value for key, value in record.items() if key != "encode_s"} for record in records]
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -204,3 +204,36 @@ def test_bench_of_scoring_runs(model_dir: Path) -> None:
     done = run([sys.executable, str(script), "--model", model, "--cells", "20000", "--repeat", "1"], timeout=120)
     assert done.ok, done.stderr
     assert "codec blocks alone" in done.stdout
+
+
+def test_a_folder_stands_for_its_videos(vmaf_tune, curve_models, sources, tmp_path) -> None:
+    folder = tmp_path / "season"
+    (folder / "extras").mkdir(parents=True)
+    for name, source in zip(("b.mkv", "A.mkv"), sources, strict=False):
+        shutil.copy(source, folder / name)
+    for name in (".hidden.mkv", "notes.txt", "b.srt", "extras/c.mkv"):
+        (folder / name).write_text("no video")
+    asked = (*curve_models, *LINE, "--target-vmaf", 60, "--format", "jsonl")
+    result = vmaf_tune("predict", folder, sources[0], folder / "A.mkv", *asked)
+    assert result.code == ExitCode.OK, result.err
+    found = [json.loads(line)["src"] for line in result.out.splitlines()]
+    assert found == [str(folder / "A.mkv"), str(folder / "b.mkv"), str(sources[0])]
+    assert f"{folder}: skipped 2 that are no videos by their names: b.srt, notes.txt" in result.err
+    alone = vmaf_tune("predict", folder, *asked, "--plot", "x.svg")
+    assert (alone.code, "--plot takes one SOURCE" in alone.err) == (ExitCode.USAGE, True)
+
+
+def test_a_folder_is_swept(vmaf_tune, sources, tmp_path, rows_of) -> None:
+    (tmp_path / "season").mkdir()
+    for name, source in zip(("b.mkv", "a.mkv"), sources, strict=False):
+        shutil.copy(source, tmp_path / "season" / name)
+    assert vmaf_tune("corpus", "season", "--preset", "ultrafast", "--crf", "40").code == ExitCode.OK
+    assert sorted(row["src"] for row in rows_of(tmp_path / "corpus.jsonl")) == ["season/a.mkv", "season/b.mkv"]
+
+
+def test_a_folder_without_videos_is_refused(vmaf_tune, curve_models, tmp_path) -> None:
+    (tmp_path / "empty").mkdir()
+    for command in (("predict", *curve_models), ("corpus",)):
+        result = vmaf_tune(command[0], "empty", *command[1:])
+        assert result.code == ExitCode.INPUT
+        assert "Error: empty: no video in this folder" in result.err

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Clips, Invocation, VmafTune, read_rows
+from conftest import Clips, Invocation, VmafTune, read_rows, untimed
 from training_kit import write_rows
 
 X264 = ("--encoder", "libx264", "--preset", "veryfast")
@@ -38,7 +38,7 @@ def steps(told: Invocation) -> list[tuple[str, ...]]:
 
 
 def pick(told: Invocation) -> dict[str, Any]:
-    (record,) = json.loads(told.out)
+    (record,) = untimed(json.loads(told.out))
     return record
 
 

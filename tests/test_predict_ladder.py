@@ -26,7 +26,7 @@ from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.predict import hull
-from vmaftune_frv2.predict.ladder import make_ladder
+from vmaftune_frv2.predict.ladder import Ladder, make_ladder
 from vmaftune_frv2.predict.rendition import Rendition, Rung
 
 LINE = ("--encoder", "libx264", "--preset", "veryfast")
@@ -182,7 +182,7 @@ def test_bitrate_limit_below_every_encode_is_a_negative_answer(
 ) -> None:
     done = vmaf_tune("ladder", source, *LINE, *curves, "--heights", "108", "--max-bitrate", "0.01")
     assert done.code == ExitCode.NEGATIVE
-    assert "no candidate is below --max-bitrate" in done.err
+    assert "no candidate is within --vmaf-range and --max-bitrate" in done.err
 
 
 def test_hull_is_what_the_best_lines_between_any_two_encodes_reach() -> None:
@@ -223,6 +223,70 @@ def test_choice_prefers_what_was_measured_within_its_bonus() -> None:
     assert hull.choose(rate, quality, [90.0, 62.0], np.zeros(3)) == [2, 1]
     assert hull.choose(rate, quality, [90.0, 62.0], np.asarray([1.5, 0.0, 0.0])) == [2, 0]
     assert hull.choose(rate, quality, [90.0, 89.0, 62.0], np.zeros(3)) == [2, 1]
+
+
+@pytest.mark.parametrize("least_step", [1.0, 1.5, 4.0])
+def test_rungs_lie_apart_by_the_least_step(least_step: float) -> None:
+    rate = np.log(3000.0) - 0.05 * np.arange(120)
+    quality = 97.0 - 0.006 * np.arange(120.0) ** 2
+    wanted = hull.steps(40.0, 95.0, None)
+    chosen = hull.choose(rate, quality, wanted, np.zeros(120), least_step)
+    assert (np.diff(rate[chosen]) <= -math.log(least_step) + 1e-6).all()
+    assert (np.diff(quality[chosen]) < 0).all()
+    span = rate[0] - rate[chosen[-1]]
+    assert len(chosen) >= min(len(wanted), 0.5 * span / max(math.log(least_step), 1e-9))
+    if least_step == 1.0:
+        assert len(chosen) == len(wanted)
+
+
+def ladder_of(**asked: Any) -> Ladder:
+    """An unverified ladder of made-up heights."""
+    heights = [Imagined(1080, 100.0, 0.0), Imagined(720, 92.0, 0.0), Imagined(480, 80.0, 0.0)]
+    cells = tuple(Cell("libx264", "medium", crf) for crf in range(14, 49))
+    predictor = SimpleNamespace(probe_cell=lambda encoder, preset, target, crfs: Cell(encoder, preset, 30))
+    wanted = {"source": "x", "encoders": "libx264", "heights": "1080,720,480", **asked}
+    return make_ladder(predictor, heights, cells, LadderRequest(**wanted))
+
+
+def test_no_rung_lies_below_a_floor_or_too_close() -> None:
+    usual, close = ladder_of(), ladder_of(min_step=1)
+    assert len(usual.rungs) < len(close.rungs)
+    for above, below in itertools.pairwise(usual.rungs):
+        assert above.kbps >= 1.5 * below.kbps
+    assert min(rung.vmaf for rung in close.rungs) >= 40.0
+    assert min(rung.vmaf for rung in ladder_of(vmaf_range="62.5:95").rungs) >= 62.5
+    floor = usual.rungs[-1].kbps * 1.01
+    assert min(rung.kbps for rung in ladder_of(min_bitrate=floor).rungs) >= floor
+    assert len(usual.candidates) == 3 * 35
+
+
+def test_ladder_is_drawn_with_its_curves_its_hull_and_its_rungs(curves: tuple[str, ...], source: Path) -> None:
+    asked = ("ladder", source, *LINE, *curves, "--heights", "108,72", "--vmaf-range", "5:95")
+    done = invoke(*asked, "--plot", "l.svg", "--format", "json")
+    assert done.code == 0, done.err
+    drawn = Path("l.svg").read_text()
+    for text in (
+        "108 rows",
+        "72 rows",
+        "convex hull",
+        "rungs",
+        'id="hull"',
+        'id="rungs"',
+        'id="measured 72 rows"',
+    ):
+        assert text in drawn
+    for rung in json.loads(done.out):
+        assert f"{rung['height']}, crf {rung['crf']}" in drawn
+    assert invoke(*asked, "--plot", "l.gif").code == ExitCode.USAGE
+
+
+def test_rungs_have_size_and_time(curves: tuple[str, ...], source: Path) -> None:
+    done = invoke(
+        "ladder", source, *LINE, *curves, "--heights", "108,72", "--vmaf-range", "5:95", "--format", "json"
+    )
+    for rung in json.loads(done.out):
+        assert 0 < rung["size_low"] <= rung["size_bytes"] <= rung["size_high"]
+        assert rung["encode_s"] > 0
 
 
 class Imagined:

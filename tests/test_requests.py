@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from conftest import Clips, VmafTune
+from conftest import Clips, VmafTune, untimed
 from vmaftune_frv2 import (
     AttachRequest,
     EncodeRequest,
@@ -112,7 +113,8 @@ RULES: dict[str, tuple[str, dict[str, Any], str]] = {
     "search for nothing": ("predict", {"verify": True}, "--verify needs SOURCE and --target-vmaf"),
     "confidence without a target": ("predict", {"confidence": 0.9}, "--confidence needs --target-vmaf"),
     "frames without a target": ("predict", {"min_vmaf_frame": 80}, "--min-vmaf-frame needs --target-vmaf"),
-    "bitrate without a target": ("predict", {"max_bitrate": 80}, "--max-bitrate needs --target-vmaf"),
+    "size that is none": ("predict", {"max_size": "7 apples"}, "--max-size '7 apples': not a size"),
+    "size of a shot": ("per-shot", {"max_size": "7MB"}, "--max-size is the size of a whole"),
     "confidence in what is measured": (
         "predict", {"target_vmaf": 80, "verify": True, "confidence": 0.9}, "leave out --confidence",
     ),
@@ -141,6 +143,8 @@ RULES: dict[str, tuple[str, dict[str, Any], str]] = {
     "cache that is none": ("predict", {"cache_dir": "c", "no_cache": True}, "--cache-dir and --no-cache"),
     "size of no cache": ("ladder", {"cache_size": "1GB", "no_cache": True}, "--cache-size and --no-cache"),
     "size of a cache": ("per-shot", {"cache_size": "1 cup"}, "--cache-size '1 cup': not a size"),
+    "rungs too close": ("ladder", {"min_step": 0.9}, "--min-step 0.9: it is at least 1"),
+    "limits crossed": ("ladder", {"min_bitrate": 9, "max_bitrate": 8}, "--min-bitrate is above --max-bitrate"),
     "odd height": ("ladder", {"heights": "71"}, "71 is odd"),
     "range of one end": ("ladder", {"vmaf_range": "40"}, "write LOW:HIGH"),
     "range upside down": ("ladder", {"vmaf_range": "95:40"}, "the lower end first"),
@@ -174,7 +178,8 @@ RULES: dict[str, tuple[str, dict[str, Any], str]] = {
         for name, value, spelled in (
             ("bitrate_model", "x", "bitrate-model"), ("record", "c.jsonl", "record"),
             ("confidence", 0.9, "confidence"),
-            ("min_vmaf_frame", 70, "min-vmaf-frame"), ("max_bitrate", 5, "max-bitrate"), ("pool", "mean", "pool"),
+            ("min_vmaf_frame", 70, "min-vmaf-frame"), ("max_bitrate", 5, "max-bitrate"),
+            ("max_size", "5MB", "max-size"), ("pool", "mean", "pool"),
             ("probes", "libx264:medium:22", "probe"), ("tunes", "film", "tune"),
             ("vfilter", "null", "vfilter"), ("jobs", 2, "jobs"), ("samples", 2, "samples"),
         )
@@ -281,10 +286,10 @@ def test_source_shorter_than_its_window_is_used_whole_and_said(
 ) -> None:
     source = clip("testsrc2", size="128x96", frames=12)
     line = ("--encoder", "libx264", "--preset", "veryfast")
-    asked = ("predict", source, *curve_models, *line, "--crf", "30:33", "--format", "csv")
+    asked = ("predict", source, *curve_models, *line, "--crf", "30:33", "--format", "json")
     whole, windowed = vmaf_tune(*asked), vmaf_tune(*asked, "--sample-clip-seconds", 9)
     assert f"{source} lasts 0.50 s, no longer than 9 s; all of it is used" in windowed.err
-    assert windowed.out == whole.out
+    assert untimed(json.loads(windowed.out)) == untimed(json.loads(whole.out))
     assert "lasts" not in whole.err + vmaf_tune(*asked, "--sample-clip-seconds", 0.25).err
 
 

@@ -106,16 +106,16 @@ def test_unknown_upstream_is_a_clear_refusal(tmp_path: Path, source: Path) -> No
 def test_commands_of_both_are_listed_and_run(site: Path) -> None:
     ours, theirs = tune("--help", path=site).out.split("Commands of upstream's vmaf-tune:")
     assert "  corpus " in ours
-    assert "  compare " in theirs
+    assert "  benchmark " in theirs
     assert "  corpus " not in theirs
-    assert "Upstream's own corpus, predict, ladder" in " ".join(theirs.split())
+    assert "Upstream's own corpus, predict, ladder, compare" in " ".join(theirs.split())
     assert "fast" in theirs
-    ended = tune("compare", "--src", "film", path=site)
-    assert (ended.code, ended.out) == (0, "compared film\n")
-    assert tune("compare", "--help", path=site).out.startswith("usage: vmaf-tune compare")
+    ended = tune("benchmark", "--src", "film", path=site)
+    assert (ended.code, ended.out) == (0, "measured film\n")
+    assert tune("benchmark", "--help", path=site).out.startswith("usage: vmaf-tune benchmark")
     assert tune("nonsense", path=site).code == ExitCode.USAGE
     assert "Commands of upstream's" not in tune("--help").out
-    assert tune("compare").code == ExitCode.USAGE
+    assert tune("benchmark").code == ExitCode.USAGE
 
 
 def test_broken_subcommand_is_answered_by_ours(tmp_path: Path, site: Path) -> None:
@@ -283,7 +283,7 @@ def test_real_venv_with_both_in_either_order(tmp_path: Path, source: Path, last:
 
     asked = ("corpus", "--source", str(source), "--preset", "medium", "--crf", "20", "--duration", DURATION)
     for script in ("vmaf-tune", "vmaf-tune-frv2") if last == OURS else ("vmaf-tune-frv2",):
-        assert run(script, "compare", "--src", "film").out == "compared film\n"
+        assert run(script, "benchmark", "--src", "film").out == "measured film\n"
         held = run(script, "upstream", *asked, "--output", f"{script}.jsonl")
         assert held.code == 0, held.err
         assert len(read_rows(Path(f"{script}.jsonl"))[0]["per_frame_vmaf"]) == FRAMES

@@ -194,13 +194,13 @@ def main(argv=None):
         each.add_argument("--sample-clip-seconds", type=float, default=0.0)
         each.add_argument("--coarse-to-fine", action="store_true")
         each.add_argument("--two-pass", action="store_true")
-    for name in ("predict", "fast", "ladder", "compare"):
+    for name in ("predict", "fast", "ladder", "compare", "benchmark"):
         words = "in words that take more than one line to say"
         each = commands.add_parser(name, help=f"the {name} of the stand-in, {words}")
         each.add_argument("--src")
     args = parser.parse_args(argv)
-    if args.cmd == "compare":
-        print("compared", args.src)
+    if args.cmd == "benchmark":
+        print("measured", args.src)
         return 0
     if args.cmd == "predict":
         detect_shots(source=args.src)

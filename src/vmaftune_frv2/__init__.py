@@ -19,6 +19,8 @@ from vmaftune_frv2.version import __version__
 
 if TYPE_CHECKING:
     from vmaftune_frv2.api.attaching import Attached, attach
+    from vmaftune_frv2.api.comparison import Comparison, compare
+    from vmaftune_frv2.api.comparison_plot import write_comparison_plot
     from vmaftune_frv2.api.corpus_scores import score_rows
     from vmaftune_frv2.api.encoding import encode, encode_sources
     from vmaftune_frv2.api.ladders import Ladders, ladder
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from vmaftune_frv2.api.upgrading import Upgraded, upgrade
     from vmaftune_frv2.contract.attach_request import AttachRequest
     from vmaftune_frv2.contract.certificate import Certificate
+    from vmaftune_frv2.contract.compare_request import CompareRequest
     from vmaftune_frv2.contract.encode_request import EncodeRequest
     from vmaftune_frv2.contract.ladder_request import LadderRequest
     from vmaftune_frv2.contract.per_shot_request import PerShotRequest
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from vmaftune_frv2.contract.upgrade_request import UpgradeRequest
     from vmaftune_frv2.corpus.validation import Report, validate_files
     from vmaftune_frv2.drawing.curve_plot import write_plot
+    from vmaftune_frv2.drawing.ladder_plot import write_ladder_plot
     from vmaftune_frv2.errors import ExitCode, TuneError
     from vmaftune_frv2.host.plugins import Plugins, load_plugins
     from vmaftune_frv2.predict.picks import Pick
@@ -48,20 +52,22 @@ if TYPE_CHECKING:
     from vmaftune_frv2.progress import watch_progress
 
 __all__ = [
-    "Answer", "AttachRequest", "Attached", "CellScores", "Certificate", "EncodeRequest", "ExitCode",
-    "LadderRequest", "Ladders", "PerShotRequest", "Pick", "Plugins", "PredictRequest", "Prediction", "Report",
-    "ShotAnswers", "SourceAnswer", "SourceFailure", "Step", "SweepRequest", "Swept", "TrainRequest", "TuneError",
-    "UpgradeRequest", "Upgraded", "__version__", "attach", "encode", "encode_sources",
-    "ladder", "load_plugins", "per_shot",
+    "Answer", "AttachRequest", "Attached", "CellScores", "Certificate", "CompareRequest", "Comparison",
+    "EncodeRequest", "ExitCode", "LadderRequest", "Ladders", "PerShotRequest", "Pick", "Plugins",
+    "PredictRequest", "Prediction", "Report", "ShotAnswers", "SourceAnswer", "SourceFailure", "Step",
+    "SweepRequest", "Swept", "TrainRequest", "TuneError", "UpgradeRequest", "Upgraded", "__version__",
+    "attach", "compare", "encode", "encode_sources", "ladder", "load_plugins", "per_shot",
     "pick_commands", "plan_sweep", "predict_source", "predict_sources", "release", "rung_commands",
     "score_cells", "score_rows", "shot_commands", "sweep", "train", "upgrade", "validate_files",
-    "watch_progress", "write_plot",
+    "watch_progress", "write_comparison_plot", "write_ladder_plot", "write_plot",
 ]  # fmt: skip
 _WHERE = {
     "api.attaching": ("Attached", "attach"),
     "api.encoding": ("encode", "encode_sources"),
     "api.ladders": ("Ladders", "ladder"),
     "api.questions": ("SourceAnswer", "SourceFailure", "predict_source", "predict_sources"),
+    "api.comparison": ("Comparison", "compare"),
+    "api.comparison_plot": ("write_comparison_plot",),
     "api.corpus_scores": ("score_rows",),
     "api.scores": ("CellScores", "score_cells"),
     "api.shell": ("pick_commands", "rung_commands"),
@@ -71,6 +77,7 @@ _WHERE = {
     "api.training": ("release", "train"),
     "api.upgrading": ("Upgraded", "upgrade"),
     "contract.certificate": ("Certificate",),
+    "contract.compare_request": ("CompareRequest",),
     "contract.encode_request": ("EncodeRequest",),
     "contract.ladder_request": ("LadderRequest",),
     "contract.per_shot_request": ("PerShotRequest",),
@@ -81,6 +88,7 @@ _WHERE = {
     "contract.train_request": ("TrainRequest",),
     "corpus.validation": ("Report", "validate_files"),
     "drawing.curve_plot": ("write_plot",),
+    "drawing.ladder_plot": ("write_ladder_plot",),
     "errors": ("ExitCode", "TuneError"),
     "host.plugins": ("Plugins", "load_plugins"),
     "predict.picks": ("Pick",),

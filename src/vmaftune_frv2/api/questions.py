@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from vmaftune_frv2.api.caching import cache_of
 from vmaftune_frv2.api.curve_pair import open_predictor
+from vmaftune_frv2.api.folders import with_folders
 from vmaftune_frv2.api.sources import note_if_whole, open_for, warn_of_hdr
 from vmaftune_frv2.contract.cache_options import CacheOptions
 from vmaftune_frv2.contract.cells import Cell
@@ -94,7 +95,7 @@ def predict_sources(
     """Answers several sources, each on its own; one that fails does not end the others.
 
     Args:
-        request: of one or several sources.
+        request: of one or several sources; of a folder, of the videos in it.
         plugins: as ``predict_source``.
 
     Yields:
@@ -105,7 +106,7 @@ def predict_sources(
     """
     if not request.sources:
         raise UsageError("give one SOURCE or several")
-    labels = list(dict.fromkeys(request.sources))
+    labels = with_folders(request.sources)
     work, beside = _Work(request), min(request.jobs or usable_cpus(), len(labels))
     done = count("answers", "sources", len(labels))
 

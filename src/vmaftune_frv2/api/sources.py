@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from vmaftune_frv2.api.folders import with_folders
 from vmaftune_frv2.contract.encoding_options import FilterOptions
 from vmaftune_frv2.contract.filters import NO_FILTERS
 from vmaftune_frv2.contract.option_groups import SourceOptions
@@ -95,7 +96,7 @@ def open_for_sweep(ffmpeg: FFmpeg, request: SweepRequest, cache: ResultCache | N
         ToolError: ffmpeg failed at counting shots or measuring complexity.
     """
     sources = []
-    for label in dict.fromkeys(request.sources):
+    for label in with_folders(request.sources):
         source = open_for(
             ffmpeg,
             label,

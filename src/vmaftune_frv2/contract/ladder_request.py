@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from vmaftune_frv2.contract.encoding_options import EncodingOptions
 from vmaftune_frv2.contract.option_groups import (
     CurveModelOptions,
@@ -16,6 +18,8 @@ LADDER_RANGE = "40:95"
 LONGEST_HEIGHT = 6
 """Digits of a height."""
 MOST_RUNGS = 100
+MIN_STEP = 1.5
+"""Players switch between rungs by how much bitrate is there; closer ones cost storage and serve nobody."""
 
 
 class LadderRequest(GridOptions, SearchOptions, CurveModelOptions, EncodingOptions, RecordOptions):
@@ -33,8 +37,17 @@ class LadderRequest(GridOptions, SearchOptions, CurveModelOptions, EncodingOptio
         shown="one per 6 VMAF, about a noticeable step",
     )
     vmaf_range: str = option(
-        LADDER_RANGE, "VMAF of the lowest and the highest rung, at the source's size.", metavar="LOW:HIGH"
+        LADDER_RANGE,
+        "VMAF of the lowest and the highest rung, at the source's size; no rung lies below.",
+        metavar="LOW:HIGH",
     )
+    min_step: float = option(
+        MIN_STEP,
+        "How many times the bitrate of a rung is that of the next lower one, at least.",
+        metavar="FACTOR",
+        low=1,
+    )
+    min_bitrate: float | None = option(None, "No rung below this bitrate, kbit/s.", low=0, above=True)
     sample_clip_seconds: float = option(0.0, "Use only this many seconds around the middle.", low=0)
 
     def check(self) -> None:
@@ -46,6 +59,8 @@ class LadderRequest(GridOptions, SearchOptions, CurveModelOptions, EncodingOptio
             raise UsageError("give --encoder; each encoder and preset gets a ladder of its own")
         if not self.heights:
             raise UsageError("give --heights, as in 1080,720,480")
+        if (self.min_bitrate or 0.0) > (math.inf if self.max_bitrate is None else self.max_bitrate):
+            raise UsageError("--min-bitrate is above --max-bitrate")
         self.rows()
         self.ends()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vmaftune_frv2.contract.cache_options import CacheOptions
 from vmaftune_frv2.contract.options import Request, option
 from vmaftune_frv2.contract.output_names import refuse_output
+from vmaftune_frv2.contract.sizes import parse_size
 from vmaftune_frv2.errors import UsageError
 
 if TYPE_CHECKING:
@@ -123,6 +124,11 @@ class TargetOptions(SearchOptions):
         low=0.75,
         high=0.99,
     )
+    max_size: str | None = option(
+        None,
+        "Consider only encodes whose video takes at most this as a whole, as in 700MB or 1.5GiB.",
+        metavar="SIZE",
+    )
     min_vmaf_frame: float | None = option(
         None, "Also require that 95 % of the frames reach this VMAF (their 5th percentile).", low=0, high=100
     )
@@ -138,10 +144,22 @@ class TargetOptions(SearchOptions):
         """Refuses conditions on a pick where none is made, and probes that are no cells."""
         super().check()
         if self.target_vmaf is None:
-            self.refuse(("confidence", "min_vmaf_frame", "max_bitrate"), "needs --target-vmaf")
+            self.refuse(("confidence", "min_vmaf_frame"), "needs --target-vmaf")
+        if self.max_size is not None:
+            parse_size(self.max_size, "--max-size")
         if self.verify and self.confidence is not None:
             raise UsageError("--verify picks by what it measured; leave out --confidence")
         self.probe_cells()
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit of bitrate or size."""
+        return self.max_bitrate is not None or self.max_size is not None
+
+    @property
+    def picks(self) -> bool:
+        """Whether there is something to pick by: a target, or a limit."""
+        return self.target_vmaf is not None or self.limited
 
     def probe_cells(self) -> tuple[Cell, ...]:
         """The probes as cells."""

@@ -32,3 +32,4 @@ class PerShotRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOpti
             raise UsageError("give one SOURCE")
         if self.target_vmaf is None:
             raise UsageError("give --target-vmaf")
+        self.refuse(("max_size",), "is the size of a whole; give --max-bitrate, which holds for every shot")

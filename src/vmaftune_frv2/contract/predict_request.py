@@ -21,7 +21,9 @@ from vmaftune_frv2.errors import UsageError
 class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOptions, CodecOptions, JobOptions):
     """VMAF and bitrate of cells of one or several sources, and the pick that reaches a target."""
 
-    sources: Sequence[str] = option((), "Videos; several are answered one by one.", flag="source", argument=True)
+    sources: Sequence[str] = option(
+        (), "Videos, or folders of them; several are answered one by one.", flag="source", argument=True
+    )
     features: Path | None = option(
         None,
         "Predict from the features in a JSON file, which may be a corpus row or a libvmaf log; encodes nothing.",
@@ -50,8 +52,8 @@ class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOpti
         super().check()
         if sum((bool(self.sources), self.features is not None, bool(self.corpora))) != 1:
             raise UsageError("give one of SOURCE, --features and --corpus")
-        if self.verify and (not self.sources or self.target_vmaf is None):
-            raise UsageError("--verify needs SOURCE and --target-vmaf")
+        if self.verify and not (self.sources and self.picks):
+            raise UsageError("--verify needs SOURCE and --target-vmaf, --max-bitrate or --max-size")
         if self.samples is None:
             self.refuse(("sample_seconds",), "needs --samples")
         elif self.sample_clip_seconds:
@@ -72,9 +74,9 @@ class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOpti
         needs = "needs SOURCE and a curve model (the default is one)"
         self.refuse(
             (
-                "bitrate_model", "record", "confidence", "min_vmaf_frame", "max_bitrate", "pool", "probes", "jobs",
-                "tolerance", "max_encodes", "samples", "sample_seconds", "extra_params", "keyint", "tunes",
-                "film_grain", "threads", "vfilter", "reference_vfilter", "crop", "scale",
+                "bitrate_model", "record", "confidence", "min_vmaf_frame", "max_bitrate", "max_size", "pool",
+                "probes", "jobs", "tolerance", "max_encodes", "samples", "sample_seconds", "extra_params",
+                "keyint", "tunes", "film_grain", "threads", "vfilter", "reference_vfilter", "crop", "scale",
             ),
             needs,
         )  # fmt: skip

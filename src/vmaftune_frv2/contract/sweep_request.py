@@ -20,7 +20,7 @@ class SweepRequest(GridOptions, EncodingOptions, AlsoOptions):
     """Every (source, encoder, preset, crf), encoded and scored, one row each."""
 
     sources: Sequence[str] = option(
-        (), "A video to encode; repeatable.", flag="source", argument=True, also_option=True
+        (), "A video to encode, or a folder of them; repeatable.", flag="source", argument=True, also_option=True
     )
     duration: float = option(
         0.0, "Duration in seconds that a source should have; one whose frames say otherwise is refused.", low=0

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,19 @@ HASHED_BYTES = 1 << 30
 """Larger files are known by path, size and time of change: reading them may take longer than the question."""
 SETTLED_NS = 2 * 10**9
 """Age from which a file's time of change tells it from what it will be after the next change."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A row that was measured before.
+
+    Args:
+        row: of it.
+        threads: of its encode.
+    """
+
+    row: Row
+    threads: int
 
 
 class ResultCache:
@@ -47,25 +61,33 @@ class ResultCache:
         """Whether it seems to have a row of an equal request, at the cost of a look."""
         return self._folder.has(_key_of(request))
 
-    def get(self, request: CellRequest, options: MeasureOptions) -> Row | None:
+    def find(self, request: CellRequest, options: MeasureOptions) -> Kept | None:
         """The row of an equal request, under this source's name and a run of its own.
 
         None if there is none, or it lacks what is asked for: the encoder's statistics, or an encode to keep.
         """
         if options.keep_dir is not None:
             return None
-        row = self._folder.read(_key_of(request))
-        if not isinstance(row, dict) or row.get("exit_status") != 0:
-            return None
-        if not is_complete(False, False, options.encoder_stats, row):
+        entry: Any = self._folder.read(_key_of(request))
+        try:
+            row, threads = entry["row"], int(entry["threads"])
+            if row["exit_status"] != 0 or not is_complete(False, False, options.encoder_stats, row):
+                return None
+        except (KeyError, TypeError, ValueError, AttributeError):
             return None
         mine = {"src": request.source.label, "run_id": uuid.uuid4().hex, "encode_path": None}
-        return {**row, **request.source.row_values, **mine}
+        return Kept({**row, **request.source.row_values, **mine}, threads)
 
-    def put(self, request: CellRequest, row: Row) -> None:
-        """Keeps a measured row."""
+    def put(self, request: CellRequest, row: Row, threads: int) -> None:
+        """Keeps a measured row.
+
+        Args:
+            request: that it answers.
+            row: of it; one that failed is not kept.
+            threads: of its encode.
+        """
         if row["exit_status"] == 0:
-            self._folder.write(_key_of(request), row)
+            self._folder.write(_key_of(request), {"row": row, "threads": threads})
 
     def recall(self, *key: object) -> Any | None:
         """What was noted under a key; None where nothing was.

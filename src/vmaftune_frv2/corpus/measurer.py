@@ -15,14 +15,22 @@ from vmaftune_frv2.corpus.request import CellRequest
 from vmaftune_frv2.corpus.setup import Outcome, Setup
 from vmaftune_frv2.errors import ToolError
 from vmaftune_frv2.media.source import Source
+from vmaftune_frv2.media.together import usable_cpus
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The row of a cell, and whether it was measured before rather than now."""
+    """A measured cell.
+
+    Args:
+        row: of it.
+        known: whether it was measured before rather than now.
+        cpu_seconds: what encoding one frame takes of one CPU; None where nobody knows how many were at work.
+    """
 
     row: Row
     known: bool
+    cpu_seconds: float | None = None
 
 
 def measure_now(setup: Setup, source: Source, cell: Cell) -> Measured:
@@ -39,17 +47,17 @@ def measure_now(setup: Setup, source: Source, cell: Cell) -> Measured:
         ToolError: the encode or its scoring failed.
     """
     request = _request(setup, source, cell)
-    row = _find(setup, request)
+    row, threads = _find(setup, request)
     if row is not None:
-        return Measured(row, known=True)
+        return Measured(row, True, _cpu_seconds(request, row, threads))
     outcome = measure(request, ENCODERS.get(cell.encoder), setup.ffmpeg, setup.options)
     if setup.cache is not None:
-        setup.cache.put(request, outcome.row)
+        setup.cache.put(request, outcome.row, setup.options.threads)
     if setup.ledger is not None:
         setup.ledger.take(outcome)
     if outcome.row["exit_status"] != 0:
         raise ToolError(outcome.row[FAILURE_REASON], outcome.row["exit_status"])
-    return Measured(outcome.row, known=False)
+    return Measured(outcome.row, False, _cpu_seconds(request, outcome.row, setup.options.threads))
 
 
 def is_known(setup: Setup, source: Source, cell: Cell) -> bool:
@@ -61,7 +69,7 @@ def is_known(setup: Setup, source: Source, cell: Cell) -> bool:
     if setup.cache is None:
         return False
     request = _request(setup, source, cell)
-    return setup.cache.knows(request) and _find(setup, request) is not None
+    return setup.cache.knows(request) and _find(setup, request)[0] is not None
 
 
 def _request(setup: Setup, source: Source, cell: Cell) -> CellRequest:
@@ -72,11 +80,22 @@ def _request(setup: Setup, source: Source, cell: Cell) -> CellRequest:
     return request
 
 
-def _find(setup: Setup, request: CellRequest) -> Row | None:
-    """What was measured before; the ledger gets what the cache has."""
+def _find(setup: Setup, request: CellRequest) -> tuple[Row | None, int | None]:
+    """What was measured before, and with how many threads; the ledger gets what the cache has."""
     row = setup.ledger.find(request) if setup.ledger is not None else None
-    if row is None and setup.cache is not None:
-        row = setup.cache.get(request, setup.options)
-        if row is not None and setup.ledger is not None:
-            setup.ledger.take(Outcome(row, None))
-    return row
+    if row is not None or setup.cache is None:
+        return row, None
+    kept = setup.cache.find(request, setup.options)
+    if kept is None:
+        return None, None
+    if setup.ledger is not None:
+        setup.ledger.take(Outcome(kept.row, None))
+    return kept.row, kept.threads
+
+
+def _cpu_seconds(request: CellRequest, row: Row, threads: int | None) -> float | None:
+    """Of one frame, if all threads of the encode were busy."""
+    took = row.get("encode_time_ms")
+    if not took or threads is None:
+        return None
+    return float(took) / 1000 * min(threads, usable_cpus()) / request.source.encoded_frames

@@ -117,18 +117,18 @@ def run_plan(
 
     def uncached() -> Iterator[CellRequest]:
         for request in todo:
-            row = cache.get(request, options) if cache else None
-            if row is None:
+            kept = cache.find(request, options) if cache else None
+            if kept is None:
                 yield request
             else:
                 summary.cached += 1
-                take(Outcome(row, None), store, events, summary)
+                take(Outcome(kept.row, None), store, events, summary)
                 cells.add()
 
     with cells:
         for request, outcome in _drain(uncached(), submit, workers):
             if cache is not None:
-                cache.put(request, outcome.row)
+                cache.put(request, outcome.row, options.threads)
             take(outcome, store, events, summary)
             cells.add()
     events.finished(summary)

@@ -130,6 +130,11 @@ class Source:
         return float(self.frames / self.framerate)
 
     @property
+    def whole_seconds(self) -> float:
+        """Seconds that all of the file lasts; those of the frames in use where nothing says more."""
+        return self.encoded_seconds if self.window is None or self.duration_s is None else self.duration_s
+
+    @property
     def window(self) -> Window | None:
         """The part that is used, None for all of it."""
         return self.view.window

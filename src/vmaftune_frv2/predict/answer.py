@@ -13,6 +13,8 @@ from vmaftune_frv2.contract.crf import Crf
 from vmaftune_frv2.contract.intervals import LEVELS
 from vmaftune_frv2.contract.option_groups import TargetOptions
 from vmaftune_frv2.log import STEP, get_logger
+from vmaftune_frv2.predict.costs import with_costs
+from vmaftune_frv2.predict.limits import Within, limit_of
 from vmaftune_frv2.predict.measuring import Measuring
 from vmaftune_frv2.predict.picks import Pick, by_cell_line, highest_reaching
 from vmaftune_frv2.predict.predictor import Predictor, pooled
@@ -58,10 +60,13 @@ def answer(predictor: Predictor, measuring: Measuring, cells: Sequence[Cell], wa
             work.encode_likeliest(line, crfs)
         if wanted.verify and wanted.target_vmaf is not None:
             work.verify(line, crfs)
-    predictions = [replace(found, sample=measuring.sample) for found in work.predict(cells)]
+        elif wanted.verify and work.limit is not None:
+            work.verify_within(line, Within(work.limit.kbps, crfs))
+    predictions = [replace(found, sample=measuring.sample) for found in work.costed(work.predict(cells))]
     picks: list[Pick[Prediction]] = []
-    if wanted.target_vmaf is not None:
-        picks = [work.pick(line, found) for line, found in by_cell_line(predictions).items()]
+    if wanted.picks:
+        choose = work.pick if wanted.target_vmaf is not None else work.pick_within
+        picks = [choose(line, found) for line, found in by_cell_line(predictions).items()]
         picks.sort(key=lambda pick: pick.prediction.kbps if pick.prediction else float("inf"))
     return Answer(tuple(predictions), tuple(picks), tuple(work.steps))
 
@@ -72,6 +77,7 @@ class _Work:
     def __init__(self, predictor: Predictor, measuring: Measuring, wanted: TargetOptions) -> None:
         self.predictor, self.measuring, self.wanted = predictor, measuring, wanted
         self.goal = Goal(wanted.target_vmaf or 0.0, wanted.tolerance)
+        self.limit = limit_of(wanted, measuring.whole_seconds)
         self.steps: list[Step] = []
         self._recalled: list[Cell] = []
 
@@ -155,6 +161,16 @@ class _Work:
         worst = self.predictor.predict(measuring.points("p05"), cells, *shape, sampled=sampled, further=further)
         return [replace(p, vmaf_p05=w.vmaf) for p, w in zip(predictions, worst, strict=True)]
 
+    def costed(self, predictions: Sequence[Prediction]) -> list[Prediction]:
+        """Predictions with what the whole encode will take."""
+        measuring, source = self.measuring, self.measuring.source
+        megapixels, seconds = source.width * source.height / 1e6, measuring.whole_seconds
+        return with_costs(predictions, measuring.speeds, megapixels, seconds, measuring.framerate)
+
+    def affordable(self, predictions: Sequence[Prediction]) -> list[Prediction]:
+        """Those that keep the limit."""
+        return [p for p in predictions if self.limit is None or p.kbps <= self.limit.kbps]
+
     def worth(self, vmaf: float, p05: float | None) -> float:
         """What is held against the target: VMAF, or what the worst frames leave of it."""
         least, target = self.wanted.min_vmaf_frame, self.wanted.target_vmaf
@@ -169,6 +185,35 @@ class _Work:
             if judge(self.goal, crfs, measured).decided or self.encodes(line) >= self.wanted.max_encodes:
                 return
             self.encode_likeliest(line, crfs, measured)
+
+    def verify_within(self, line: Line, search: Within) -> None:
+        """Encodes until measurements decide on the lowest crf within a limit, or as often as is allowed."""
+        while True:
+            rates = self.rates(line)
+            if search.best(rates)[1] or self.encodes(line) >= self.wanted.max_encodes:
+                return
+            predictions = self.predict([Cell(*line, crf) for crf in search.crfs])
+            crf = search.next(rates, predictions)
+            self.encode(Cell(*line, crf), predictions[search.crfs.index(crf)].vmaf)
+
+    def rates(self, line: Line) -> dict[int, float]:
+        """{crf: measured kbit/s} of a line."""
+        return {cell.crf: r["bitrate_kbps"] for cell, r in self.measuring.rows.items() if cell.line == line}
+
+    def pick_within(self, line: Line, predictions: Sequence[Prediction]) -> Pick[Prediction]:
+        """The lowest crf that keeps the limit."""
+        assert self.limit is not None
+        affordable = self.affordable(predictions)
+        best, settled = Within(self.limit.kbps, sorted(p.cell.crf for p in predictions)).best(self.rates(line))
+        if self.wanted.verify:
+            chosen = next((p for p in affordable if p.cell.crf == best), None)
+        else:
+            chosen = min(affordable, key=lambda p: p.cell.crf, default=None)
+        as_measured = self.wanted.verify or best == (None if chosen is None else chosen.cell.crf)
+        confirmed = settled and as_measured
+        return Pick(
+            line, chosen, chosen, self.encodes(line), confirmed and self.measuring.sample is None, confirmed
+        )
 
     def encodes(self, line: Line) -> int:
         """Encodes made on a line; what was measured before is none."""
@@ -200,7 +245,7 @@ class _Work:
     def pick(self, line: Line, predictions: Sequence[Prediction]) -> Pick[Prediction]:
         """The highest crf that reaches the target; measured truth goes before prediction."""
         wanted, target = self.wanted, self.goal.target
-        affordable = [p for p in predictions if wanted.max_bitrate is None or p.kbps <= wanted.max_bitrate]
+        affordable = self.affordable(predictions)
         state = judge(self.goal, sorted(p.cell.crf for p in predictions), self.measured(line))
         if wanted.verify:
             chosen = next((p for p in affordable if p.cell.crf == state.best), None)

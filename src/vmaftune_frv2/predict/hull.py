@@ -62,7 +62,9 @@ def steps(low: float, high: float, count: int | None) -> list[float]:
     return [float(value) for value in np.linspace(high, low, count)] if count > 1 else [high]
 
 
-def choose(rate: Vector, quality: Vector, wanted: Sequence[float], bonus: Vector) -> list[int]:
+def choose(
+    rate: Vector, quality: Vector, wanted: Sequence[float], bonus: Vector, least_step: float = 1.0
+) -> list[int]:
     """For each step the encode that misses it and the hull by the fewest VMAF points together.
 
     Args:
@@ -70,14 +72,24 @@ def choose(rate: Vector, quality: Vector, wanted: Sequence[float], bonus: Vector
         quality: [N] VMAF.
         wanted: VMAF of the rungs, falling.
         bonus: [N] points that an encode may miss by for free.
+        least_step: how many times the bitrate of a rung is that of the next one, at least.
 
     Returns:
         Indices in the order of ``wanted``, in which rate and quality both fall; fewer than were wanted where no
-        encode lies between two others.
+        encode is left for a step, or the one that is fits the next step better.
     """
-    below, chosen = gaps(rate, quality), list[int]()
-    for vmaf in wanted:
-        index = int(np.argmin(np.abs(quality - vmaf) + below - bonus))
-        if not chosen or (rate[index] < rate[chosen[-1]] and quality[index] < quality[chosen[-1]]):
+    missed, chosen = gaps(rate, quality) - bonus, list[int]()
+    for number, vmaf in enumerate(wanted):
+        left = np.full(len(rate), True)
+        if chosen:
+            last = chosen[-1]
+            left = (
+                (rate < rate[last]) & (rate <= rate[last] - np.log(least_step) + 1e-9) & (quality < quality[last])
+            )
+        if not left.any():
+            break
+        index = int(np.argmin(np.where(left, np.abs(quality - vmaf) + missed, np.inf)))
+        following = wanted[number + 1] if number + 1 < len(wanted) else -np.inf
+        if abs(quality[index] - vmaf) <= abs(quality[index] - following):
             chosen.append(index)
     return chosen

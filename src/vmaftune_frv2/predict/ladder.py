@@ -36,6 +36,7 @@ class Ladder:
         wanted: how many were asked for; there are fewer where no encode lies between two others.
         encodes: how many were made.
         complete: whether nothing better is expected than these rungs; not where ``max_encodes`` ended the search.
+        candidates: every height and crf, as predicted or measured in the end.
     """
 
     line: Line
@@ -43,6 +44,7 @@ class Ladder:
     wanted: int
     encodes: int
     complete: bool = True
+    candidates: tuple[Rung, ...] = ()
 
 
 def check_heights(heights: Sequence[int], source: Source) -> None:
@@ -97,7 +99,7 @@ def make_ladder(
     complete = not wanted.verify or all(rung.measured for rung in chosen)
     if not complete:
         _, chosen = work.choose(count, measured_only=True)
-    return Ladder(cells[0].line, tuple(chosen), count, work.encodes, complete)
+    return Ladder(cells[0].line, tuple(chosen), count, work.encodes, complete, tuple(work.candidates()))
 
 
 def _middles(ends: tuple[float, float], count: int) -> list[float]:
@@ -163,19 +165,23 @@ class _Work:
             known=known,
         )
 
+    def candidates(self) -> list[Rung]:
+        """Every height and crf, from what was measured so far."""
+        return [rung for each in self.renditions for rung in each.predict(self.predictor, self.cells)]
+
     def choose(self, count: int | None, measured_only: bool = False) -> tuple[int, list[Rung]]:
         """How many rungs are wanted, and the rungs as things stand, highest first."""
         wanted = self.wanted
-        every = [rung for each in self.renditions for rung in each.predict(self.predictor, self.cells)]
+        lowest, highest = wanted.ends()
+        every = [r for r in self.candidates() if r.vmaf >= lowest and (r.measured or not measured_only)]
         every = [r for r in every if wanted.max_bitrate is None or r.kbps <= wanted.max_bitrate]
-        every = [r for r in every if r.measured or not measured_only]
+        every = [r for r in every if wanted.min_bitrate is None or r.kbps >= wanted.min_bitrate]
         if not every:
             return count or 0, []
         rate = np.log([rung.kbps for rung in every])
         quality = np.asarray([rung.vmaf for rung in every])
-        lowest, highest = wanted.ends()
         high = min(highest, float(quality.max()))
         low = min(max(lowest, float(quality[upper_hull(rate, quality)[0]])), high)
         found = steps(low, high, count)
         bonus = np.asarray([wanted.tolerance if wanted.verify and rung.measured else 0.0 for rung in every])
-        return len(found), [every[index] for index in choose(rate, quality, found, bonus)]
+        return len(found), [every[index] for index in choose(rate, quality, found, bonus, wanted.min_step)]

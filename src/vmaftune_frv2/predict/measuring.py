@@ -46,6 +46,7 @@ class Measuring:
         rows: what was measured, in order.
         known: cells that were measured before.
         errors: of cells that were measured on windows, how wrong they may be.
+        speeds: of measured cells, CPU seconds per frame, where they are known.
         prefix: what log lines about it begin with, where several sources or shots are at work.
     """
 
@@ -58,6 +59,7 @@ class Measuring:
     rows: dict[Cell, Row] = field(default_factory=dict)
     known: set[Cell] = field(default_factory=set)
     errors: dict[Cell, SamplingError] = field(default_factory=dict)
+    speeds: dict[Cell, float] = field(default_factory=dict)
     prefix: str = ""
 
     @property
@@ -107,6 +109,8 @@ class Measuring:
             self.rows[cell] = pooled.row
             if pooled.known:
                 self.known.add(cell)
+            if pooled.cpu_seconds is not None:
+                self.speeds[cell] = pooled.cpu_seconds
             if pooled.error is not None:
                 self.errors[cell] = pooled.error
         if self.rows[cell].get(SOURCE_COMPLEXITY) is None:
@@ -155,6 +159,14 @@ class Measuring:
         if len(parts) == 1:
             return float(parts[0].framerate)
         return sum(part.frames for part in parts) / sum(part.encoded_seconds for part in parts)
+
+    @property
+    def whole_seconds(self) -> float:
+        """How long the whole lasts that is to be encoded in the end."""
+        source = self.source
+        if self.whole_frames is not None:
+            return self.whole_frames / float(source.framerate)
+        return source.whole_seconds
 
     @cached_property
     def _pace(self) -> float:

@@ -29,11 +29,13 @@ class Pooled:
         row: as the whole would have it.
         known: whether nothing had to be measured for it.
         error: how wrong it may be; None where what was measured is all that is asked about.
+        cpu_seconds: what encoding one frame takes of one CPU; None where nobody knows.
     """
 
     row: Row
     known: bool
     error: SamplingError | None = None
+    cpu_seconds: float | None = None
 
 
 def measure_windows(
@@ -68,8 +70,10 @@ def measure_windows(
     known = all(each.known for each in measured)
     rows = [each.row for each in measured]
     pooled = pool_rows(rows)
+    speeds = [each.cpu_seconds for each in measured if each.cpu_seconds is not None]
+    speed = sum(speeds) / len(speeds) if speeds else None
     if whole_frames is None:
-        return Pooled(pooled, known)
+        return Pooled(pooled, known, None, speed)
     encoder = ENCODERS.get(cell.encoder)
     gop = gop_of(encoder, setup.arguments(windows[0], encoder))
     packets = [Packets(**row[PACKETS]) for row in rows if row.get(PACKETS)]
@@ -77,7 +81,8 @@ def measure_windows(
         pooled["bitrate_kbps"] = _kbps(packets, whole_frames, pooled["framerate"], gop, pace)
     rates = [row["bitrate_kbps"] for row in rows]
     share = len(pooled[PER_FRAME_VMAF]) / whole_frames
-    return Pooled(pooled, known, sampling_error([row["vmaf_score"] for row in rows], rates, share))
+    error = sampling_error([row["vmaf_score"] for row in rows], rates, share)
+    return Pooled(pooled, known, error, speed)
 
 
 def _kbps(packets: Sequence[Packets], frames: float, rate: float, gop: Gop, pace: float) -> float:

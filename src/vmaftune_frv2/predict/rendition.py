@@ -22,6 +22,7 @@ from vmaftune_frv2.corpus.measurer import is_known, measure_now
 from vmaftune_frv2.corpus.setup import Setup, time_limit
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.vmaf import score
+from vmaftune_frv2.predict.costs import with_costs
 from vmaftune_frv2.predict.predictor import WIDEN, Predictor, point_of, pooled
 from vmaftune_frv2.predict.results import Prediction, Sample
 from vmaftune_frv2.progress import about
@@ -62,6 +63,7 @@ class Rendition:
         rows: measured cells, scored against the source at ``height``.
         shown: {cell: VMAF at the source's size}.
         known: cells that were measured before.
+        speeds: of measured cells, CPU seconds per frame, where they are known.
     """
 
     setup: Setup
@@ -71,6 +73,7 @@ class Rendition:
     rows: dict[Cell, Row] = field(default_factory=dict)
     shown: dict[Cell, float] = field(default_factory=dict)
     known: set[Cell] = field(default_factory=set)
+    speeds: dict[Cell, float] = field(default_factory=dict)
     _ceiling: float | None = None
 
     def emptied(self) -> Rendition:
@@ -116,6 +119,8 @@ class Rendition:
         row = measured.row
         self.rows[cell] = row
         self.shown[cell] = self._pooled(row[VMAF_AT_SOURCE_SIZE]) if self.scaled else pooled(row, self.pool)
+        if measured.cpu_seconds is not None:
+            self.speeds[cell] = measured.cpu_seconds
         if measured.known:
             self.known.add(cell)
 
@@ -168,7 +173,8 @@ class Rendition:
         further = {name: self.setup.arguments(source, ENCODERS.get(name)) for name in names}
         pixels, rate = source.width * source.height, float(source.framerate)
         predicted = predictor.predict(points, cells, pixels, rate, further=further)
-        return [self._at_source_size(source, prediction) for prediction in predicted]
+        found = [self._at_source_size(source, prediction) for prediction in predicted]
+        return with_costs(found, self.speeds, pixels / 1e6, source.whole_seconds, rate)
 
     def _at_source_size(self, source: Source, prediction: Prediction) -> Rung:
         cell, known = prediction.cell, self.shown.get(prediction.cell)

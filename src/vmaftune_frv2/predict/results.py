@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.predict.picks import Pick, ScoredCell
@@ -40,6 +40,8 @@ class Prediction(ScoredCell):
         extra_params: ffmpeg arguments of the encoder beside preset and crf.
         sample: of the source, what all that was measured is of; None for all of it.
         vmaf_p05: 5th percentile of the frames' VMAF, None where it was not asked for.
+        seconds: duration of the whole encode, None where nobody asked.
+        encode_s: seconds that making it takes on all CPUs, an estimate; None likewise.
     """
 
     vmaf_low: float
@@ -52,6 +54,26 @@ class Prediction(ScoredCell):
     extra_params: tuple[str, ...] = ()
     vmaf_p05: float | None = None
     sample: Sample | None = None
+    seconds: float | None = None
+    encode_s: float | None = field(default=None, compare=False)
+
+    @property
+    def size_bytes(self) -> float | None:
+        """Bytes of the whole encode's video; an estimate, as ``kbps`` where not all frames were encoded."""
+        return self._size(self.kbps)
+
+    @property
+    def size_low(self) -> float | None:
+        """Lower end of the interval of ``size_bytes``."""
+        return self._size(self.kbps_low)
+
+    @property
+    def size_high(self) -> float | None:
+        """Upper end."""
+        return self._size(self.kbps_high)
+
+    def _size(self, kbps: float) -> float | None:
+        return None if self.seconds is None else kbps * 1000 / 8 * self.seconds
 
 
 @dataclass(frozen=True)

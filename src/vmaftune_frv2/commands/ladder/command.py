@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,7 @@ from vmaftune_frv2.commands.shared.options import request_options
 from vmaftune_frv2.commands.shared.progress import progress_option, shown_progress
 from vmaftune_frv2.commands.shared.question import emit_option, kept_on_interrupt, spare_threads, style_option
 from vmaftune_frv2.contract.ladder_request import LadderRequest
-from vmaftune_frv2.contract.options import Request
+from vmaftune_frv2.contract.options import Request, option
 from vmaftune_frv2.errors import ExitCode
 from vmaftune_frv2.host.plugins import plugins_of
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 SIZE = ("height", "width")
 COLUMNS = (
     *SIZE, "encoder", "preset", "crf", "kbps", "kbps_low", "kbps_high", "vmaf_predicted", "vmaf_low", "vmaf_high",
-    "extrapolated", "measured", "windows", "sample_s", "extra_params",
+    "extrapolated", "measured", "windows", "sample_s", "extra_params", "size_bytes", "size_low", "size_high",
+    "encode_s",
 )  # fmt: skip
 
 
@@ -31,6 +33,12 @@ class LadderOutput(Request):
     """How the ladders are given."""
 
     emit: str | None = emit_option()
+    plot: Path | None = option(
+        None,
+        "Draw the curve of each height, the convex hull and the rungs to a .png, .svg or .html file.",
+        metavar="FILE",
+        names="file",
+    )
     style: str = style_option()
     progress: str = progress_option()
 
@@ -53,9 +61,17 @@ def _give(request: LadderRequest, output: LadderOutput) -> int:
     from vmaftune_frv2.api.shell import rung_commands
     from vmaftune_frv2.commands.shared.predictions import note_sample
 
+    if output.plot:
+        from vmaftune_frv2.drawing.picture import check_plot
+
+        check_plot(output.plot)
     found = ladders.ladder(request, plugins_of(click.get_current_context()))
     for each in found.ladders:
-        _note_gaps(each)
+        _note_gaps(each, request)
+    if output.plot and found.ladders:
+        from vmaftune_frv2.drawing.ladder_plot import write_ladder_plot
+
+        write_ladder_plot(output.plot, request.source, found.ladders)
     if output.emit:
         note_sample(found.heights[0].sample, request.source)
         for command in rung_commands(found.heights, found.rungs):
@@ -65,27 +81,38 @@ def _give(request: LadderRequest, output: LadderOutput) -> int:
     return ExitCode.OK if all(each.rungs for each in found.ladders) else ExitCode.NEGATIVE
 
 
-def _note_gaps(found: Ladder) -> None:
+def _note_gaps(found: Ladder, request: LadderRequest) -> None:
     """Says what a ladder lacks of what was asked for."""
     line = ":".join(found.line)
     if not found.rungs:
-        click.echo(f"{line}: no candidate is below --max-bitrate", err=True)
-    elif len(found.rungs) < found.wanted:
-        few = f"{len(found.rungs)} of {found.wanted} rungs"
-        click.echo(f"{line}: {few}; the others would be the same encodes", err=True)
+        limits = {"--max-bitrate": request.max_bitrate, "--min-bitrate": request.min_bitrate}
+        given = ["--vmaf-range", *(name for name, value in limits.items() if value is not None)]
+        click.echo(f"{line}: no candidate is within {' and '.join(given)}", err=True)
+    elif request.rungs is not None and len(found.rungs) < request.rungs:
+        few = f"{len(found.rungs)} of {request.rungs} rungs"
+        why = f"the same encodes, or less than {request.min_step:g} times apart in bitrate (--min-step)"
+        click.echo(f"{line}: {few}; the others would be {why}", err=True)
     if not found.complete:
         ended = f"--max-encodes ended the search; these are the best of {found.encodes} encodes"
         click.echo(f"{line}: {ended}", err=True)
 
 
 def _print_rungs(style: str, rungs: Sequence[Rung]) -> None:
-    from vmaftune_frv2.commands.shared.predictions import HEADERS, figures, kind, style_of, styled_table
+    from vmaftune_frv2.commands.shared.predictions import (
+        COST_HEADERS,
+        HEADERS,
+        costs,
+        figures,
+        kind,
+        style_of,
+        styled_table,
+    )
     from vmaftune_frv2.commands.shared.records import emit
     from vmaftune_frv2.commands.shared.table import coloured
 
     if style == "table":
-        rows = [[str(rung.height), str(rung.width), *figures(rung), kind(rung)] for rung in rungs]
-        table = styled_table([*SIZE, *HEADERS, ""], rows, [style_of(rung) for rung in rungs])
+        rows = [[str(r.height), str(r.width), *figures(r), *costs(r), kind(r)] for r in rungs]
+        table = styled_table([*SIZE, *HEADERS, *COST_HEADERS, ""], rows, [style_of(rung) for rung in rungs])
         click.echo(table, color=coloured())
     else:
         emit(style, COLUMNS, map(rung_record, rungs))

@@ -10,6 +10,7 @@ import click
 from vmaftune_frv2.api.shot_answers import ShotAnswers, ShotLine
 from vmaftune_frv2.commands.shared.predictions import (
     CELL_COLUMNS,
+    COST_COLUMNS,
     HEADERS,
     WORST,
     cell_record,
@@ -26,9 +27,10 @@ from vmaftune_frv2.media.shot_parts import Shot
 from vmaftune_frv2.predict.picks import Pick
 from vmaftune_frv2.predict.results import Prediction
 
+_CELL = [key for key in CELL_COLUMNS[2:] if key not in COST_COLUMNS]
 COLUMNS = (
-    "encoder", "preset", "shot", "start_frame", "end_frame", "start_s", "end_s", *CELL_COLUMNS[2:], "reached",
-    "verified", "confirmed", "zone",
+    "encoder", "preset", "shot", "start_frame", "end_frame", "start_s", "end_s", *_CELL, "reached", "verified",
+    "confirmed", "zone",
 )  # fmt: skip
 
 

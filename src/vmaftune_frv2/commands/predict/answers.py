@@ -8,14 +8,17 @@ from typing import Any
 
 import click
 
+from vmaftune_frv2.api.folders import is_several, with_folders
 from vmaftune_frv2.api.questions import SourceAnswer, SourceFailure, predict_source, predict_sources
 from vmaftune_frv2.api.shell import check_names, pick_commands
 from vmaftune_frv2.commands.predict.output import PredictOutput
 from vmaftune_frv2.commands.shared.predictions import (
     CELL_COLUMNS,
+    COST_HEADERS,
     HEADERS,
     WORST,
     cell_record,
+    costs,
     figures,
     kind,
     note_sample,
@@ -27,8 +30,10 @@ from vmaftune_frv2.commands.shared.predictions import (
 from vmaftune_frv2.commands.shared.records import emit
 from vmaftune_frv2.commands.shared.table import Style, coloured
 from vmaftune_frv2.contract.predict_request import PredictRequest
+from vmaftune_frv2.contract.sizes import size_text
 from vmaftune_frv2.errors import ExitCode, TuneError
 from vmaftune_frv2.host.plugins import Plugins
+from vmaftune_frv2.predict.limits import limit_of
 from vmaftune_frv2.predict.picks import Pick
 from vmaftune_frv2.predict.results import Answer, Prediction
 
@@ -42,12 +47,12 @@ def give_answers(request: PredictRequest, output: PredictOutput, plugins: Plugin
         The highest exit code of the sources.
     """
     if output.plot:
-        from vmaftune_frv2.drawing.curve_plot import check_plot
+        from vmaftune_frv2.drawing.picture import check_plot
 
         check_plot(output.plot)
     if output.emit:
-        check_names(request.sources)
-    if len(request.sources) > 1:
+        check_names(with_folders(request.sources))
+    if is_several(request.sources):
         return _give_several(request, output, plugins)
     found = predict_source(request, plugins)
     _give(found, request, output)
@@ -95,7 +100,7 @@ def _say_unreached(each: SourceAnswer, request: PredictRequest, where: str = "")
     """
     for pick in each.answer.picks:
         if pick.prediction is None:
-            click.echo(f"{where}{':'.join(pick.line)}: {_why(pick, each.answer, request)}", err=True)
+            click.echo(f"{where}{':'.join(pick.line)}: {_why(pick, each, request)}", err=True)
     return ExitCode.OK if each.answer.reached else ExitCode.NEGATIVE
 
 
@@ -106,22 +111,37 @@ def _name_failure(label: str, error: TuneError) -> int:
     return int(error.exit_code)
 
 
-def _why(pick: Pick[Prediction], found: Answer, request: PredictRequest) -> str:
+def _why(pick: Pick[Prediction], each: SourceAnswer, request: PredictRequest) -> str:
+    """Why a line has no pick."""
+    limit = limit_of(request, each.measuring.whole_seconds)
+    found = [p for p in each.answer.predictions if p.cell.line == pick.line]
+    if limit is not None and (pick.best is None or request.target_vmaf is None):
+        if request.verify and any(p.kbps <= limit.kbps for p in found):
+            return f"none of {pick.encodes} encodes keeps {limit.option}, allow more with --max-encodes"
+        least = min(found, key=lambda p: p.kbps)
+        return f"every candidate is above {limit.option}; the smallest is {_taking(least)}"
+    assert pick.best is not None
     target = f"{request.target_vmaf:g}"
     if request.min_vmaf_frame is not None:
         target += f" with a 5th percentile of {request.min_vmaf_frame:g}"
-    if pick.best is None:
-        least = min((p for p in found.predictions if p.cell.line == pick.line), key=lambda p: p.kbps)
-        cheapest = f"crf {least.cell.crf} with {least.kbps:.1f} kbit/s"
-        return f"every candidate is above --max-bitrate; the cheapest is {cheapest}"
     best = f"the best is crf {pick.best.cell.crf} with {pick.best.vmaf:.2f}"
     if pick.best.vmaf_p05 is not None:
         best += f", 5th percentile {pick.best.vmaf_p05:.2f}"
     if request.verify and not pick.confirmed:
         return f"none of {pick.encodes} encodes reaches {target}, allow more with --max-encodes; {best}"
-    if request.max_bitrate is not None:
-        best = f"within --max-bitrate {best}"
-    return f"no candidate reaches {target}; {best}"
+    if limit is None:
+        return f"no candidate reaches {target}; {best}"
+    reaching = [p for p in found if p.kbps > limit.kbps and p.vmaf >= (request.target_vmaf or 0.0)]
+    if not reaching:
+        return f"no candidate reaches {target}; within {limit.option} {best}"
+    least = min(reaching, key=lambda p: p.kbps)
+    return f"VMAF {target} takes {_taking(least)}, above {limit.option}; within it {best}"
+
+
+def _taking(found: Prediction) -> str:
+    """A cell's crf and what it takes, for people."""
+    size = "" if found.size_bytes is None else f", {size_text(found.size_bytes)}"
+    return f"crf {found.cell.crf} with {found.kbps:.1f} kbit/s{size}"
 
 
 def pick_record(pick: Pick[Prediction]) -> dict[str, Any]:
@@ -148,7 +168,7 @@ def print_answers(
         request: what was asked.
         named: whether each line begins with its source.
     """
-    worst, picks = request.min_vmaf_frame is not None, request.target_vmaf is not None
+    worst, picks = request.min_vmaf_frame is not None, request.picks
     if style == "table":
         found = list(answers)
         rows: list[tuple[str, Any]] = [
@@ -170,8 +190,8 @@ def print_answers(
 
 def cell_table(cells: list[Prediction], sources: list[str] | None, worst: bool) -> str:
     """Candidates for people: VMAF and bitrate with their intervals, and what is special about each."""
-    rows = [[*figures(p), *_worst(p, worst), kind(p)] for p in cells]
-    headers = [*HEADERS, *(["5 %"] if worst else []), ""]
+    rows = [[*figures(p), *_worst(p, worst), *costs(p), kind(p)] for p in cells]
+    headers = [*HEADERS, *(["5 %"] if worst else []), *COST_HEADERS, ""]
     return styled_table(headers, rows, [style_of(p) for p in cells], sources)
 
 
@@ -183,9 +203,12 @@ def pick_table(picks: list[Pick[Prediction]], sources: list[str] | None, worst: 
         found = pick.prediction
         state, style = state_of(pick)
         row = [pick.encoder, pick.preset, *["-"] * 5] if found is None else figures(found)
-        rows.append([*row, *_worst(found, worst), str(pick.encodes), state])
+        taken = ["-"] * len(COST_HEADERS) if found is None else costs(found)
+        rows.append([*row, *_worst(found, worst), *taken, str(pick.encodes), state])
         styles.append(style)
-    return styled_table([*HEADERS, *(["5 %"] if worst else []), "encodes", ""], rows, styles, sources)
+    return styled_table(
+        [*HEADERS, *(["5 %"] if worst else []), *COST_HEADERS, "encodes", ""], rows, styles, sources
+    )
 
 
 def _worst(found: Prediction | None, asked: bool) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vmaftune_frv2.api.folders import is_several
 from vmaftune_frv2.commands.shared.progress import progress_option
 from vmaftune_frv2.commands.shared.question import emit_option, style_option
 from vmaftune_frv2.contract.options import Request, option
@@ -29,7 +30,7 @@ class PredictOutput(Request):
         """
         if not request.sources:
             self.refuse(("emit", "plot"), "needs SOURCE and a curve model (the default is one)")
-        if self.emit and request.target_vmaf is None:
-            raise UsageError("--emit needs --target-vmaf")
-        if self.plot and len(request.sources) > 1:
+        if self.emit and not request.picks:
+            raise UsageError("--emit needs --target-vmaf, --max-bitrate or --max-size")
+        if self.plot and is_several(request.sources):
             raise UsageError("--plot takes one SOURCE")

@@ -8,13 +8,16 @@ from typing import Any
 import click
 
 from vmaftune_frv2.commands.shared.table import Style, format_table
+from vmaftune_frv2.contract.sizes import size_text
 from vmaftune_frv2.predict.picks import Pick
 from vmaftune_frv2.predict.results import Prediction, Sample
 
+COST_COLUMNS = ("size_bytes", "size_low", "size_high", "encode_s")
 CELL_COLUMNS = (
     "encoder", "preset", "crf", "vmaf_predicted", "vmaf_low", "vmaf_high", "kbps", "kbps_low", "kbps_high",
-    "extrapolated", "measured", "windows", "sample_s", "extra_params",
+    "extrapolated", "measured", "windows", "sample_s", "extra_params", *COST_COLUMNS,
 )  # fmt: skip
+COST_HEADERS = ("size", "time")
 WORST = "vmaf_p05"
 """Key of the 5th percentile of the frames' VMAF, where ``--min-vmaf-frame`` asks for one."""
 HEADERS = ("encoder", "preset", "crf", "VMAF", "VMAF 90%", "kbit/s", "kbit/s 90%")
@@ -41,6 +44,7 @@ def cell_record(prediction: Prediction) -> dict[str, Any]:
         "measured": prediction.measured,
         **sample_record(prediction.sample),
         "extra_params": list(prediction.extra_params),
+        **cost_record(prediction),
     }
     return record if prediction.vmaf_p05 is None else record | {WORST: round(prediction.vmaf_p05, 4)}
 
@@ -56,6 +60,28 @@ def note_sample(sample: Sample | None, source: str) -> None:
     """Says on stderr what commands that are printed rest on, where that is not all of a source."""
     if sample is not None:
         click.echo(f"{source}: chosen by {sample}, not by all of it", err=True)
+
+
+def cost_record(prediction: Prediction) -> dict[str, Any]:
+    """What the whole encode will take, for programs: bytes with their interval, and seconds."""
+    sizes = prediction.size_bytes, prediction.size_low, prediction.size_high
+    seconds = prediction.encode_s
+    figures = [*(None if size is None else round(size) for size in sizes), seconds and round(seconds, 3)]
+    return dict(zip(COST_COLUMNS, figures, strict=True))
+
+
+def costs(found: Prediction) -> list[str]:
+    """What stands under COST_HEADERS: estimates, as the sign says, but for the size of what was encoded whole."""
+    size = "-" if found.size_bytes is None else size_text(found.size_bytes)
+    return [size, "-" if found.encode_s is None else f"~{duration_text(found.encode_s)}"]
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds for people, two digits of them: ``12 min``."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.{0 if seconds >= 9.95 * length else 1}f} {unit}"
+    return f"{seconds:.{0 if seconds >= 9.95 else 1}f} s"
 
 
 def state_of(pick: Pick[Prediction]) -> tuple[str, Style]:
