@@ -196,7 +196,7 @@ class _Work:
             crf = search.next(rates, predictions)
             self.encode(Cell(*line, crf), predictions[search.crfs.index(crf)].vmaf)
 
-    def rates(self, line: Line) -> dict[int, float]:
+    def rates(self, line: Line) -> dict[Crf, float]:
         """{crf: measured kbit/s} of a line."""
         return {cell.crf: r["bitrate_kbps"] for cell, r in self.measuring.rows.items() if cell.line == line}
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vmaftune_frv2.contract.crf import Crf
 from vmaftune_frv2.contract.option_groups import TargetOptions
 from vmaftune_frv2.contract.sizes import parse_size
 from vmaftune_frv2.predict.results import Prediction
@@ -58,9 +59,9 @@ class Within:
     """
 
     limit: float
-    crfs: Sequence[int]
+    crfs: Sequence[Crf]
 
-    def best(self, measured: Mapping[int, float]) -> tuple[int | None, bool]:
+    def best(self, measured: Mapping[Crf, float]) -> tuple[Crf | None, bool]:
         """The lowest crf that was measured to keep the limit, and whether measurements settle it.
 
         Args:
@@ -69,7 +70,7 @@ class Within:
         state = judge(self._goal, self._turned, _turn(measured))
         return None if state.best is None else -state.best, state.decided
 
-    def next(self, measured: Mapping[int, float], predictions: Sequence[Prediction]) -> int:
+    def next(self, measured: Mapping[Crf, float], predictions: Sequence[Prediction]) -> Crf:
         """The candidate most likely to settle it.
 
         Args:
@@ -87,9 +88,9 @@ class Within:
         return Goal(-math.log(self.limit), -math.log(1.0 - CLOSE))
 
     @property
-    def _turned(self) -> list[int]:
+    def _turned(self) -> list[Crf]:
         return sorted(-crf for crf in self.crfs)
 
 
-def _turn(measured: Mapping[int, float]) -> dict[int, float]:
+def _turn(measured: Mapping[Crf, float]) -> dict[Crf, float]:
     return {-crf: -math.log(kbps) for crf, kbps in measured.items()}
