@@ -296,6 +296,7 @@ class Imagined:
         self.height, self.ceiling, self.error, self.scaled = height, ceiling, error, height < 1080
         self.rows: dict[Cell, float] = {}
         self.known: set[Cell] = set()
+        self.full = SimpleNamespace(label="imagined.mkv", frames=48)
 
     def truth(self, cell: Cell) -> float:
         return self.ceiling * (1.0 - (cell.crf / 60) ** 3)
