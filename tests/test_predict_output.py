@@ -75,8 +75,6 @@ def test_schemas_describe_every_key_and_refuse_nonsense(schema: str, columns: tu
 
 
 def test_pick_is_whole_or_empty() -> None:
-    record = dict.fromkeys(PICK_COLUMNS) | {"encoder": "x", "preset": "y", "encodes": 1, "verified": True}
-    record["confirmed"] = True
     sure = {"verified": True, "confirmed": True}
     record = dict.fromkeys(PICK_COLUMNS) | {"encoder": "x", "preset": "y", "encodes": 1, **sure}
     assert faults(record | {"reached": False}, "predict_pick") == []

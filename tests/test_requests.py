@@ -12,8 +12,8 @@ import pytest
 from conftest import Clips, VmafTune, untimed
 from vmaftune_frv2 import (
     AttachRequest,
-    EncodeRequest,
     CompareRequest,
+    EncodeRequest,
     LadderRequest,
     PerShotRequest,
     PredictRequest,

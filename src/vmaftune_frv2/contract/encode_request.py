@@ -118,7 +118,7 @@ class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOptio
                 raise UsageError(f"one file is made of each source; give one {spelled}")
         search = ("tolerance", "max_encodes", "retry")
         if self.is_fixed:
-            about = ("confidence", "min_vmaf_frame", "max_bitrate", "probes", "no_verify")
+            about = ("confidence", "min_vmaf_frame", "max_bitrate", "max_size", "probes", "no_verify")
             self.refuse((*search, *about), "needs --target-vmaf, or a range of --crf")
         if self.no_verify:
             self.refuse(search[:2], "is about a search; leave out --no-verify")
