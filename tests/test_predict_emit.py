@@ -112,14 +112,14 @@ def test_several_sources_are_recorded_in_one_corpus(
     assert vmaf_tune("validate", "c.jsonl").code == 0
 
 
-@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize("kept", ["corpus", "cache", "nowhere"])
 def test_interrupted_search_says_what_it_kept(
-    recorded: bool, curve_models: Options, clip: Clips, tmp_path: Path
+    kept: str, curve_models: Options, clip: Clips, tmp_path: Path
 ) -> None:
     source, corpus = clip(size="480x272", frames=120), tmp_path / "c.jsonl"
     search = ("--target-vmaf", 70, "--verify", "--tolerance", 0, "--max-encodes", 20, "--crf", "10:45")
     asked = [source, *curve_models, "--encoder", "libx264", "--preset", "slower", *search]
-    asked += ["--record", corpus] if recorded else []
+    asked += ["--record", corpus] if kept == "corpus" else ["--cache-dir", "cached"] if kept == "cache" else []
     predicting = subprocess.Popen(
         [sys.executable, "-m", "vmaftune_frv2", "predict", *map(str, asked), "--probe", "libx264:ultrafast:40"],
         stdout=subprocess.PIPE,
@@ -133,10 +133,12 @@ def test_interrupted_search_says_what_it_kept(
     out, err = predicting.communicate(timeout=60)
     assert (predicting.returncode, out) == (ExitCode.INTERRUPTED, "")
     said = err.splitlines()
-    if recorded:
+    if kept == "corpus":
         assert said[-2:] == [
             f"{corpus}: {len(read_rows(corpus))} rows added",
             f"Error: interrupted; what was measured is in {corpus}",
         ]
+    elif kept == "cache":
+        assert said[-1] == "Error: interrupted; what was measured is kept, and the same command goes on from there"
     else:
         assert said[-1] == "Error: interrupted"

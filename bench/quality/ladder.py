@@ -35,7 +35,8 @@ def pairs_of(ffmpeg: FFmpeg, predictor: Predictor, clip: str, cell: str) -> list
         for height in reversed(heights)
         if min(height, source.at_height(height).width) >= LEAST_SIDE
     }
-    asked = LadderRequest(source=clip, encoders=encoder, presets=preset, heights=",".join(map(str, renditions)))
+    heights = ",".join(map(str, renditions))
+    asked = LadderRequest(source=clip, encoders=encoder, presets=preset, heights=heights, min_step=1)
     ladder = make_ladder(predictor, list(renditions.values()), predictor.cells(asked), asked)
     pairs = []
     for rung in ladder.rungs:

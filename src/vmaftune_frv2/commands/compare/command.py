@@ -43,7 +43,7 @@ def compare(request: CompareRequest, output: CompareOutput) -> int:
         from vmaftune_frv2.drawing.picture import check_plot
 
         check_plot(output.plot)
-    with shown_progress(output.progress, "compare"), kept_on_interrupt(request.record):
+    with shown_progress(output.progress, "compare"), kept_on_interrupt(request):
         found = comparison.compare(request, plugins_of(click.get_current_context()))
     if output.plot and found.sources:
         from vmaftune_frv2.api.comparison_plot import write_comparison_plot

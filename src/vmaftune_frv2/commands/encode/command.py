@@ -33,6 +33,6 @@ def encode(request: EncodeRequest, output: EncodeOutput) -> int:
     from vmaftune_frv2.commands.encode.report import give_certificates
 
     spare_threads()
-    with shown_progress(output.progress, "encode"), kept_on_interrupt(request.record):
+    with shown_progress(output.progress, "encode"), kept_on_interrupt(request):
         found = encode_sources(request, plugins_of(click.get_current_context()))
         return give_certificates(found, as_json=output.json)

@@ -52,7 +52,7 @@ def ladder(request: LadderRequest, output: LadderOutput) -> int:
     rung is encoded and scored. Where --preset or --crf is not given, all that the model learnt is considered.
     """
     spare_threads()
-    with shown_progress(output.progress, "ladder"), kept_on_interrupt(request.record):
+    with shown_progress(output.progress, "ladder"), kept_on_interrupt(request):
         return _give(request, output)
 
 

@@ -35,7 +35,7 @@ def per_shot(request: PerShotRequest, output: PerShotOutput) -> int:
     model learnt is considered.
     """
     spare_threads()
-    with shown_progress(output.progress, "per-shot"), kept_on_interrupt(request.record):
+    with shown_progress(output.progress, "per-shot"), kept_on_interrupt(request):
         return _give(request, output)
 
 

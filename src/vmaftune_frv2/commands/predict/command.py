@@ -23,7 +23,7 @@ def predict(request: PredictRequest, output: PredictOutput) -> int:
     """
     output.check_with(request)
     spare_threads()
-    with shown_progress(output.progress, "predict"), kept_on_interrupt(request.record):
+    with shown_progress(output.progress, "predict"), kept_on_interrupt(request):
         if request.corpora:
             from vmaftune_frv2.api.corpus_scores import score_rows
             from vmaftune_frv2.commands.predict.row_records import print_rows

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
+from vmaftune_frv2.contract.option_groups import RecordOptions
 from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.errors import InterruptedRunError
 
@@ -31,8 +31,11 @@ def spare_threads() -> None:
 
 
 @contextlib.contextmanager
-def kept_on_interrupt(record: Path | None) -> Iterator[None]:
+def kept_on_interrupt(request: RecordOptions) -> Iterator[None]:
     """Says where what was measured is, when a command is broken off.
+
+    Args:
+        request: names a corpus that keeps it, and the cache.
 
     Raises:
         InterruptedRunError: it was.
@@ -40,5 +43,11 @@ def kept_on_interrupt(record: Path | None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as stop:
-        kept = f"; what was measured is in {record}" if record else ""
+        from vmaftune_frv2.api.caching import cache_of
+
+        kept = ""
+        if request.record is not None:
+            kept = f"; what was measured is in {request.record}"
+        elif cache_of(request) is not None:
+            kept = "; what was measured is kept, and the same command goes on from there"
         raise InterruptedRunError(f"interrupted{kept}") from stop
