@@ -88,7 +88,9 @@ def _measure(ffmpeg: FFmpeg, source: Source, budget: int, threads: int) -> dict[
     """{key: a value per frame} of one part."""
     with scratch_dir(None, "complexity-") as folder:
         argv = ["-hide_banner", "-nostdin", "-v", "error", *COUNT_FRAMES, *source.input_argv()]
-        argv += ["-filter_complex_threads", str(threads), "-filter_complex", _graph(source, budget, threads)]
+        argv += ["-filter_complex_threads", str(threads)]
+        for graph in _graphs(source, budget, threads):
+            argv += ["-filter_complex", graph]
         for name in (*COPIES, "interpolated"):
             argv += ["-map", f"[{name}_done]", "-fps_mode", "passthrough", "-f", "null", "-"]
         done = ffmpeg.run(argv, cwd=folder)
@@ -115,20 +117,23 @@ def _interpolation(log: Path) -> list[float]:
     return psnr[1 : max(1, len(psnr) - _TAIL) : 2]
 
 
-def _graph(source: Source, budget: int, threads: int) -> str:
-    """The filter graph: one decode, every copy against the source, luma in 8 bits."""
+def _graphs(source: Source, budget: int, threads: int) -> list[str]:
+    """The filter graphs: every copy against the source, luma in 8 bits. Each runs in a thread, from one decode."""
     luma = f"format=yuv420p,extractplanes=y,settb=1/{RATE},setpts=N,fps={RATE}"
-    legs = "".join(f"[{copy}_source][{copy}_reference]" for copy in COPIES)
-    frames = f"[0:{source.stream}]{source.filters}{_runs(source.frames, budget)}"
-    chains = [f"{frames}{luma},split={2 * len(COPIES) + 1}{legs}[whole]"]
+    frames = f"[0:{source.stream}]{source.filters}{_runs(source.frames, budget)}{luma}"
+    graphs = []
     for copy, chain in _FILTERS.items():
         score = f"libvmaf=log_fmt=json:log_path={copy}.json:n_threads={threads}"
-        chains.append(f"[{copy}_source]{chain}[{copy}];[{copy}][{copy}_reference]{score}[{copy}_done]")
-    chains.append("[whole]scale=iw/2:ih/2:flags=bicubic,format=yuv420p,split[halved][halves]")
-    chains.append(f"[halved]select='not(mod(n,2))',{_INTERPOLATE},settb=AVTB,setpts=N[interpolated]")
-    chains.append("[halves]settb=AVTB,setpts=N[true]")
-    chains.append(f"[interpolated][true]psnr=stats_file={_PSNR_LOG}[interpolated_done]")
-    return ";".join(chains)
+        graphs.append(
+            f"{frames},split[{copy}_source][{copy}_reference];[{copy}_source]{chain}[{copy}];"
+            f"[{copy}][{copy}_reference]{score}[{copy}_done]"
+        )
+    graphs.append(
+        f"{frames},scale=iw/2:ih/2:flags=bicubic,format=yuv420p,split[halved][halves];"
+        f"[halved]select='not(mod(n,2))',{_INTERPOLATE},settb=AVTB,setpts=N[interpolated];"
+        f"[halves]settb=AVTB,setpts=N[true];[interpolated][true]psnr=stats_file={_PSNR_LOG}[interpolated_done]"
+    )
+    return graphs
 
 
 def _runs(frames: int, budget: int) -> str:
@@ -137,4 +142,5 @@ def _runs(frames: int, budget: int) -> str:
         return ""
     count = budget // RUN
     starts = [round((index + 0.5) * frames / count - RUN / 2) for index in range(count)]
-    return f"select='{'+'.join(f'between(n,{start},{start + RUN - 1})' for start in starts)}',"
+    picked = "+".join(f"between(n,{start},{start + RUN - 1})" for start in starts)
+    return f"trim=end_frame={starts[-1] + RUN},select='{picked}',"  # what comes after need not be decoded
