@@ -92,6 +92,10 @@ COMMANDS: dict[str, tuple[tuple[object, ...], set[str]]] = {
         ("corpus", "SOURCE", *X264, "--crf", "30,40", "--shots", "--complexity"),
         {"reading", "hashing", "shots", "complexity", "sweep", "encoding", "scoring"},
     ),
+    "encode": (
+        ("encode", "SOURCE", "-o", "out.mkv", "MODELS", *X264, "--target-vmaf", 80),
+        {"models", "reading", "complexity", "encoding", "scoring", "counting"},
+    ),
     "train-v2": (("train-v2", "--smoke", "--no-export"), {"training"}),
 }
 
@@ -179,6 +183,22 @@ def test_an_error_is_the_last_event(vmaf_tune: VmafTune, source: Path, curve_mod
     last = events_of(told.err)[-1]
     assert (told.code, last["event"], last["exit_code"]) == (ExitCode.INPUT, "error", ExitCode.INPUT)
     assert last["message"] == "missing.mkv: no such file"
+
+
+def test_an_interruption_is_the_last_event(film: Path, curve_models: Sequence[object]) -> None:
+    command = [sys.executable, "-m", "vmaftune_frv2", "predict", film, *curve_models, *X264, "--progress", "json"]
+    with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        lines = []
+        for line in running.stderr:
+            lines.append(line)
+            if '"started"' in line and '"encoding"' in line:
+                running.terminate()
+    events = events_of("".join(lines))
+    assert running.returncode == ExitCode.INTERRUPTED
+    assert (events[-1]["event"], events[-1]["exit_code"]) == ("error", ExitCode.INTERRUPTED)
+    assert events[-1]["message"] == "interrupted"
+    assert steps_of(events, "encoding")[0][-1]["failed"]
 
 
 def test_notes_of_a_command_are_events_too(
