@@ -16,7 +16,7 @@ from vmaftune_frv2.contract.intervals import Intervals, score_covariates
 from vmaftune_frv2.contract.kinds import PER_FRAME, VMAF_CURVE, Kind
 from vmaftune_frv2.contract.train_request import FULL, ONEHOT, TrainRequest
 from vmaftune_frv2.corpus.codec_of_rows import told_of
-from vmaftune_frv2.progress import about
+from vmaftune_frv2.progress import about, step
 from vmaftune_frv2.training.calibration import Coverage, Residuals, calibrate, cross_coverage
 from vmaftune_frv2.training.dataset import Dataset, make_dataset
 from vmaftune_frv2.training.fit import Fitted, Progress
@@ -142,16 +142,7 @@ def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
         UsageError: a vocabulary or device that there is not.
     """
     block = (OneHotBlock if request.codec_block == ONEHOT else CodecBlock).of_version(request.vocab)
-    corpus = (
-        synthetic_corpus(block)
-        if request.smoke
-        else load_corpus(
-            request.corpora,
-            request.vmaf_model,
-            request.only_learn,
-            told_of([*request.corpora, *request.only_learn], request),
-        )
-    )
+    corpus = synthetic_corpus(block) if request.smoke else _read(request)
     names = FULL_FEATURES if request.feature_set == FULL else CANONICAL6
     features_from = FROM_CELL if request.smoke else request.features_from
     data = make_dataset(corpus.rows, block, features_from, request.probe_cells(), request.group_by, names)
@@ -179,6 +170,12 @@ def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
         others=_others(request, corpus, progress),
         warnings=_warnings(data, corpus),
     )
+
+
+def _read(request: TrainRequest) -> Corpus:
+    told = told_of([*request.corpora, *request.only_learn], request)
+    with step("reading", unit=None):
+        return load_corpus(request.corpora, request.vmaf_model, request.only_learn, told)
 
 
 def _residuals(data: Dataset, evaluation: Evaluation) -> Residuals:
