@@ -126,7 +126,7 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
     "opinion scores": ([{"src": "a", "mos": 3.5}], "no older shape of row has its keys: src, mos"),
     "no source": ([{"codec": "h264_qsv", "q": 30, "vmaf": 90.0}], "it names no source (src)"),
     "no encoder": ([{"src": "a", "frame_index": 0, "vmaf": 90.0, **MEANS}], "it names no encoder (--codec says"),
-    "another axis": ([clip_sweep(codec="h264_videotoolbox")], "q of h264_videotoolbox need not mean what crf"),
+    "another axis": ([clip_sweep(codec="mpeg4_omx")], "q of mpeg4_omx need not mean what crf"),
     "a share of a crf": ([clip_sweep(q=30.5)], "its q is no whole number"),
     "no score": ([clip_sweep(vmaf="nan")], "its VMAF is no number"),
     "no bitrate": ([clip_sweep(actual_kbps=0)], "its bitrate is 0, so that nothing was encoded"),
@@ -205,8 +205,8 @@ CODECS: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "ffmpeg's name": ({}, (), "h264_nvenc"),
     "an alias": ({"codec": "x265", "preset": "medium"}, (), "libx265"),
     "a format": ({"codec": "H264", "preset": "medium"}, (), "libx264"),
-    "a column": ({"made_with": "hevc_qsv"}, ("--codec", "made_with"), "hevc_qsv"),
-    "a name": ({"codec": "h264"}, ("--codec", "h264_qsv"), "h264_qsv"),
+    "a column": ({"made_with": "hevc_qsv", "preset": "fast"}, ("--codec", "made_with"), "hevc_qsv"),
+    "a name": ({"codec": "h264", "preset": "fast"}, ("--codec", "h264_qsv"), "h264_qsv"),
 }
 
 

@@ -193,13 +193,9 @@ def test_a_vocabulary_has_its_width_and_refuses_what_it_lacks(tmp_path: Path, ve
     assert run_onnx(
         Path("out/fr_regressor_v2.onnx"), features=np.zeros((2, 6)), codec=np.zeros((2, width))
     ).shape == (2,)
-    nvenc = "h264_nvenc has a slot, but no plugin names its presets"
     said = {
-        2: [f"rows dropped: 3: encoder {nvenc}", "rows in the unknown slot: 3: libaom-av1"],
-        3: [
-            f"rows dropped: 3: encoder {nvenc}",
-            "rows dropped: 3: encoder libvpx-vp9 has no slot in vocabulary 3",
-        ],
+        2: ["rows in the unknown slot: 3: libaom-av1"],
+        3: ["rows dropped: 3: encoder libvpx-vp9 has no slot in vocabulary 3"],
         4: ["rows dropped: 3: encoder h264_nvenc has no slot in vocabulary 4"],
     }
     for line in said[version]:

@@ -21,7 +21,7 @@ DROPPED = "select='if(lt(n,60),not(mod(n,2)),not(mod(n,12))+eq(n,61))'"
 """A second at 30 fps, one frame 2/60 s late, then 5 fps."""
 FAST = {
     "libx264": "ultrafast", "libx265": "ultrafast", "libsvtav1": "12", "libvpx-vp9": "5", "libaom-av1": "6",
-    "libvvenc": "faster",
+    "libvvenc": "faster", "librav1e": "10",
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vmaftune_frv2.contract.encoders import canonical_name
+from vmaftune_frv2.contract.encoder_names import canonical_name
 from vmaftune_frv2.contract.files import write_new
 from vmaftune_frv2.contract.old_rows import Origin
 from vmaftune_frv2.contract.rows import Row, dumps

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.crf import Crf
-from vmaftune_frv2.contract.encoder import SLOWEST_ORDINAL
-from vmaftune_frv2.contract.encoders import BUILTIN, ENCODERS, EncoderTable, canonical_name
+from vmaftune_frv2.contract.encoder import SLOWEST_ORDINAL, Encoder
+from vmaftune_frv2.contract.encoder_names import canonical_name
+from vmaftune_frv2.contract.encoders import ENCODERS, SOFTWARE, EncoderTable
 from vmaftune_frv2.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ BLIND = 0.5
 
 DEFAULT_VOCABULARY = 1
 CURVE_VOCABULARY = 4
-"""The curve models' own: the encoders of the table when they are trained, no unknown."""
+"""The curve models' own, no unknown: the encoders of the table, optional ones where a corpus has rows of them."""
 SCALARS = ("preset_norm", "crf_norm")
 """What follows the encoder's one-hot in a block."""
 
@@ -42,8 +43,19 @@ VOCABULARIES: dict[int, tuple[str, ...]] = {
         "av1_amf", "h264_qsv", "hevc_qsv", "av1_qsv", "libvvenc", "libsvtav1", "h264_videotoolbox",
         "hevc_videotoolbox",
     ),
-    4: tuple(encoder.name for encoder in BUILTIN),
+    4: tuple(encoder.name for encoder in SOFTWARE if not encoder.optional),
 }  # fmt: skip
+
+
+def axis_length(encoder: Encoder | None) -> int:
+    """What a crf is divided by: 63, or the highest value of an axis that is longer."""
+    last = encoder.crf_max if encoder is not None else CRF_SCALE
+    return max(last, int(CRF_SCALE)) if isinstance(last, int) else int(CRF_SCALE)
+
+
+def crf_norm(encoder: Encoder, crf: float) -> float:
+    """Where a crf lies on its encoder's axis: 0 at the best quality, at most 1 at the worst."""
+    return min(max(encoder.loss(crf) / axis_length(encoder), 0.0), 1.0)
 
 
 class CodecParts(NamedTuple):
@@ -120,7 +132,7 @@ class CodecBlock:
         if not self.knows(cell.encoder) or cell.encoder == UNKNOWN:
             return [*onehot, BLIND, BLIND]
         ordinal = table.get(cell.encoder).preset_ordinal(cell.preset)
-        return [*onehot, ordinal / SLOWEST_ORDINAL, min(max(cell.crf / CRF_SCALE, 0.0), 1.0)]
+        return [*onehot, ordinal / SLOWEST_ORDINAL, crf_norm(table.get(cell.encoder), cell.crf)]
 
     def matrix(self, cells: Iterable[Cell], table: EncoderTable = ENCODERS) -> NDArray[np.float32]:
         """[N, width] codec vectors, those of one (encoder, preset) looked up once.
@@ -138,10 +150,15 @@ class CodecBlock:
             numbered.append(lines.setdefault((cell.encoder, cell.preset), len(lines)))
             crfs.append(cell.crf)
         line = np.asarray(numbered, dtype=np.intp)
-        ends = [[self.vector(Cell(*name, crf), table) for name in lines] for crf in (0, int(CRF_SCALE))]
+        scales = [axis_length(table.find(encoder)) for encoder, _ in lines]
+        ends = [
+            [self.vector(Cell(*name, crf), table) for name, crf in zip(lines, crfs_of_end, strict=True)]
+            for crfs_of_end in ([0] * len(lines), scales)
+        ]
         low, high = (np.asarray(end, dtype=np.float64).reshape(len(lines), self.width) for end in ends)
         matrix: NDArray[np.float32] = low.astype(np.float32)[line]
-        share = np.clip(np.asarray(crfs, dtype=np.float64) / CRF_SCALE, 0.0, 1.0)
+        lengths = np.asarray(scales, dtype=np.float64)[line]
+        share = np.clip(np.asarray(crfs, dtype=np.float64) / lengths, 0.0, 1.0)
         for column in np.flatnonzero((low != high).any(axis=0)):
             matrix[:, column] = low[line, column] + (high - low)[line, column] * share
         return matrix

@@ -31,8 +31,8 @@ class Encoder:
     Args:
         name: ffmpeg's ``-c:v`` name, which is also the row's ``encoder``.
         presets: native preset names, fast to slow.
-        crf_min: best quality of the constant-quality axis (crf, or qp where the encoder has no crf).
-        crf_max: worst quality of that axis.
+        crf_min: lowest value of the constant-quality axis (crf, or what the encoder has in its place).
+        crf_max: highest value of that axis.
         argv: codec arguments with the fields ``{preset}``, ``{crf}`` and ``{threads}``.
         pix_fmts: pixel formats the encoder takes, preferred first.
         container: default file extension of an encode.
@@ -56,6 +56,12 @@ class Encoder:
         remap_pattern: finds, in stderr, the preset that the library ran instead of the one asked for.
         crf_step: the finest step of the constant-quality axis: 1, or a decimal that divides 1.
         fraction_argv: as ``argv``, for a crf between whole ones; empty where ``argv`` takes these, too.
+        hardware: whether a device encodes; tried with larger pictures than software, as devices refuse small ones.
+        optional: whether it is used only where it is named: many builds or machines lack it.
+        rising: whether quality rises with the number on the constant-quality axis; a crf's falls.
+        input_formats: {pixel format of the encode: what ffmpeg hands to the encoder for it}, where they differ.
+        device: ffmpeg arguments, before the input, that open the device to which frames are uploaded; none where
+            the encoder takes them from memory.
     """
 
     name: str
@@ -80,6 +86,11 @@ class Encoder:
     remap_pattern: str | None = None
     crf_step: float = 1
     fraction_argv: tuple[str, ...] = ()
+    hardware: bool = False
+    optional: bool = False
+    rising: bool = False
+    input_formats: Mapping[str, str] = field(default_factory=dict)
+    device: tuple[str, ...] = ()
 
     def resolve_preset(self, preset: str) -> str:
         """The native preset that ``preset`` (native, alias or shared name) runs as.
@@ -130,6 +141,19 @@ class Encoder:
         crf = tidy(crf)
         parts = self.fraction_argv if self.fraction_argv and not isinstance(crf, int) else self.argv
         return [part.format(preset=preset, crf=crf, threads=threads) for part in parts]
+
+    def handed_over(self, pix_fmt: str) -> tuple[str, tuple[str, ...]]:
+        """How frames come to the encoder: filters behind all others, with a leading comma, and ffmpeg arguments.
+
+        Args:
+            pix_fmt: of the encode.
+        """
+        handed = self.input_formats.get(pix_fmt, pix_fmt)
+        return (f",format={handed},hwupload", ()) if self.device else ("", ("-pix_fmt", handed))
+
+    def loss(self, crf: float) -> float:
+        """Where a value lies on the axis, from the best quality: of two, the larger has the worse one."""
+        return self.crf_max - crf if self.rising else crf
 
     def find_version(self, stderr: str) -> str | None:
         """The library version that an encode's verbose stderr names."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from vmaftune_frv2.contract.encoder import SHARED_PRESETS, Encoder
+from vmaftune_frv2.contract.encoder_names import APIS, canonical_name, condensed
 from vmaftune_frv2.contract.gop import Gop
+from vmaftune_frv2.contract.hardware_encoders import HARDWARE
 from vmaftune_frv2.errors import UsageError
 
 
@@ -23,7 +25,7 @@ _X26X_PRESETS = (
 _YUV_8_10 = ("yuv420p", "yuv420p10le", "yuv422p", "yuv422p10le", "yuv444p", "yuv444p10le")
 _YUV_12 = ("yuv420p12le", "yuv422p12le", "yuv444p12le")
 
-BUILTIN = (
+SOFTWARE = (
     Encoder(
         name="libx264",
         presets=_X26X_PRESETS,
@@ -158,22 +160,25 @@ BUILTIN = (
         tunes=_tunes("psnr", "ssim"),
         film_grain=(50, ("-denoise-noise-level", "{level}")),
     ),
+    Encoder(
+        name="librav1e",
+        presets=tuple(str(p) for p in range(10, -1, -1)),
+        preset_aliases=_shared("0", "1", "2", "4", "6", "7", "8", "9", "10", "10"),
+        crf_min=0,
+        crf_max=255,
+        argv=("-c:v", "librav1e", "-speed", "{preset}", "-qp", "{crf}", "-threads", "{threads}"),
+        pix_fmts=_YUV_8_10 + _YUV_12,
+        container="mp4",
+        cost=(0.2, 1.4),
+        version_pattern=r"librav1e (\d\S*)",
+        default_presets=("10", "6"),
+        default_crfs=(60, 90, 120, 150, 180, 210),
+        gop=Gop(lookahead=40, mini=8, keyframe_every=240, container_bytes=5.0),
+        optional=True,
+    ),
 )  # fmt: skip
 
-ALIASES: Mapping[str, str] = {
-    "h264": "libx264", "avc": "libx264", "x264": "libx264",
-    "hevc": "libx265", "h265": "libx265", "x265": "libx265",
-    "av1": "libsvtav1", "svt-av1": "libsvtav1", "svtav1": "libsvtav1", "svt_av1": "libsvtav1", "svt": "libsvtav1",
-    "vp9": "libvpx-vp9", "vpx": "libvpx-vp9", "vpx-vp9": "libvpx-vp9",
-    "vvc": "libvvenc", "h266": "libvvenc", "vvenc": "libvvenc",
-    "aom": "libaom-av1", "aomenc": "libaom-av1", "aom-av1": "libaom-av1", "libaom": "libaom-av1",
-}  # fmt: skip
-"""Other names of an encoder, read at ingest and on the command line."""
-
-
-def canonical_name(name: str) -> str:
-    """The ffmpeg name of an encoder given by any of its names; unknown names come back as they are."""
-    return ALIASES.get(name.lower(), name)
+BUILTIN = (*SOFTWARE, *HARDWARE)
 
 
 class EncoderTable:
@@ -183,10 +188,15 @@ class EncoderTable:
         self._by_name = {encoder.name: encoder for encoder in encoders}
 
     def register(self, encoder: Encoder) -> None:
-        """Adds one encoder; a name that is taken is refused."""
-        if encoder.name in self._by_name:
+        """Adds one encoder; a name that is taken is refused, unless by a built-in entry that is optional."""
+        taken = self._by_name.get(encoder.name)
+        if taken is not None and not (taken.optional and taken in BUILTIN):
             raise UsageError(f"encoder {encoder.name!r} is registered twice")
         self._by_name[encoder.name] = encoder
+
+    def replace(self, encoders: Iterable[Encoder]) -> None:
+        """Takes the entries of another process in place of its own."""
+        self._by_name = {encoder.name: encoder for encoder in encoders}
 
     def find(self, name: str) -> Encoder | None:
         """The entry of ``name`` or of an alias, or None."""
@@ -200,7 +210,11 @@ class EncoderTable:
         """
         encoder = self.find(name)
         if encoder is None:
-            raise UsageError(f"unknown encoder {name!r}; known: {', '.join(self._by_name)}")
+            api = APIS.get(name.lower())
+            if api is not None:
+                of_api = [each for each in self._by_name if each.endswith(f"_{api}")]
+                raise UsageError(f"{name} encodes several formats; name one of them: {', '.join(of_api)}")
+            raise UsageError(f"unknown encoder {name!r}; known: {self.described()}")
         return encoder
 
     def crf_step(self, name: str) -> float:
@@ -214,6 +228,14 @@ class EncoderTable:
     def names(self) -> tuple[str, ...]:
         """Names in table order."""
         return tuple(self._by_name)
+
+    def usual(self) -> tuple[str, ...]:
+        """Names of those that are not optional, in table order."""
+        return tuple(name for name, encoder in self._by_name.items() if not encoder.optional)
+
+    def described(self) -> str:
+        """Every name, for help texts and errors, those that differ in the format alone put together."""
+        return condensed(self._by_name)
 
 
 ENCODERS = EncoderTable()

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from vmaftune_frv2.contract.codec import VOCABULARIES
 from vmaftune_frv2.contract.crf import Crf, on_steps, tidy
-from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
+from vmaftune_frv2.contract.encoder_names import canonical_name
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6, MEAN_KEYS, STD_KEYS, mean_key, pool, read_metric
 from vmaftune_frv2.contract.rows import (
     CORPUS_ROW_KEYS,
@@ -279,9 +280,11 @@ def _quality(row: Row, encoder: str) -> Crf | None:
     value, step = _number(row[key]), ENCODERS.crf_step(encoder)
     if value is None or not on_steps(value, step):
         raise OldRowError(f"its {key} is no {'whole number' if step == 1 else f'multiple of {step:g}'}")
-    if not 0 <= value <= (_WIDEST_AXIS if "av1" in encoder else _AXIS):
+    entry = ENCODERS.find(encoder)
+    longest = max(entry.crf_max if entry else 0, _WIDEST_AXIS if "av1" in encoder else _AXIS)
+    if not 0 <= value <= longest:
         raise OldRowError(f"its {key} is none that an encoder takes")
-    if key != "crf" and ENCODERS.find(encoder) is None and not encoder.endswith(_ON_THE_CRF_AXIS):
+    if key != "crf" and entry is None and not encoder.endswith(_ON_THE_CRF_AXIS):
         raise OldRowError(f"{key} of {encoder} need not mean what crf means")
     return tidy(value)
 

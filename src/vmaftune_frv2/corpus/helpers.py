@@ -105,9 +105,7 @@ def _begin(encoders: bytes) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-    for encoder in pickle.loads(encoders):
-        if encoder.name not in ENCODERS.names():
-            ENCODERS.register(encoder)
+    ENCODERS.replace(pickle.loads(encoders))
 
 
 def _end_with(parent: int) -> None:

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from vmaftune_frv2.contract.codec import VOCABULARIES
 from vmaftune_frv2.contract.encoder import SHARED_PRESETS
-from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
+from vmaftune_frv2.contract.encoder_names import canonical_name
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6, MEAN_KEYS, STD_KEYS, feature_vector, mean_key, pool
 from vmaftune_frv2.contract.files import atomic_file
 from vmaftune_frv2.contract.output_names import refuse_output

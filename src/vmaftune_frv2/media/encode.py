@@ -88,7 +88,7 @@ def work_argv(
 ) -> list[str]:
     """The part of ``encode_argv`` that says what is encoded and how: every frame once, and when it is shown."""
     return [
-        *source.input_argv(),
+        *encoder.device, *source.input_argv(),
         "-map", f"0:{source.stream}", "-map_metadata", "-1", "-map_chapters", "-1",
         *video_argv(source, encoder, cell, threads=threads, extra=extra), file_url(output),
     ]  # fmt: skip
@@ -97,11 +97,19 @@ def work_argv(
 def video_argv(
     source: Source, encoder: Encoder, cell: Cell, *, threads: int = 1, extra: Sequence[str] = ()
 ) -> list[str]:
-    """What ``work_argv`` says of the video: filters, times, pixel format and codec."""
+    """What ``work_argv`` says of the video: filters, times, pixel format and codec.
+
+    Where the encoder has a device, its arguments stand before the input.
+    """
+    told = extra[list(extra).index("-pix_fmt") + 1] if "-pix_fmt" in extra else None
+    filters, handed = encoder.handed_over(told or encode_pix_fmt(encoder, source))
+    if told is not None and (encoder.device or encoder.input_formats):
+        at = list(extra).index("-pix_fmt")
+        extra = [*extra[:at], *extra[at + 2 :]]
     return [
-        "-vf", f"{source.filters}{source.label_filters}{timing_filter(source, encoder)}",
+        "-vf", f"{source.filters}{source.label_filters}{timing_filter(source, encoder)}{filters}",
         *_clock(source, encoder),
-        *(() if "-pix_fmt" in extra else ("-pix_fmt", encode_pix_fmt(encoder, source))),
+        *(() if "-pix_fmt" in extra else handed),
         *joined([*encoder.codec_argv(cell.preset, cell.crf, threads), *extra]),
     ]  # fmt: skip
 

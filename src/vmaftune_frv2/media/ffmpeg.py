@@ -14,6 +14,7 @@ from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.errors import ToolError, UsageError
 from vmaftune_frv2.media import process
 from vmaftune_frv2.media.process import Completed, Runner
+from vmaftune_frv2.media.trouble import no_device
 
 QUIET = ("-hide_banner", "-nostdin", "-y", "-v", "error")
 COUNT_FRAMES = ("-progress", "pipe:1")
@@ -144,7 +145,7 @@ class EncoderTrial:
     preset: str
 
 
-def try_encoder(ffmpeg: FFmpeg, encoder: Encoder, preset: str) -> EncoderTrial:
+def try_encoder(ffmpeg: FFmpeg, encoder: Encoder, preset: str, timeout: float = TRIAL_TIMEOUT_S) -> EncoderTrial:
     """Encodes three small frames with a preset.
 
     Raises:
@@ -153,15 +154,17 @@ def try_encoder(ffmpeg: FFmpeg, encoder: Encoder, preset: str) -> EncoderTrial:
     """
     if encoder.name not in ffmpeg.encoders:
         raise UsageError(f"{ffmpeg.path} has no encoder {encoder.name}; `vmaf-tune doctor` lists what it has")
-    done = ffmpeg.run(
-        (
-            "-hide_banner", "-nostdin", "-v", "verbose",
-            "-f", "lavfi", "-i", "testsrc2=size=128x128:rate=25:duration=0.12",
-            "-pix_fmt", encoder.pix_fmts[0], *encoder.codec_argv(preset, encoder.crf_max, 1),
-            "-flags", "+global_header", "-f", "null", "-",
-        ),
-        timeout=TRIAL_TIMEOUT_S,
+    filters, handed = encoder.handed_over(encoder.pix_fmts[0])
+    size = "640x360" if encoder.hardware else "128x128"
+    argv = (
+        *encoder.device, "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25:duration=0.12",
+        "-vf", f"null{filters}", *handed, *encoder.codec_argv(preset, encoder.crf_max, 1),
+        "-flags", "+global_header", "-f", "null", "-",
     )  # fmt: skip
+    done = ffmpeg.run(("-hide_banner", "-nostdin", "-v", "verbose", *argv), timeout=timeout)
+    if not done.ok and encoder.hardware:
+        log = ffmpeg.run(("-hide_banner", "-nostdin", "-v", "level+verbose", *argv), timeout=timeout).stderr
+        raise ToolError(f"{encoder.name} does not work on this machine: {no_device(log)}")
     if not done.ok:
         raise ToolError(done.describe(f"{encoder.name} with preset {preset} does not work here"))
     return EncoderTrial(encoder.find_version(done.stderr), encoder.find_remap(done.stderr) or preset)

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 _LEVEL = re.compile(r"^(?:\[[^\]]+ @ 0x[0-9a-f]+\] )*\[(?:error|fatal)\] (.*)$", re.MULTILINE)
+_DEVICE = re.compile(r"^\[AVHWDeviceContext @ 0x[0-9a-f]+\] \[\w+\] (.*)$", re.MULTILINE)
+_UNLEVELLED = re.compile(r"^(?!\[|ffmpeg version|libva info)\s*(\S.*)$", re.MULTILINE)
 _AFTERMATH = (
     "Task finished with error", "Terminating thread", "Nothing was written", "Could not open encoder",
     "Error opening", "Conversion failed", "Error while opening", "Error submitting", "Decode error rate",
@@ -41,6 +43,20 @@ def first_error(log: str) -> str:
     """The first thing that went wrong, by ffmpeg's words."""
     words = _said(log)
     return words[0] if words else "no message"
+
+
+def no_device(log: str) -> str:
+    """Why an encoder has no device to work on, in one line.
+
+    Args:
+        log: ffmpeg's stderr, each line with its level, down to ``verbose``.
+    """
+    words = _said(log, skipped=("Device creation failed", "Failed to set value", "Error parsing global options"))
+    if words:
+        return words[0]
+    # What opened the device says more than ffmpeg; a library that is missing ends ffmpeg with words of its own.
+    found = _DEVICE.search(log) or _UNLEVELLED.search(log)
+    return found[1] if found else first_error(log)
 
 
 def _said(log: str, skipped: tuple[str, ...] = ()) -> list[str]:

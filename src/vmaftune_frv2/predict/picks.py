@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from vmaftune_frv2.contract.cells import Cell, Line, by_line
+from vmaftune_frv2.contract.encoders import ENCODERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +62,16 @@ class Pick(Generic[P]):
 
 
 def highest_reaching(candidates: Iterable[P], target: float, worth: Callable[[P], float]) -> P | None:
-    """The candidate of the highest crf that is worth at least the target; None where none is."""
-    return max((c for c in candidates if worth(c) >= target), key=lambda c: c.cell.crf, default=None)
+    """The candidate of the highest crf that is worth at least the target; None where none is.
+
+    Of an encoder whose quality rises with the number, the lowest.
+    """
+    return max((c for c in candidates if worth(c) >= target), key=_loss, default=None)
+
+
+def _loss(candidate: ScoredCell) -> float:
+    cell, entry = candidate.cell, ENCODERS.find(candidate.cell.encoder)
+    return entry.loss(cell.crf) if entry else cell.crf
 
 
 def by_cell_line(candidates: Iterable[P]) -> dict[Line, list[P]]:

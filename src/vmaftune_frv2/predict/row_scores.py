@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from vmaftune_frv2.contract.cells import FROM_PROBE, Cell
-from vmaftune_frv2.contract.codec import UNKNOWN
+from vmaftune_frv2.contract.codec import UNKNOWN, CodecBlock
 from vmaftune_frv2.contract.grid import was_seen
 from vmaftune_frv2.contract.old_rows import NOTHING, Told
 from vmaftune_frv2.contract.rows import Clip, Row
@@ -227,7 +227,7 @@ class RowPredictions:
         block = self.model.sidecar.block
         if block is not None and block.slot(found.encoder) is None:
             return f"vocabulary {block.version} has no slot for {found.encoder}"
-        if block is not None and found.cell is None:
+        if block is not None and not _has_a_vector(block, found):
             return "its crf or preset is not known"
         features = found.features if probes is None else self._of_probe(probes, found)
         return features if features is not None else "its features are not known"
@@ -241,3 +241,10 @@ class RowPredictions:
         if features is None:
             return f"its source has no row of the probe cell {cell}"
         return features if isinstance(features, list) else f"the probe cell {cell} of its source: {features}"
+
+
+def _has_a_vector(block: CodecBlock, found: ToScore) -> bool:
+    """Whether crf and preset are known; the preset of an encoder in the unknown slot need not be."""
+    if found.cell is None:
+        return False
+    return found.cell.preset != UNKNOWN or not block.knows(found.encoder)

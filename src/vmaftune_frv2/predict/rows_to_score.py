@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import UNKNOWN
 from vmaftune_frv2.contract.crf import tidy
-from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
+from vmaftune_frv2.contract.encoder_names import canonical_name
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, Clip, Row, clip_of, dumps, loads
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.predict.columns import Columns
@@ -120,6 +121,7 @@ def _unclosed(row: Row, line: bytes) -> bytes:
 def _cell(row: Row) -> Cell | None:
     name, preset = canonical_name(row["encoder"]), row["preset"]
     entry = ENCODERS.find(name)
-    if row["crf"] is None or (entry is not None and preset is None):
+    if row["crf"] is None or (preset is None and entry is not None and not entry.optional):
         return None
-    return Cell(name, entry.resolve_preset(preset) if entry else preset or UNKNOWN, tidy(row["crf"]))
+    native = entry.resolve_preset(preset) if entry and preset is not None else preset or UNKNOWN
+    return Cell(name, native, tidy(row["crf"]))

@@ -30,7 +30,7 @@ from vmaftune_frv2.training.export import curves_to_onnx
 from vmaftune_frv2.training.fit import FitOptions, Fitted, Member, Progress, fit
 from vmaftune_frv2.training.fit_first_crf import fit_first_crf
 from vmaftune_frv2.training.gate import judge
-from vmaftune_frv2.training.learnable import Corpus
+from vmaftune_frv2.training.learnable import Corpus, Measured
 from vmaftune_frv2.training.learnt import Described
 from vmaftune_frv2.training.loso import MIN_GROUPS
 from vmaftune_frv2.training.pairs import USUAL, Pairs, make_pairs
@@ -40,9 +40,14 @@ FOLDS = 10
 """Groups are left out a tenth at a time: pairs are many, and a tenth fewer sources teach about as much."""
 NONE = -2
 """Left out by the nets that learn from everything: no fold."""
-BLOCK = CodecBlock(ENCODERS.names(), CURVE_VOCABULARY)
 SCORE_FIT = FitOptions(epochs=12, batch_size=512, lr=1.5e-3, weight_decay=0.5, beta=0.3)
-SCORE_NET = CurveConfig(in_features=len(DESCRIPTOR), num_codecs=BLOCK.width, hidden=96, knots=6, pad=5.0)
+SCORE_NET = CurveConfig(
+    in_features=len(DESCRIPTOR),
+    num_codecs=CodecBlock.of_version(CURVE_VOCABULARY).width,
+    hidden=96,
+    knots=6,
+    pad=5.0,
+)
 HOW: Mapping[Kind, tuple[str, CurveConfig, FitOptions]] = {
     VMAF_CURVE: ("score", SCORE_NET, SCORE_FIT),
     BITRATE_CURVE: ("log_bpp", replace(SCORE_NET, pad=None), replace(SCORE_FIT, beta=0.1)),
@@ -102,7 +107,7 @@ class FittedCurves:
                 "dropped": dict(pairs.dropped),
             },
             sidecar={
-                "block": BLOCK,
+                "block": pairs.block,
                 "features_from": FROM_PROBE,
                 "probes": tuple(probe for presets in pairs.standard.values() for probe in presets.values()),
                 "feature_order": DESCRIPTOR,
@@ -114,6 +119,13 @@ class FittedCurves:
         )
 
 
+def block_for(rows: Sequence[Measured]) -> CodecBlock:
+    """The codec block of curve models of these rows: every usual encoder has a slot, any other if it has rows."""
+    found, usual = {row.cell.encoder for row in rows}, ENCODERS.usual()
+    names = tuple(each.name for each in ENCODERS if each.name in usual or (each.name in found and not each.rising))
+    return CodecBlock(names, CURVE_VOCABULARY)
+
+
 def learn(kind: Kind, request: TrainRequest, corpus: Corpus, progress: Progress | None) -> FittedCurves:
     """Fits and judges a curve model of the kind's quantity.
 
@@ -121,7 +133,9 @@ def learn(kind: Kind, request: TrainRequest, corpus: Corpus, progress: Progress 
         InputError: the corpus has too few sources, or no pairs of cells.
     """
     learnt, config, options = HOW[kind]
-    pairs = make_pairs(corpus.rows, BLOCK, learnt, request.group_by)
+    block = block_for(corpus.rows)
+    config = replace(config, num_codecs=block.width)
+    pairs = make_pairs(corpus.rows, block, learnt, request.group_by)
     options = replace(options, seed=request.seed, device=request.device)
     fitted = fit_curve_model(kind, config, pairs, options, request.seeds, progress)
     judged = [row for row in corpus.rows if row.judged]
@@ -198,7 +212,7 @@ def _fit(
     if not pairs.across.any():
         return first
     second = fit_some(pairs.across, [fitted.scaler for fitted in first])
-    slot = BLOCK.vocab.index(UNIVERSAL_ENCODER)
+    slot = pairs.block.vocab.index(UNIVERSAL_ENCODER)
     return [Fitted(joined(one.net, other.net, slot), one.scaler) for one, other in zip(first, second, strict=True)]
 
 

@@ -156,6 +156,8 @@ def make_dataset(
             dropped[f"encoder {row.cell.encoder} has no slot in vocabulary {block.version}"] += 1
         elif block.knows(row.cell.encoder) and ENCODERS.find(row.cell.encoder) is None:
             dropped[f"encoder {row.cell.encoder} has a slot, but no plugin names its presets"] += 1
+        elif block.knows(row.cell.encoder) and row.cell.preset == UNKNOWN:
+            dropped["the preset is not known"] += 1
         else:
             slotted.append(row)
     if not slotted:

@@ -18,7 +18,8 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.codec import UNKNOWN
 from vmaftune_frv2.contract.crf import tidy
 from vmaftune_frv2.contract.descriptor import descriptor, log_bits_per_pixel
-from vmaftune_frv2.contract.encoders import ENCODERS, canonical_name
+from vmaftune_frv2.contract.encoder_names import canonical_name
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6, feature_vector
 from vmaftune_frv2.contract.old_rows import NOTHING, Origin, Told
 from vmaftune_frv2.contract.rows import PER_FRAME_FEATURES, PER_FRAME_VMAF, SOURCE_COMPLEXITY, Clip, Row, clip_of
@@ -131,8 +132,9 @@ def _learnable(
         return f"scored with {row['vmaf_model'] or 'a VMAF model that the row does not name'}"
     if row["crf"] is None:
         return "the crf is not known"
-    if row["preset"] is None and ENCODERS.find(row["encoder"]) is not None:
-        return "the preset is not known"
+    entry = ENCODERS.find(row["encoder"])
+    if row["preset"] is None and entry is not None and not entry.optional:
+        return "the preset is not known"  # of an optional one it is only needed where the encoder has a slot
     try:
         return _measured(row, judged), origin.shape
     except InputError:  # before version 3 the contract says nothing of features
@@ -143,7 +145,8 @@ def _measured(row: Row, judged: bool) -> Measured:
     source = row["src_sha256"] or row["src"]
     name = canonical_name(row["encoder"])
     entry = ENCODERS.find(name)
-    preset = entry.resolve_preset(row["preset"]) if entry else row["preset"] or UNKNOWN
+    given = row["preset"]
+    preset = entry.resolve_preset(given) if entry and given is not None else given or UNKNOWN
     features = tuple(feature_vector(row, "row"))
     try:
         log_bpp = log_bits_per_pixel(row)

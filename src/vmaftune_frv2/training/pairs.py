@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from vmaftune_frv2.contract import scenarios
 from vmaftune_frv2.contract.anchor import AnchorSpace
 from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER, Cell
-from vmaftune_frv2.contract.codec import CodecBlock
+from vmaftune_frv2.contract.codec import UNKNOWN, CodecBlock
 from vmaftune_frv2.contract.descriptor import COMPLEXITY_BLOCK, DESCRIPTOR, block_of
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.rows import Clip
 from vmaftune_frv2.errors import InputError
 from vmaftune_frv2.training.fit import Table
@@ -58,6 +59,7 @@ class Pairs:
         probes: P probe cells.
         cells: P cells.
         standard: {encoder: {preset: its probe}}, as ``standard_probes``; the first is the encoder's.
+        block: what gave the codec vectors.
         dropped: {reason: rows}.
     """
 
@@ -75,6 +77,7 @@ class Pairs:
     probes: tuple[Cell, ...]
     cells: tuple[Cell, ...]
     standard: dict[str, dict[str, Cell]]
+    block: CodecBlock
     dropped: Counter[str] = field(default_factory=Counter)
 
     def __len__(self) -> int:
@@ -196,10 +199,8 @@ def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group
     clips: dict[Clip, list[int]] = {}
     usable: list[Measured] = []
     for row in rows:
-        if not block.knows(row.cell.encoder):
-            dropped[f"encoder {row.cell.encoder} has no slot in vocabulary {block.version}"] += 1
-        elif row.descriptor is None:
-            dropped["no per-frame VMAF, bitrate or geometry"] += 1
+        if (why := _not_on_a_curve(row, block)) is not None:
+            dropped[why] += 1
         else:
             clips.setdefault(row.clip, []).append(len(usable))
             usable.append(row)
@@ -228,8 +229,21 @@ def make_pairs(rows: Sequence[Measured], block: CodecBlock, quantity: str, group
         probes=tuple(usable[p].cell for p in P),
         cells=tuple(usable[c].cell for c in C),
         standard={name: standard_probes([row for row in usable if row.cell.encoder == name]) for name in encoders},
+        block=block,
         dropped=dropped,
     )
+
+
+def _not_on_a_curve(row: Measured, block: CodecBlock) -> str | None:
+    """Why a row lies on no curve that can be learnt; None where it does."""
+    name, entry = row.cell.encoder, ENCODERS.find(row.cell.encoder)
+    if entry is not None and entry.rising:
+        return f"encoder {name}: its quality rises with the number, and curves fall"
+    if not block.knows(name):
+        return f"encoder {name} has no slot in vocabulary {block.version}"
+    if row.cell.preset == UNKNOWN:
+        return "the preset is not known"
+    return "no per-frame VMAF, bitrate or geometry" if row.descriptor is None else None
 
 
 def _ordered(encoders: Sequence[str], clips: Sequence[Sequence[int]]) -> NDArray[np.int64]:

@@ -15,9 +15,9 @@ VMAF_MODEL = "synthetic"
 
 
 def synthetic_corpus(block: CodecBlock) -> Corpus:
-    """100 rows of 5 sources over the encoders that both the vocabulary and the table know."""
+    """100 rows of 5 sources over the usual encoders that the vocabulary knows."""
     generator = np.random.default_rng(20)
-    encoders = [ENCODERS.get(name) for name in block.vocab if ENCODERS.find(name)]
+    encoders = [ENCODERS.get(name) for name in block.vocab if name in ENCODERS.usual()]
     per_source = ROWS // SOURCES
     rows = []
     for source in range(SOURCES):

@@ -21,6 +21,9 @@ from vmaftune_frv2.version import __version__
 def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
     """Say which ffmpeg is used, and try its encoders, its VMAF models and libvmaf's features.
 
+    Hardware encoders are tried on a few frames, too; where one does not work, the reason is ffmpeg's own, and that
+    they do not is no failure.
+
     Says also whose the script vmaf-tune is, where upstream's package has one of that name, and how to change that.
     """
     import dataclasses
@@ -28,6 +31,7 @@ def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
     from importlib.util import find_spec
 
     from vmaftune_frv2.api.caching import CACHE_VARIABLE, default_folder
+    from vmaftune_frv2.commands.doctor.summary import summary
     from vmaftune_frv2.contract.cache_options import DEFAULT_LIMIT
     from vmaftune_frv2.contract.sizes import size_text
     from vmaftune_frv2.corpus.cache import ResultCache
@@ -69,7 +73,6 @@ def doctor(ffmpeg_bin: str | None, as_json: bool) -> int:
             click.echo(f"  {line}")
         if found.upstream:
             click.echo(f"upstream: {found.upstream}; its vmaf where PATH has none: {scorer() or 'none'}")
-        for finding in findings:
-            state = "ok" if finding.ok else "MISSING" if finding.needed else "without"
-            click.echo(f"  {state:7} {finding.name}: {finding.detail}")
+        for state, names, detail in summary(findings):
+            click.echo(f"  {state:7} {names}: {detail}")
     return ExitCode.OK if all(f.ok or not f.needed for f in findings) else ExitCode.NEGATIVE

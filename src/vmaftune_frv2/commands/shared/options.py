@@ -38,7 +38,7 @@ class EncoderOption(click.Option):
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Option and help text."""
         said, bracket, extras = (self.help or "").partition("  [")
-        known = f"Known: {', '.join(ENCODERS.names())}."
+        known = f"Known: {ENCODERS.described()}."
         self.help = f"{said.partition(' Known: ')[0]} {known}{bracket}{extras}"
         return super().get_help_record(ctx)
 
