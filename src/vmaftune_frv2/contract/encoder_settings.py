@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from vmaftune_frv2.contract.encoder import Encoder
-from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable, canonical_name
+from vmaftune_frv2.contract.encoder_names import canonical_name
+from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
 from vmaftune_frv2.contract.gop import Gop
 from vmaftune_frv2.errors import UsageError
 
