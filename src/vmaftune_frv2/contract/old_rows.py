@@ -48,19 +48,10 @@ _OTHER_NAMES = {
     "score_time_ms": ("score_time_ms", "score_wall_ms"),
 }
 """{key of a row: what older shapes call it}."""
-_MEASURED = frozenset(
-    (
-        "run_id",
-        "timestamp",
-        "src_sha256",
-        "width",
-        "height",
-        "pix_fmt",
-        "duration_s",
-        "encode_size_bytes",
-        "exit_status",
-    )
-)
+_MEASURED = frozenset((
+    "run_id", "timestamp", "src_sha256", "width", "height", "pix_fmt", "duration_s", "encode_size_bytes",
+    "exit_status",
+))  # fmt: skip
 """Keys of every version, none of which a row of the trainer's has."""
 _ITSELF = (UPGRADED_FROM, PER_FRAME_FEATURES)
 _ON_THE_CRF_AXIS = ("_nvenc", "_qsv", "_vaapi", "_amf")
