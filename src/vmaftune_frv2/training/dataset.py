@@ -125,6 +125,16 @@ def choose_probe(rows: Sequence[Measured]) -> Cell:
     )
 
 
+def _without_vector(cell: Cell, block: CodecBlock) -> str | None:
+    """Why a cell has no codec vector; None where it has one."""
+    name = cell.encoder
+    if block.slot(name) is None:
+        return f"encoder {name} has no slot in vocabulary {block.version}"
+    if block.knows(name) and ENCODERS.find(name) is None:
+        return f"encoder {name} has a slot, but no plugin names its presets"
+    return "the preset is not known" if block.knows(name) and cell.preset == UNKNOWN else None
+
+
 def make_dataset(
     rows: Sequence[Measured],
     block: CodecBlock,
@@ -152,12 +162,8 @@ def make_dataset(
     dropped: Counter[str] = Counter()
     slotted = []
     for row in rows:
-        if block.slot(row.cell.encoder) is None:
-            dropped[f"encoder {row.cell.encoder} has no slot in vocabulary {block.version}"] += 1
-        elif block.knows(row.cell.encoder) and ENCODERS.find(row.cell.encoder) is None:
-            dropped[f"encoder {row.cell.encoder} has a slot, but no plugin names its presets"] += 1
-        elif block.knows(row.cell.encoder) and row.cell.preset == UNKNOWN:
-            dropped["the preset is not known"] += 1
+        if (why := _without_vector(row.cell, block)) is not None:
+            dropped[why] += 1
         else:
             slotted.append(row)
     if not slotted:
