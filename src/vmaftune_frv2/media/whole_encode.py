@@ -74,10 +74,16 @@ def final_argv(
     source, carried = whole.source, whole.carried
     video = video_argv(source, encoder, cell, threads=threads, extra=extra)
     if carried.has_cover:  # which is video, too, and stays as it is
-        alone = {"-vf": "-filter:v:0", "-c:v": "-c:v:0", "-pix_fmt": "-pix_fmt:v:0", "-b:v": "-b:v:0"}
+        alone = {
+            "-vf": "-filter:v:0",
+            "-c:v": "-c:v:0",
+            "-pix_fmt": "-pix_fmt:v:0",
+            "-b:v": "-b:v:0",
+            "-q:v": "-q:v:0",
+        }
         video = [alone.get(word, word) for word in video]
     return [
-        *source.input_argv(), "-map", f"0:{source.stream}", *carried.map_argv(), *video,
+        *encoder.device, *source.input_argv(), "-map", f"0:{source.stream}", *carried.map_argv(), *video,
         *_shift_argv(source, encoder, carried.begins_s), *_labels_argv(whole.video), *carried.codec_argv(),
         *carried.container.argv, "-f", carried.container.muxer, file_url(output),
     ]  # fmt: skip
