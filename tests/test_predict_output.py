@@ -18,8 +18,8 @@ import pytest
 from conftest import Clips, Invocation, VmafTune, untimed
 from training_kit import faults
 from vmaftune_frv2 import Pick, Prediction, PredictRequest, predict_source
-from vmaftune_frv2.commands.predict.answers import PICK_COLUMNS, cell_table, pick_table
-from vmaftune_frv2.commands.shared.predictions import CELL_COLUMNS, WORST
+from vmaftune_frv2.commands.predict.answers import NOTHING_FURTHER, PICK_COLUMNS, cell_table, pick_table
+from vmaftune_frv2.commands.shared.predictions import ALSO, CELL_COLUMNS, MODEL, POOL
 from vmaftune_frv2.commands.shared.table import coloured
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.files import sha256_bytes
@@ -69,7 +69,7 @@ def test_records_are_as_their_schema_says(predict, options, schema: str, columns
 @pytest.mark.parametrize(("schema", "columns"), [("predict_cell", CELL_COLUMNS), ("predict_pick", PICK_COLUMNS)])
 def test_schemas_describe_every_key_and_refuse_nonsense(schema: str, columns: tuple[str, ...]) -> None:
     document = json.loads(schema_path(schema).read_text())
-    assert set(document["properties"]) - {"src", WORST} == set(columns) == set(document["required"])
+    assert set(document["properties"]) - {"src", POOL, MODEL, ALSO} == set(columns) == set(document["required"])
     assert all(entry["description"] for entry in document["properties"].values())
     assert faults({}, schema)
 
@@ -107,16 +107,16 @@ def test_tables_are_short_and_say_how_sure_they_are(predict) -> None:
 def test_rows_of_tables_are_coloured_by_what_they_are() -> None:
     measured = Prediction(**{**vars(FOUND), "measured": True})
     outside = Prediction(**{**vars(FOUND), "extrapolated": True})
-    bold, plain, green, yellow = cell_table([FOUND, measured, outside], None, False).splitlines()
+    bold, plain, green, yellow = cell_table([FOUND, measured, outside], None, NOTHING_FURTHER).splitlines()
     assert bold.startswith("\x1b[1m")
     assert not plain.startswith("\x1b")
     assert green.startswith("\x1b[32m")
     assert yellow.startswith("\x1b[33m")
     picks = [Pick(FOUND.cell.line, found, found, 3, sure) for found, sure in ((FOUND, False), (measured, True))]
-    plain, green = pick_table(picks, None, False).splitlines()[1:]
+    plain, green = pick_table(picks, None, NOTHING_FURTHER).splitlines()[1:]
     assert not plain.startswith("\x1b")
     assert green.startswith("\x1b[32m")
-    red = pick_table([Pick(FOUND.cell.line, None, FOUND, 3, True)], None, False).splitlines()[1]
+    red = pick_table([Pick(FOUND.cell.line, None, FOUND, 3, True)], None, NOTHING_FURTHER).splitlines()[1]
     assert red.startswith("\x1b[31m")
 
 

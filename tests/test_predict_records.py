@@ -114,7 +114,7 @@ def test_worst_frames_that_were_asked_for_are_shown(predict: Predict, rows_of: C
     assert record["vmaf_p05"] == pytest.approx(np.percentile(row[PER_FRAME_VMAF], 5), abs=1e-4)
     assert record["vmaf_p05"] >= 60
     header, line = predict(*options).out.splitlines()
-    assert "  5 %  " in header
+    assert "  5% low  " in header
     assert f" {record['vmaf_p05']:.2f} " in line
     shots = predict(*SHOTS, "--min-vmaf-frame", 50, "--format", "json", command="per-shot")
     assert all(faults(shot, "predict_shot") == [] and shot["vmaf_p05"] >= 50 for shot in json.loads(shots.out))

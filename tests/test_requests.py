@@ -117,6 +117,29 @@ RULES: dict[str, tuple[str, dict[str, Any], str]] = {
     "frames without a target": ("predict", {"min_vmaf_frame": 80}, "--min-vmaf-frame needs --target-vmaf"),
     "size that is none": ("predict", {"max_size": "7 apples"}, "--max-size '7 apples': not a size"),
     "size of a shot": ("per-shot", {"max_size": "7MB"}, "--max-size is the size of a whole"),
+    "percentile that is no pair": ("predict", {"target_percentiles": "90"}, "write P=VMAF, as in 1=90"),
+    "percentile of no number": ("per-shot", {"target_percentiles": "low=90"}, "write P=VMAF"),
+    "percentile nan": ("predict", {"target_percentiles": "nan=90"}, "write P=VMAF"),
+    "percentile too high": ("predict", {"target_percentiles": "95=90"}, "percentiles run from 0"),
+    "percentile beyond VMAF": ("predict", {"target_percentiles": "1=190"}, "VMAF from 0 to 100"),
+    "percentile twice": ("predict", {"target_percentiles": ["1=90", "1.0=80"]}, "has a target already"),
+    "percentile by two names": (
+        "predict", {"target_percentiles": "5=90", "min_vmaf_frame": 80}, "give one of them",
+    ),
+    "percentile of features": (
+        "predict", {"sources": None, "features": "f.json", "target_percentiles": "5=90"},
+        "--target-percentile needs SOURCE and a curve model",
+    ),
+    "model of features": (
+        "predict", {"sources": None, "features": "f.json", "vmaf_model": "neg"},
+        "--vmaf-model needs SOURCE and a curve model",
+    ),
+    "further model of rows": (
+        "predict", {"sources": None, "corpora": "c.jsonl", "also_models": "neg"},
+        "--also-model needs SOURCE and a curve model",
+    ),
+    "model that is none": ("predict", {"vmaf_model": "a b"}, "is no VMAF model"),
+    "phone model that is none": ("ladder", {"vmaf_model": "vmaf_4k_v0.6.1:enable_transform=true"}, "for phones"),
     "confidence in what is measured": (
         "predict", {"target_vmaf": 80, "verify": True, "confidence": 0.9}, "leave out --confidence",
     ),

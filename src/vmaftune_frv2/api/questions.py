@@ -17,6 +17,7 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoding_options import EncodingOptions
 from vmaftune_frv2.contract.option_groups import RecordOptions
 from vmaftune_frv2.contract.predict_request import PredictRequest
+from vmaftune_frv2.contract.quality_options import AlsoOptions, VmafOptions
 from vmaftune_frv2.contract.vmaf_names import DEFAULT_MODEL
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.errors import InterruptedRunError, TuneError, UsageError
@@ -184,7 +185,7 @@ def _note_too_short(source: Source, request: PredictRequest) -> None:
 
 
 def setup_for(request: EncodingOptions, predictor: Predictor, cells: Sequence[Cell]) -> Setup:
-    """What measures the cells that a predictor asks for: scored with the VMAF model that it learnt.
+    """What measures the cells that a predictor asks for: scored with the VMAF model that is asked for or learnt.
 
     Args:
         request: encoder settings, threads, ffmpeg, and where what is measured is kept.
@@ -198,7 +199,10 @@ def setup_for(request: EncodingOptions, predictor: Predictor, cells: Sequence[Ce
     settings = request.settings()
     settings.check_encoders(list(dict.fromkeys(cell.encoder for cell in cells)))
     cache = cache_of(request) if isinstance(request, CacheOptions) else None
-    return Setup(locate(request.ffmpeg_bin), predictor.vmaf_model or DEFAULT_MODEL, settings, cache=cache)
+    asked = request.scored_with() if isinstance(request, VmafOptions) else None
+    also = request.also_scored_with() if isinstance(request, AlsoOptions) else ()
+    model = asked or predictor.vmaf_model or DEFAULT_MODEL
+    return Setup(locate(request.ffmpeg_bin), model, settings, also_models=also, cache=cache)
 
 
 def dealt(setup: Setup, threads: int | None, beside: int) -> Setup:

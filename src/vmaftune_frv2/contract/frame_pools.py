@@ -11,23 +11,18 @@ MEAN, HARMONIC_MEAN = "mean", "harmonic_mean"
 FRAMES = "per_frame"
 
 
-def percentile_name(percent: float) -> str:
-    """``p05`` of the 5th percentile, ``p2.5`` of the 2.5th."""
-    return f"p{percent:g}" if percent % 1 else f"p{int(percent):02d}"
-
-
 def pool_frames(frames: Sequence[float], pool: str) -> float:
     """One score of the frames'.
 
     Args:
         frames: [T] VMAF of each.
-        pool: ``mean``, ``harmonic_mean`` (libvmaf's, 1 / mean(1 / (v + 1)) - 1) or a ``percentile_name``.
+        pool: ``mean``, ``harmonic_mean`` (libvmaf's, 1 / mean(1 / (v + 1)) - 1) or a percentile's name: ``p05``.
     """
     if pool == MEAN:
         return sum(frames) / len(frames)
     values = np.asarray(frames, dtype=np.float64)
     if pool == HARMONIC_MEAN:
-        return float(1.0 / np.mean(1.0 / (values + 1.0)) - 1.0)
+        return min(float(1.0 / np.mean(1.0 / (values + 1.0)) - 1.0), float(values.max()))  # rounding
     return float(np.percentile(values, float(pool.removeprefix("p"))))
 
 

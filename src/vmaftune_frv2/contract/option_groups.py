@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from vmaftune_frv2.contract.cache_options import CacheOptions
 from vmaftune_frv2.contract.options import Request, option
 from vmaftune_frv2.contract.output_names import refuse_output
+from vmaftune_frv2.contract.quality_options import VmafOptions
+from vmaftune_frv2.contract.quality_targets import percentile_name, read_percentiles
 from vmaftune_frv2.contract.sizes import parse_size
 from vmaftune_frv2.errors import UsageError
 
@@ -132,6 +134,13 @@ class TargetOptions(SearchOptions):
     min_vmaf_frame: float | None = option(
         None, "Also require that 95 % of the frames reach this VMAF (their 5th percentile).", low=0, high=100
     )
+    target_percentiles: Sequence[str] = option(
+        (),
+        "Require that a percentile of the frames' VMAF reaches a score: 1=90 for a 1st percentile of 90 (the worst"
+        " frames); repeatable, and with --target-vmaf or alone.",
+        flag="target-percentile",
+        metavar="P=VMAF",
+    )
     probes: Sequence[str] = option(
         (),
         "Make this encode first, and predict the others from it; repeatable.",
@@ -143,13 +152,37 @@ class TargetOptions(SearchOptions):
     def check(self) -> None:
         """Refuses conditions on a pick where none is made, and probes that are no cells."""
         super().check()
-        if self.target_vmaf is None:
-            self.refuse(("confidence", "min_vmaf_frame"), "needs --target-vmaf")
+        if not self.has_target:
+            self.refuse(("confidence", "min_vmaf_frame"), "needs --target-vmaf or --target-percentile")
         if self.max_size is not None:
             parse_size(self.max_size, "--max-size")
         if self.verify and self.confidence is not None:
             raise UsageError("--verify picks by what it measured; leave out --confidence")
         self.probe_cells()
+        self.percentiles()
+
+    @property
+    def has_target(self) -> bool:
+        """Whether there is a quality that a pick has to reach."""
+        return self.target_vmaf is not None or bool(self.target_percentiles)
+
+    def percentiles(self) -> dict[float, float]:
+        """{percentile of the frames: least VMAF}, ascending.
+
+        Raises:
+            UsageError: what was given says no such thing.
+        """
+        found = read_percentiles(self.target_percentiles)
+        if self.min_vmaf_frame is not None:
+            if 5.0 in found:
+                raise UsageError("--min-vmaf-frame is --target-percentile 5=VMAF; give one of them")
+            found[5.0] = self.min_vmaf_frame
+        return dict(sorted(found.items()))
+
+    def targets(self) -> dict[str, float]:
+        """{pool of the frames' VMAF: least value} of all that a pick has to reach; empty without a pick."""
+        found = {} if self.target_vmaf is None else {self.pool: self.target_vmaf}
+        return found | {percentile_name(percent): least for percent, least in self.percentiles().items()}
 
     @property
     def limited(self) -> bool:
@@ -159,7 +192,7 @@ class TargetOptions(SearchOptions):
     @property
     def picks(self) -> bool:
         """Whether there is something to pick by: a target, or a limit."""
-        return self.target_vmaf is not None or self.limited
+        return self.has_target or self.limited
 
     def probe_cells(self) -> tuple[Cell, ...]:
         """The probes as cells."""
@@ -168,8 +201,8 @@ class TargetOptions(SearchOptions):
         return tuple(map(Cell.parse, self.probes))
 
 
-class CurveModelOptions(Request):
-    """Which models predict the cells of a source."""
+class CurveModelOptions(VmafOptions):
+    """Which models predict the cells of a source, and which VMAF."""
 
     model: str | None = option(None, "Model that predicts VMAF.", metavar="ID|FILE.onnx", shown="vmaf_curve_v2")
     bitrate_model: str | None = option(

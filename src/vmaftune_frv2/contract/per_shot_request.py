@@ -30,6 +30,6 @@ class PerShotRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOpti
         super().check()
         if not self.source:
             raise UsageError("give one SOURCE")
-        if self.target_vmaf is None:
-            raise UsageError("give --target-vmaf")
+        if not self.has_target:
+            raise UsageError("give --target-vmaf or --target-percentile")
         self.refuse(("max_size",), "is the size of a whole; give --max-bitrate, which holds for every shot")

@@ -15,10 +15,13 @@ from vmaftune_frv2.contract.option_groups import (
     TargetOptions,
 )
 from vmaftune_frv2.contract.options import option
+from vmaftune_frv2.contract.quality_options import AlsoOptions
 from vmaftune_frv2.errors import UsageError
 
 
-class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOptions, CodecOptions, JobOptions):
+class PredictRequest(
+    GridOptions, TargetOptions, CurveModelOptions, AlsoOptions, EncodingOptions, CodecOptions, JobOptions
+):
     """VMAF and bitrate of cells of one or several sources, and the pick that reaches a target."""
 
     sources: Sequence[str] = option(
@@ -53,12 +56,13 @@ class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOpti
         if sum((bool(self.sources), self.features is not None, bool(self.corpora))) != 1:
             raise UsageError("give one of SOURCE, --features and --corpus")
         if self.verify and not (self.sources and self.picks):
-            raise UsageError("--verify needs SOURCE and --target-vmaf, --max-bitrate or --max-size")
+            targets = "--target-vmaf, --target-percentile, --max-bitrate or --max-size"
+            raise UsageError(f"--verify needs SOURCE and {targets}")
         if self.samples is None:
             self.refuse(("sample_seconds",), "needs --samples")
         elif self.sample_clip_seconds:
             raise UsageError("--samples spreads windows, --sample-clip-seconds takes one; give one of them")
-        if self.corpora and (self.encoders or self.presets or self.crfs or self.target_vmaf is not None):
+        if self.corpora and (self.encoders or self.presets or self.crfs or self.has_target):
             raise UsageError("--corpus scores the cells of its rows; leave out the grid and --target-vmaf")
         if not self.corpora:
             self.refuse(("codec", "codec_from_source"), "needs --corpus")
@@ -74,9 +78,10 @@ class PredictRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOpti
         needs = "needs SOURCE and a curve model (the default is one)"
         self.refuse(
             (
-                "bitrate_model", "record", "confidence", "min_vmaf_frame", "max_bitrate", "max_size", "pool",
-                "probes", "jobs", "tolerance", "max_encodes", "samples", "sample_seconds", "extra_params",
-                "keyint", "tunes", "film_grain", "threads", "vfilter", "reference_vfilter", "crop", "scale",
+                "bitrate_model", "record", "confidence", "min_vmaf_frame", "target_percentiles", "max_bitrate",
+                "max_size", "pool", "probes", "jobs", "tolerance", "max_encodes", "samples", "sample_seconds",
+                "vmaf_model", "also_models", "extra_params", "keyint", "tunes", "film_grain", "threads", "vfilter",
+                "reference_vfilter", "crop", "scale",
             ),
             needs,
         )  # fmt: skip

@@ -10,16 +10,22 @@ from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER, Cell, Line, by_line
 from vmaftune_frv2.contract.crf import Crf
+from vmaftune_frv2.contract.frame_pools import FRAMES
 from vmaftune_frv2.contract.intervals import LEVELS
 from vmaftune_frv2.contract.option_groups import TargetOptions
+from vmaftune_frv2.contract.quality_targets import percentile_name
+from vmaftune_frv2.contract.rows import VMAF_ALSO, Row
 from vmaftune_frv2.log import STEP, get_logger
+from vmaftune_frv2.predict.aims import Aims
 from vmaftune_frv2.predict.costs import with_costs
 from vmaftune_frv2.predict.limits import Within, limit_of
 from vmaftune_frv2.predict.measuring import Measuring
 from vmaftune_frv2.predict.picks import Pick, by_cell_line, highest_reaching
+from vmaftune_frv2.predict.pool_figures import wider
 from vmaftune_frv2.predict.predictor import Predictor, pooled
-from vmaftune_frv2.predict.results import Answer, Prediction, Step
-from vmaftune_frv2.predict.search import Goal, judge, next_crf
+from vmaftune_frv2.predict.results import Answer, Percentile, Prediction, Step
+from vmaftune_frv2.predict.search import judge, next_crf
+from vmaftune_frv2.predict.vmaf_scales import scale_of
 from vmaftune_frv2.progress import about, tell
 
 log = get_logger(__name__)
@@ -58,14 +64,14 @@ def answer(predictor: Predictor, measuring: Measuring, cells: Sequence[Cell], wa
             work.probe(line, crfs)
         elif not probes and work.is_far(line, crfs):
             work.encode_likeliest(line, crfs)
-        if wanted.verify and wanted.target_vmaf is not None:
+        if wanted.verify and wanted.has_target:
             work.verify(line, crfs)
         elif wanted.verify and work.limit is not None:
             work.verify_within(line, Within(work.limit.kbps, crfs))
     predictions = [replace(found, sample=measuring.sample) for found in work.costed(work.predict(cells))]
     picks: list[Pick[Prediction]] = []
     if wanted.picks:
-        choose = work.pick if wanted.target_vmaf is not None else work.pick_within
+        choose = work.pick if wanted.has_target else work.pick_within
         picks = [choose(line, found) for line, found in by_cell_line(predictions).items()]
         picks.sort(key=lambda pick: pick.prediction.kbps if pick.prediction else float("inf"))
     return Answer(tuple(predictions), tuple(picks), tuple(work.steps))
@@ -76,8 +82,10 @@ class _Work:
 
     def __init__(self, predictor: Predictor, measuring: Measuring, wanted: TargetOptions) -> None:
         self.predictor, self.measuring, self.wanted = predictor, measuring, wanted
-        self.goal = Goal(wanted.target_vmaf or 0.0, wanted.tolerance)
+        self.aims = Aims(measuring.pool, wanted.targets())
+        self.goal = self.aims.goal(wanted.tolerance)
         self.limit = limit_of(wanted, measuring.whole_seconds)
+        measuring.scale = scale_of(measuring.setup.model_for(measuring.source), predictor.vmaf_model)
         self.steps: list[Step] = []
         self._recalled: list[Cell] = []
 
@@ -93,8 +101,9 @@ class _Work:
     def _note(self, cell: Cell, expected: float | None) -> None:
         measuring = self.measuring
         row = measuring.rows[cell]
+        lows = {percent: pooled(row, percentile_name(percent)) for percent in self.wanted.percentiles()}
         vmaf = pooled(row, measuring.pool)
-        step = Step(cell, expected, vmaf, row["bitrate_kbps"], cell in measuring.known)
+        step = Step(cell, expected, vmaf, row["bitrate_kbps"], cell in measuring.known, lows)
         self.steps.append(step)
         log.info("%s%s", measuring.prefix, step, extra=STEP)
         tell(
@@ -121,7 +130,7 @@ class _Work:
     def is_far(self, line: Line, crfs: list[Crf]) -> bool:
         """Whether what is known of an encoder was measured too far from the target to predict the pick well."""
         recalled = any(cell.encoder == line.encoder for cell in self._recalled)
-        if self.wanted.target_vmaf is None or not recalled or self.wanted.verify:
+        if not self.wanted.has_target or not recalled or self.wanted.verify:
             return False
         measured = [cell.crf for cell in self.measuring.rows if cell.encoder == line.encoder]
         probes = self._likeliest(line, crfs, {})[0], self._first_probe(line, crfs).crf
@@ -137,29 +146,32 @@ class _Work:
 
     def probe(self, line: Line, crfs: list[Crf]) -> None:
         """The first encode of an encoder: where cells of others, or else the source itself, expect the target."""
-        if self.wanted.target_vmaf is not None and self.can_predict(line.encoder):
+        if self.wanted.has_target and self.can_predict(line.encoder):
             self.encode_likeliest(line, crfs)
         else:
             self.encode(self._first_probe(line, crfs), None)
 
     def _first_probe(self, line: Line, crfs: list[Crf]) -> Cell:
         """Where the source itself expects the target."""
-        target, complexity = self.wanted.target_vmaf, None
-        if target is not None and self.predictor.wants_complexity:
-            complexity = self.measuring.complexity
+        target, complexity = self.aims.usual_target(self.predictor.vmaf.space), None
+        if target is not None:
+            target = float(self.measuring.scale.learnt(target))
+            complexity = self.measuring.complexity if self.predictor.wants_complexity else None
         return self.predictor.probe_cell(*line, target, crfs, complexity)
 
     def predict(self, cells: Sequence[Cell]) -> list[Prediction]:
         """Predictions from everything measured."""
-        measuring, source = self.measuring, self.measuring.source
-        shape = source.width * source.height, measuring.framerate
-        sampled = measuring.sampling_error
-        further = {name: measuring.arguments(name) for name in dict.fromkeys(cell.encoder for cell in cells)}
-        predictions = self.predictor.predict(measuring.points(), cells, *shape, sampled=sampled, further=further)
-        if self.wanted.min_vmaf_frame is None:
-            return predictions
-        worst = self.predictor.predict(measuring.points("p05"), cells, *shape, sampled=sampled, further=further)
-        return [replace(p, vmaf_p05=w.vmaf) for p, w in zip(predictions, worst, strict=True)]
+        measuring, percents = self.measuring, list(self.wanted.percentiles())
+        found = self._pooled(cells, measuring.pool)
+        lows = [self._pooled(cells, percentile_name(percent)) for percent in percents]
+        return [
+            replace(
+                each,
+                percentiles=tuple(_as_percentile(percent, p) for percent, p in zip(percents, low, strict=True)),
+                also=_further_scores(measuring.rows.get(each.cell) or {}),
+            )
+            for each, *low in zip(found, *lows, strict=True)
+        ]
 
     def costed(self, predictions: Sequence[Prediction]) -> list[Prediction]:
         """Predictions with what the whole encode will take."""
@@ -171,12 +183,20 @@ class _Work:
         """Those that keep the limit."""
         return [p for p in predictions if self.limit is None or p.kbps <= self.limit.kbps]
 
-    def worth(self, vmaf: float, p05: float | None) -> float:
-        """What is held against the target: VMAF, or what the worst frames leave of it."""
-        least, target = self.wanted.min_vmaf_frame, self.wanted.target_vmaf
-        if least is None or target is None or p05 is None:
-            return vmaf
-        return min(vmaf, target + p05 - least)
+    def _pooled(self, cells: Sequence[Cell], pool: str) -> list[Prediction]:
+        """Predictions of one pool of the frames' VMAF."""
+        measuring, source = self.measuring, self.measuring.source
+        further = {name: measuring.arguments(name) for name in dict.fromkeys(cell.encoder for cell in cells)}
+        return self.predictor.predict(
+            measuring.points(pool),
+            cells,
+            source.width * source.height,
+            measuring.framerate,
+            sampled=measuring.sampling_error,
+            further=further,
+            scale=measuring.scale,
+            wider=wider(pool),
+        )
 
     def verify(self, line: Line, crfs: list[Crf]) -> None:
         """Encodes until measurements decide on the pick of a line, or as often as is allowed."""
@@ -227,19 +247,18 @@ class _Work:
     def _likeliest(self, line: Line, crfs: list[Crf], measured: Mapping[Crf, float]) -> tuple[Crf, float]:
         """Crf and expected VMAF of that cell."""
         predictions = self.predict([Cell(*line, crf) for crf in crfs])
-        mean: NDArray[np.float64] = np.asarray([self.worth(p.vmaf, p.vmaf_p05) for p in predictions])
-        typical = np.asarray([p.typical_error for p in predictions])
+        mean: NDArray[np.float64] = np.asarray([self.aims.of(p) for p in predictions])
+        typical = np.asarray([self.aims.typical_error(p) for p in predictions])
         crf = next_crf(self.goal, crfs, measured, mean, typical)
         return crf, predictions[crfs.index(crf)].vmaf
 
     def measured(self, line: Line) -> dict[Crf, float]:
         """{crf: what counts} of a line."""
-        points = self.measuring.points()
-        worst = points if self.wanted.min_vmaf_frame is None else self.measuring.points("p05")
+        rows, pools = self.measuring.rows, (self.measuring.pool, *self.aims.least)
         return {
-            point.cell.crf: self.worth(point.vmaf, low.vmaf)
-            for point, low in zip(points, worst, strict=True)
-            if point.cell.line == line
+            cell.crf: self.aims.worth({pool: pooled(row, pool) for pool in pools})
+            for cell, row in rows.items()
+            if cell.line == line
         }
 
     def pick(self, line: Line, predictions: Sequence[Prediction]) -> Pick[Prediction]:
@@ -251,7 +270,7 @@ class _Work:
             chosen = next((p for p in affordable if p.cell.crf == state.best), None)
         else:
             chosen = highest_reaching(affordable, target, self._edge)
-        best = max(affordable, key=lambda p: self.worth(p.vmaf, p.vmaf_p05), default=None)
+        best = max(affordable, key=self.aims.of, default=None)
         # Without --verify the pick may lie beyond what was measured: then nothing is verified.
         as_measured = wanted.verify or state.best == (None if chosen is None else chosen.cell.crf)
         confirmed = state.decided and as_measured
@@ -260,10 +279,23 @@ class _Work:
 
     def _edge(self, prediction: Prediction) -> float:
         """What the target is held against: the mean, or the lower edge of a one-sided interval."""
-        confidence, worth = self.wanted.confidence, self.worth(prediction.vmaf, prediction.vmaf_p05)
+        confidence = self.wanted.confidence
         if confidence is None or prediction.typical_error == 0.0:
-            return worth
+            return self.aims.of(prediction)
         level = min(max(2.0 * confidence - 1.0, LEVELS[0]), LEVELS[-1])
         encoder = prediction.cell.encoder
         factor = self.predictor.vmaf.intervals.quantile(encoder, level, other=not self.has_measured(encoder))
-        return worth - factor * prediction.typical_error
+        return self.aims.edge(prediction, factor)
+
+
+def _as_percentile(percent: float, found: Prediction) -> Percentile:
+    low, high, typical = found.vmaf_low, found.vmaf_high, found.typical_error
+    return Percentile(percent=percent, vmaf=found.vmaf, low=low, high=high, typical_error=typical)
+
+
+def _further_scores(row: Row) -> dict[str, dict[str, float]]:
+    """{further VMAF model: {pool: its score}} of a measured row."""
+    return {
+        model: {pool: value for pool, value in scores.items() if pool != FRAMES}
+        for model, scores in (row.get(VMAF_ALSO) or {}).items()
+    }

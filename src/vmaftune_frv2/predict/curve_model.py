@@ -37,16 +37,20 @@ class Point:
         vmaf: measured.
         log_bpp: natural log of bits per pixel, measured.
         descriptor: [D], in the order of DESCRIPTOR.
+        learnt: ``vmaf`` on the scale of the VMAF model that was learnt; None where it is of that model.
     """
 
     cell: Cell
     vmaf: float
     log_bpp: float
     descriptor: Vector
+    learnt: float | None = None
 
     def value(self, quantity: str) -> float:
-        """VMAF or log bits per pixel."""
-        return self.vmaf if quantity == SCORE else self.log_bpp
+        """What predictions start from: VMAF on the learnt scale, or log bits per pixel."""
+        if quantity != SCORE:
+            return self.log_bpp
+        return self.vmaf if self.learnt is None else self.learnt
 
 
 @dataclass(frozen=True)

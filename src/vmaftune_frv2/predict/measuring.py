@@ -27,6 +27,7 @@ from vmaftune_frv2.predict.curve_model import Point, Vector
 from vmaftune_frv2.predict.pooling import Pooled, measure_windows
 from vmaftune_frv2.predict.predictor import point_of
 from vmaftune_frv2.predict.results import Sample
+from vmaftune_frv2.predict.vmaf_scales import SAME, Scale
 from vmaftune_frv2.predict.whole import SamplingError
 
 log = get_logger(__name__)
@@ -47,6 +48,7 @@ class Measuring:
         known: cells that were measured before.
         errors: of cells that were measured on windows, how wrong they may be.
         speeds: of measured cells, CPU seconds per frame, where they are known.
+        scale: of the scores of the VMAF model that cells are scored with.
         prefix: what log lines about it begin with, where several sources or shots are at work.
     """
 
@@ -60,6 +62,7 @@ class Measuring:
     known: set[Cell] = field(default_factory=set)
     errors: dict[Cell, SamplingError] = field(default_factory=dict)
     speeds: dict[Cell, float] = field(default_factory=dict)
+    scale: Scale = SAME
     prefix: str = ""
 
     @property
@@ -115,7 +118,7 @@ class Measuring:
                 self.errors[cell] = pooled.error
         if self.rows[cell].get(SOURCE_COMPLEXITY) is None:
             self.rows[cell] = {**self.rows[cell], SOURCE_COMPLEXITY: self._complexity}
-        return point_of(self.rows[cell], self.pool)
+        return point_of(self.rows[cell], self.pool, self.scale)
 
     def recall(self, cells: Sequence[Cell]) -> list[Cell]:
         """Those of some cells that were measured before, and are measured now without an encode.
@@ -224,7 +227,7 @@ class Measuring:
 
     def points(self, pool: str | None = None) -> list[Point]:
         """Everything measured, its frames pooled as the question asks or otherwise."""
-        return [point_of(row, pool or self.pool) for row in self.rows.values()]
+        return [point_of(row, pool or self.pool, self.scale) for row in self.rows.values()]
 
 
 def start_measuring(

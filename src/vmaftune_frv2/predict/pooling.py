@@ -9,8 +9,9 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoder_settings import gop_of
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6, pool
+from vmaftune_frv2.contract.frame_pools import FRAMES, summary_of
 from vmaftune_frv2.contract.gop import Gop
-from vmaftune_frv2.contract.rows import PACKETS, PER_FRAME_FEATURES, PER_FRAME_VMAF, VIEW, Row
+from vmaftune_frv2.contract.rows import PACKETS, PER_FRAME_FEATURES, PER_FRAME_VMAF, VIEW, VMAF_ALSO, Row
 from vmaftune_frv2.corpus.measurer import Measured, measure_now
 from vmaftune_frv2.corpus.packets import Packets
 from vmaftune_frv2.corpus.setup import Setup
@@ -123,6 +124,11 @@ def pool_rows(rows: Sequence[Row]) -> Row:
         **pool(features),
     )
     pooled[PER_FRAME_FEATURES], pooled[PER_FRAME_VMAF] = features, scores
+    if rows[0].get(VMAF_ALSO):
+        pooled[VMAF_ALSO] = {
+            model: summary_of([score for row in rows for score in row[VMAF_ALSO][model][FRAMES]])
+            for model in rows[0][VMAF_ALSO]
+        }
     pooled.pop(VIEW, None)  # that of one window
     return pooled
 

@@ -14,6 +14,7 @@ from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.crf import Crf
 from vmaftune_frv2.contract.descriptor import descriptor, kbps, log_bits_per_pixel
 from vmaftune_frv2.contract.encoders import ENCODERS
+from vmaftune_frv2.contract.frame_pools import MEAN, pool_frames
 from vmaftune_frv2.contract.grid import candidate_grid, was_seen
 from vmaftune_frv2.contract.kinds import BITRATE_CURVE, VMAF_CURVE
 from vmaftune_frv2.contract.option_groups import GridOptions
@@ -22,6 +23,7 @@ from vmaftune_frv2.errors import ModelError
 from vmaftune_frv2.predict.curve_model import CurveModel, Point, Vector, open_curve_model
 from vmaftune_frv2.predict.curves import LEVEL, Curve, predict_curve
 from vmaftune_frv2.predict.results import Prediction
+from vmaftune_frv2.predict.vmaf_scales import SAME, Scale
 from vmaftune_frv2.predict.whole import SamplingError
 
 EXACT = SamplingError(0.0, 0.0)
@@ -29,29 +31,27 @@ WIDEN = 1.5
 """Factor of an interval where a cell or a source lies outside of training."""
 
 
-def point_of(row: Row, pool: str = "mean") -> Point:
+def point_of(row: Row, pool: str = MEAN, scale: Scale = SAME) -> Point:
     """A measured row as a point.
 
     Args:
         row: with per-frame VMAF.
-        pool: of the per-frame scores: ``mean``, ``harmonic_mean`` or ``p05``, the 5th percentile.
+        pool: of the per-frame scores, as ``frame_pools.pool_frames``.
+        scale: of the row's scores.
 
     Raises:
         InputError: the row lacks something.
     """
     cell = Cell.resolve(row["encoder"], row["preset"], row["crf"])
-    shown = descriptor(row, str(cell))
-    return Point(cell, pooled(row, pool), log_bits_per_pixel(row), shown)
+    if scale is SAME:
+        return Point(cell, pooled(row, pool), log_bits_per_pixel(row), descriptor(row, str(cell)))
+    vmaf, told = pooled(row, pool), descriptor(scale.row(row), str(cell))
+    return Point(cell, vmaf, log_bits_per_pixel(row), told, float(scale.learnt(vmaf)))
 
 
 def pooled(row: Row, pool: str) -> float:
-    """A clip's VMAF from its frames': arithmetic mean, libvmaf's harmonic mean, or 5th percentile."""
-    if pool == "mean":
-        return float(row["vmaf_score"])
-    frames = np.asarray(row[PER_FRAME_VMAF], dtype=np.float64)
-    if pool == "p05":
-        return float(np.percentile(frames, 5))
-    return float(1.0 / np.mean(1.0 / (frames + 1.0)) - 1.0)
+    """A clip's VMAF from its frames', by a pool as ``frame_pools.pool_frames`` takes it."""
+    return float(row["vmaf_score"]) if pool == MEAN else pool_frames(row[PER_FRAME_VMAF], pool)
 
 
 @dataclass(frozen=True)
@@ -183,6 +183,8 @@ class Predictor:
         level: float = LEVEL,
         sampled: SamplingError = EXACT,
         further: Mapping[str, tuple[str, ...]] | None = None,
+        scale: Scale = SAME,
+        wider: float = 1.0,
     ) -> list[Prediction]:
         """Predicts cells.
 
@@ -194,10 +196,12 @@ class Predictor:
             level: nominal coverage of the intervals.
             sampled: how wrong the measured cells may be themselves, as those of windows.
             further: {encoder: ffmpeg arguments beside preset and crf} that all of these cells are encoded with.
+            scale: of the points' VMAF, and of the predictions'.
+            wider: factor of the intervals of VMAF besides, and of how wrong measured cells may be in it.
         """
         score = predict_curve(self.vmaf, points, cells, level)
         rate = predict_curve(self.bitrate, points, cells, level)
-        measured = {point.cell for point in points}
+        measured = {point.cell: point.vmaf for point in points}
         strange = self.unlike_training(points)
         # Half-width of a normal variable's interval over its mean absolute value.
         normal = NormalDist().inv_cdf((1.0 + level) / 2.0) * math.sqrt(math.pi / 2.0)
@@ -206,8 +210,12 @@ class Predictor:
             outside = cell not in measured and (strange or not was_seen(self.vmaf.sidecar.cells, cell))
             widen = WIDEN if outside else 1.0
             extra = (further or {}).get(cell.encoder, ())
-            vmaf, vmaf_low, vmaf_high = _interval(score, index, widen, normal * sampled.vmaf)
-            bits, bits_low, bits_high = _interval(rate, index, widen, normal * sampled.log_rate)
+            stretch = widen * scale.wider * wider
+            besides = sampled.vmaf * wider, 0.0 if cell in measured else scale.error
+            vmaf, vmaf_low, vmaf_high = _interval(
+                _shown(score, index, scale, measured.get(cell)), stretch, normal * math.hypot(*besides)
+            )
+            bits, bits_low, bits_high = _interval(_at(rate, index), widen, normal * sampled.log_rate)
             found.append(
                 Prediction(
                     cell=cell,
@@ -220,7 +228,7 @@ class Predictor:
                     extrapolated=outside or (bool(extra) and cell not in measured),
                     extra_params=extra,
                     measured=cell in measured,
-                    typical_error=math.hypot(widen * float(score.typical[index]), sampled.vmaf),
+                    typical_error=math.hypot(stretch * _typical(score, index, scale), *besides),
                 )
             )
         return found
@@ -230,8 +238,32 @@ class Predictor:
         return not all(self.vmaf.is_like_training(point) for point in points)
 
 
-def _interval(curve: Curve, index: int, widen: float, besides: float) -> tuple[float, float, float]:
+def _at(curve: Curve, index: int) -> tuple[float, float, float]:
+    """Mean and ends of the interval of a cell."""
+    return float(curve.mean[index]), float(curve.low[index]), float(curve.high[index])
+
+
+def _shown(score: Curve, index: int, scale: Scale, measured: float | None) -> tuple[float, float, float]:
+    """The same of VMAF on the scale that is asked about."""
+    if measured is not None:
+        return measured, measured, measured
+    if scale is SAME:
+        return _at(score, index)
+    mean, low, high = map(float, scale.shown(_at(score, index)))
+    return mean, low, high
+
+
+def _typical(score: Curve, index: int, scale: Scale) -> float:
+    """Typical error of a cell's VMAF on the scale that is asked about."""
+    typical = float(score.typical[index])
+    if scale is SAME:
+        return typical
+    low, high = scale.shown([score.mean[index] - typical, score.mean[index] + typical])
+    return float(high - low) / 2.0
+
+
+def _interval(found: tuple[float, float, float], widen: float, besides: float) -> tuple[float, float, float]:
     """Mean and interval of a cell: its half-widths stretched by a factor, and an independent one added."""
-    mean, low, high = (float(values[index]) for values in (curve.mean, curve.low, curve.high))
+    mean, low, high = found
     down, up = (math.hypot(widen * distance, besides) for distance in (mean - low, high - mean))
     return mean, mean - down, mean + up

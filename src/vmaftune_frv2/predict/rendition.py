@@ -23,8 +23,10 @@ from vmaftune_frv2.corpus.setup import Setup, time_limit
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.vmaf import score
 from vmaftune_frv2.predict.costs import with_costs
+from vmaftune_frv2.predict.pool_figures import wider
 from vmaftune_frv2.predict.predictor import WIDEN, Predictor, point_of, pooled
 from vmaftune_frv2.predict.results import Prediction, Sample
+from vmaftune_frv2.predict.vmaf_scales import scale_of
 from vmaftune_frv2.progress import about
 
 PERFECT = 100.0
@@ -168,11 +170,14 @@ class Rendition:
             cells: candidates; the intervals of a scaled encode are widened by ``WIDEN`` besides.
         """
         source = self.source
-        points = [point_of(row, self.pool) for row in self.rows.values()]
+        scale = scale_of(self.setup.model_for(self.full), predictor.vmaf_model)
+        points = [point_of(row, self.pool, scale) for row in self.rows.values()]
         names = dict.fromkeys(cell.encoder for cell in cells)
         further = {name: self.setup.arguments(source, ENCODERS.get(name)) for name in names}
         pixels, rate = source.width * source.height, float(source.framerate)
-        predicted = predictor.predict(points, cells, pixels, rate, further=further)
+        predicted = predictor.predict(
+            points, cells, pixels, rate, further=further, scale=scale, wider=wider(self.pool)
+        )
         found = [self._at_source_size(source, prediction) for prediction in predicted]
         return with_costs(found, self.speeds, pixels / 1e6, source.whole_seconds, rate)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.quality_targets import percentile_name
 from vmaftune_frv2.predict.picks import Pick, ScoredCell
 
 
@@ -26,6 +28,30 @@ class Sample:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Percentile:
+    """A percentile of the frames' VMAF of a cell.
+
+    Args:
+        percent: 0 is the worst frame.
+        vmaf: predicted, or measured.
+        low: lower end of its interval.
+        high: upper end.
+        typical_error: typical absolute error of ``vmaf``; 0 where measured.
+    """
+
+    percent: float
+    vmaf: float
+    low: float
+    high: float
+    typical_error: float = 0.0
+
+    @property
+    def pool(self) -> str:
+        """Its name: ``p05`` of the 5th."""
+        return percentile_name(self.percent)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prediction(ScoredCell):
     """A candidate cell with VMAF, bitrate and their intervals.
 
@@ -39,9 +65,10 @@ class Prediction(ScoredCell):
         typical_error: typical absolute error of ``vmaf``, widened as its interval is; 0 where measured.
         extra_params: ffmpeg arguments of the encoder beside preset and crf.
         sample: of the source, what all that was measured is of; None for all of it.
-        vmaf_p05: 5th percentile of the frames' VMAF, None where it was not asked for.
         seconds: duration of the whole encode, None where nobody asked.
         encode_s: seconds that making it takes on all CPUs, an estimate; None likewise.
+        percentiles: of the frames' VMAF, those that were asked for, ascending.
+        also: {further VMAF model: {pool: its score}} of a cell that was measured with such.
     """
 
     vmaf_low: float
@@ -52,10 +79,11 @@ class Prediction(ScoredCell):
     measured: bool
     typical_error: float = 0.0
     extra_params: tuple[str, ...] = ()
-    vmaf_p05: float | None = None
     sample: Sample | None = None
     seconds: float | None = None
     encode_s: float | None = field(default=None, compare=False)
+    percentiles: tuple[Percentile, ...] = ()
+    also: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def size_bytes(self) -> float | None:
@@ -75,6 +103,11 @@ class Prediction(ScoredCell):
     def _size(self, kbps: float) -> float | None:
         return None if self.seconds is None else kbps * 1000 / 8 * self.seconds
 
+    @property
+    def vmaf_p05(self) -> float | None:
+        """5th percentile of the frames' VMAF, None where it was not asked for."""
+        return next((found.vmaf for found in self.percentiles if found.percent == 5.0), None)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -86,6 +119,7 @@ class Step:
         vmaf: measured.
         kbps: measured, kbit/s.
         known: it was measured before, and not encoded now.
+        percentiles: {percentile: VMAF} of the frames, those that were asked for.
     """
 
     cell: Cell
@@ -93,12 +127,14 @@ class Step:
     vmaf: float
     kbps: float
     known: bool = False
+    percentiles: Mapping[float, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """As it is logged."""
         done = "known" if self.known else "encoded"
         expected = "" if self.predicted is None else f", expected VMAF {self.predicted:.2f}"
-        return f"{done} {self.cell}: VMAF {self.vmaf:.2f}, {self.kbps:.1f} kbit/s{expected}"
+        lows = "".join(f", {percent:g}% low {vmaf:.2f}" for percent, vmaf in self.percentiles.items())
+        return f"{done} {self.cell}: VMAF {self.vmaf:.2f}{lows}, {self.kbps:.1f} kbit/s{expected}"
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def _give(request: LadderRequest, output: LadderOutput) -> int:
         for command in rung_commands(found.heights, found.rungs):
             click.echo(command)
     else:
-        _print_rungs(output.style, found.rungs)
+        _print_rungs(output.style, found.rungs, request)
     return ExitCode.OK if all(each.rungs for each in found.ladders) else ExitCode.NEGATIVE
 
 
@@ -97,10 +97,10 @@ def _note_gaps(found: Ladder, request: LadderRequest) -> None:
         click.echo(f"{line}: {ended}", err=True)
 
 
-def _print_rungs(style: str, rungs: Sequence[Rung]) -> None:
+def _print_rungs(style: str, rungs: Sequence[Rung], request: LadderRequest) -> None:
     from vmaftune_frv2.commands.shared.predictions import (
         COST_HEADERS,
-        HEADERS,
+        Further,
         costs,
         figures,
         kind,
@@ -110,12 +110,14 @@ def _print_rungs(style: str, rungs: Sequence[Rung]) -> None:
     from vmaftune_frv2.commands.shared.records import emit
     from vmaftune_frv2.commands.shared.table import coloured
 
+    further = Further.of(request)
     if style == "table":
         rows = [[str(r.height), str(r.width), *figures(r), *costs(r), kind(r)] for r in rungs]
-        table = styled_table([*SIZE, *HEADERS, *COST_HEADERS, ""], rows, [style_of(rung) for rung in rungs])
+        headers = [*SIZE, *further.vmaf_headers, *COST_HEADERS, ""]
+        table = styled_table(headers, rows, [style_of(rung) for rung in rungs])
         click.echo(table, color=coloured())
     else:
-        emit(style, COLUMNS, map(rung_record, rungs))
+        emit(style, (*COLUMNS, *further.columns), [{**rung_record(r), **further.record(r)} for r in rungs])
 
 
 def rung_record(rung: Rung) -> dict[str, Any]:

@@ -43,18 +43,20 @@ def _give(request: PerShotRequest, output: PerShotOutput) -> int:
     from vmaftune_frv2.api import shot_answers
     from vmaftune_frv2.api.shot_commands import shot_commands
     from vmaftune_frv2.commands.per_shot.report import note_samples, print_records, print_table, say_unreached
+    from vmaftune_frv2.commands.shared.predictions import Further
 
     found = shot_answers.per_shot(request, plugins_of(click.get_current_context()))
+    further = Further.of(request)
     commands = ["\n".join(shot_commands(found, line, output.segments)) for line in found.lines]
     if output.emit:
         note_samples(found)
         for command in commands:
             click.echo(command)
     elif output.style == "table":
-        print_table(found)
+        print_table(found, further)
         for command in commands:
             click.echo(f"\n{command}")
     else:
-        print_records(found, output.style, worst=request.min_vmaf_frame is not None)
+        print_records(found, output.style, further)
     say_unreached(found, request)
     return ExitCode.OK if found.reached else ExitCode.NEGATIVE

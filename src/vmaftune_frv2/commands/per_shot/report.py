@@ -11,12 +11,12 @@ from vmaftune_frv2.api.shot_answers import ShotAnswers, ShotLine
 from vmaftune_frv2.commands.shared.predictions import (
     CELL_COLUMNS,
     COST_COLUMNS,
-    HEADERS,
-    WORST,
+    Further,
     cell_record,
     figures,
     state_of,
     styled_table,
+    target_words,
 )
 from vmaftune_frv2.commands.shared.records import emit
 from vmaftune_frv2.commands.shared.table import coloured
@@ -34,23 +34,25 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def print_table(found: ShotAnswers) -> None:
+def print_table(found: ShotAnswers, further: Further) -> None:
     """Shots for people; frames are numbered from 0, the last one included."""
     rows, styles = [], []
     for line in found.lines:
         for number, shot, pick, chosen, zone in _each(found, line):
             state, style = state_of(pick)
             where = [str(number), f"{shot.first}-{shot.end - 1}", f"{shot.start_s:.2f}-{shot.end_s:.2f}"]
-            rows.append([*where, *figures(chosen), zone or "", state])
+            rows.append([*where, *figures(chosen), *further.figures(chosen), zone or "", state])
             styles.append(style)
-    table = styled_table(["shot", "frames", "seconds", *HEADERS, "zone", ""], rows, styles)
+    headers = ["shot", "frames", "seconds", *further.vmaf_headers, *further.headers, "zone", ""]
+    table = styled_table(headers, rows, styles)
     click.echo(table, color=coloured())
 
 
-def print_records(found: ShotAnswers, style: str, worst: bool) -> None:
+def print_records(found: ShotAnswers, style: str, further: Further) -> None:
     """Shots for programs, as ``schemas/predict_shot.json``."""
-    records = [_record(*each) for line in found.lines for each in _each(found, line)]
-    emit(style, (*COLUMNS, *((WORST,) if worst else ())), records)
+    every = [each for line in found.lines for each in _each(found, line)]
+    records = [{**_record(*each), **further.record(each[3])} for each in every]
+    emit(style, (*COLUMNS, *further.columns), records)
 
 
 def _each(
@@ -95,7 +97,7 @@ def say_unreached(found: ShotAnswers, request: PerShotRequest) -> None:
         for number, pick in enumerate(line.picks, start=1):
             if pick.prediction is None and pick.best is not None:
                 click.echo(
-                    f"{':'.join(line.line)}: shot {number}: no candidate reaches {request.target_vmaf:g};"
+                    f"{':'.join(line.line)}: shot {number}: no candidate reaches {target_words(request)};"
                     f" crf {pick.best.cell.crf} with {pick.best.vmaf:.2f} is used",
                     err=True,
                 )

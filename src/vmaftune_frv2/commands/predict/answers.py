@@ -15,8 +15,7 @@ from vmaftune_frv2.commands.predict.output import PredictOutput
 from vmaftune_frv2.commands.shared.predictions import (
     CELL_COLUMNS,
     COST_HEADERS,
-    HEADERS,
-    WORST,
+    Further,
     cell_record,
     costs,
     figures,
@@ -26,17 +25,21 @@ from vmaftune_frv2.commands.shared.predictions import (
     state_of,
     style_of,
     styled_table,
+    target_words,
 )
 from vmaftune_frv2.commands.shared.records import emit
 from vmaftune_frv2.commands.shared.table import Style, coloured
 from vmaftune_frv2.contract.predict_request import PredictRequest
+from vmaftune_frv2.contract.quality_targets import ordinal
 from vmaftune_frv2.contract.sizes import size_text
 from vmaftune_frv2.errors import ExitCode, TuneError
 from vmaftune_frv2.host.plugins import Plugins
+from vmaftune_frv2.predict.aims import Aims
 from vmaftune_frv2.predict.limits import limit_of
 from vmaftune_frv2.predict.picks import Pick
 from vmaftune_frv2.predict.results import Answer, Prediction
 
+NOTHING_FURTHER = Further()
 PICK_COLUMNS = (*CELL_COLUMNS, "reached", "encodes", "verified", "confirmed")
 
 
@@ -115,23 +118,21 @@ def _why(pick: Pick[Prediction], each: SourceAnswer, request: PredictRequest) ->
     """Why a line has no pick."""
     limit = limit_of(request, each.measuring.whole_seconds)
     found = [p for p in each.answer.predictions if p.cell.line == pick.line]
-    if limit is not None and (pick.best is None or request.target_vmaf is None):
+    if limit is not None and (pick.best is None or not request.has_target):
         if request.verify and any(p.kbps <= limit.kbps for p in found):
             return f"none of {pick.encodes} encodes keeps {limit.option}, allow more with --max-encodes"
         least = min(found, key=lambda p: p.kbps)
         return f"every candidate is above {limit.option}; the smallest is {_taking(least)}"
     assert pick.best is not None
-    target = f"{request.target_vmaf:g}"
-    if request.min_vmaf_frame is not None:
-        target += f" with a 5th percentile of {request.min_vmaf_frame:g}"
+    target, aims = target_words(request), Aims(request.pool, request.targets())
     best = f"the best is crf {pick.best.cell.crf} with {pick.best.vmaf:.2f}"
-    if pick.best.vmaf_p05 is not None:
-        best += f", 5th percentile {pick.best.vmaf_p05:.2f}"
+    for low in pick.best.percentiles:
+        best += f", {ordinal(low.percent)} percentile {low.vmaf:.2f}"
     if request.verify and not pick.confirmed:
         return f"none of {pick.encodes} encodes reaches {target}, allow more with --max-encodes; {best}"
     if limit is None:
         return f"no candidate reaches {target}; {best}"
-    reaching = [p for p in found if p.kbps > limit.kbps and p.vmaf >= (request.target_vmaf or 0.0)]
+    reaching = [p for p in found if p.kbps > limit.kbps and aims.reached_by(p)]
     if not reaching:
         return f"no candidate reaches {target}; within {limit.option} {best}"
     least = min(reaching, key=lambda p: p.kbps)
@@ -144,7 +145,7 @@ def _taking(found: Prediction) -> str:
     return f"crf {found.cell.crf} with {found.kbps:.1f} kbit/s{size}"
 
 
-def pick_record(pick: Pick[Prediction]) -> dict[str, Any]:
+def pick_record(pick: Pick[Prediction], further: Further = NOTHING_FURTHER) -> dict[str, Any]:
     """A pick for programs, as ``schemas/predict_pick.json``; nothing of a cell where no candidate reaches."""
     sample = None if pick.best is None else pick.best.sample
     empty = {"encoder": pick.encoder, "preset": pick.preset, **sample_record(sample)}
@@ -154,6 +155,7 @@ def pick_record(pick: Pick[Prediction]) -> dict[str, Any]:
         "encodes": pick.encodes,
         "verified": pick.verified,
         "confirmed": pick.confirmed,
+        **further.record(pick.prediction),
     }
 
 
@@ -168,7 +170,7 @@ def print_answers(
         request: what was asked.
         named: whether each line begins with its source.
     """
-    worst, picks = request.min_vmaf_frame is not None, request.picks
+    further, picks = Further.of(request), request.picks
     if style == "table":
         found = list(answers)
         rows: list[tuple[str, Any]] = [
@@ -176,26 +178,28 @@ def print_answers(
         ]
         sources, shown = [source for source, _ in rows], [each for _, each in rows]
         table = pick_table if picks else cell_table
-        click.echo(table(shown, sources if named else None, worst), color=coloured())
+        click.echo(table(shown, sources if named else None, further), color=coloured())
         return
 
     def records() -> Iterator[dict[str, Any]]:
         for source, found in answers:
-            for record in map(pick_record, found.picks) if picks else map(cell_record, found.predictions):
-                yield {"src": source, **record}
+            if picks:
+                yield from ({"src": source, **pick_record(pick, further)} for pick in found.picks)
+            else:
+                yield from ({"src": source, **cell_record(p), **further.record(p)} for p in found.predictions)
 
     columns = PICK_COLUMNS if picks else CELL_COLUMNS
-    emit(style, (*(("src",) if named else ()), *columns, *((WORST,) if worst else ())), records())
+    emit(style, (*(("src",) if named else ()), *columns, *further.columns), records())
 
 
-def cell_table(cells: list[Prediction], sources: list[str] | None, worst: bool) -> str:
+def cell_table(cells: list[Prediction], sources: list[str] | None, further: Further) -> str:
     """Candidates for people: VMAF and bitrate with their intervals, and what is special about each."""
-    rows = [[*figures(p), *_worst(p, worst), *costs(p), kind(p)] for p in cells]
-    headers = [*HEADERS, *(["5 %"] if worst else []), *COST_HEADERS, ""]
+    rows = [[*figures(p), *further.figures(p), *costs(p), kind(p)] for p in cells]
+    headers = [*further.vmaf_headers, *further.headers, *COST_HEADERS, ""]
     return styled_table(headers, rows, [style_of(p) for p in cells], sources)
 
 
-def pick_table(picks: list[Pick[Prediction]], sources: list[str] | None, worst: bool) -> str:
+def pick_table(picks: list[Pick[Prediction]], sources: list[str] | None, further: Further) -> str:
     """Picks for people, cheapest first; how sure each is in words."""
     rows: list[list[str]] = []
     styles: list[Style] = []
@@ -204,14 +208,7 @@ def pick_table(picks: list[Pick[Prediction]], sources: list[str] | None, worst: 
         state, style = state_of(pick)
         row = [pick.encoder, pick.preset, *["-"] * 5] if found is None else figures(found)
         taken = ["-"] * len(COST_HEADERS) if found is None else costs(found)
-        rows.append([*row, *_worst(found, worst), *taken, str(pick.encodes), state])
+        rows.append([*row, *further.figures(found), *taken, str(pick.encodes), state])
         styles.append(style)
-    return styled_table(
-        [*HEADERS, *(["5 %"] if worst else []), *COST_HEADERS, "encodes", ""], rows, styles, sources
-    )
-
-
-def _worst(found: Prediction | None, asked: bool) -> list[str]:
-    if not asked:
-        return []
-    return ["-" if found is None or found.vmaf_p05 is None else f"{found.vmaf_p05:.2f}"]
+    headers = [*further.vmaf_headers, *further.headers, *COST_HEADERS, "encodes", ""]
+    return styled_table(headers, rows, styles, sources)

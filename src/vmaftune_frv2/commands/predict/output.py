@@ -31,6 +31,6 @@ class PredictOutput(Request):
         if not request.sources:
             self.refuse(("emit", "plot"), "needs SOURCE and a curve model (the default is one)")
         if self.emit and not request.picks:
-            raise UsageError("--emit needs --target-vmaf, --max-bitrate or --max-size")
+            raise UsageError("--emit needs --target-vmaf, --target-percentile, --max-bitrate or --max-size")
         if self.plot and is_several(request.sources):
             raise UsageError("--plot takes one SOURCE")

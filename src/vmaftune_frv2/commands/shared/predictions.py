@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from vmaftune_frv2.commands.shared.table import Style, format_table
+from vmaftune_frv2.contract.option_groups import SearchOptions, TargetOptions
+from vmaftune_frv2.contract.quality_options import AlsoOptions, VmafOptions
+from vmaftune_frv2.contract.quality_targets import ordinal, percentile_name
 from vmaftune_frv2.contract.sizes import size_text
+from vmaftune_frv2.contract.vmaf_names import short_name
 from vmaftune_frv2.predict.picks import Pick
 from vmaftune_frv2.predict.results import Prediction, Sample
 
@@ -18,8 +23,8 @@ CELL_COLUMNS = (
     "extrapolated", "measured", "windows", "sample_s", "extra_params", *COST_COLUMNS,
 )  # fmt: skip
 COST_HEADERS = ("size", "time")
-WORST = "vmaf_p05"
-"""Key of the 5th percentile of the frames' VMAF, where ``--min-vmaf-frame`` asks for one."""
+POOL, MODEL, ALSO = "vmaf_pool", "vmaf_model", "vmaf_also"
+"""Keys of what is told only where it is not as usual."""
 HEADERS = ("encoder", "preset", "crf", "VMAF", "VMAF 90%", "kbit/s", "kbit/s 90%")
 GOOD: Style = {"fg": "green"}
 DOUBTFUL: Style = {"fg": "yellow"}
@@ -27,10 +32,87 @@ BAD: Style = {"fg": "red"}
 PLAIN: Style = {}
 
 
+@dataclass(frozen=True)
+class Further:
+    """What is shown of predictions beyond what all have: nothing, unless it was asked for.
+
+    Args:
+        percents: percentiles of the frames' VMAF.
+        pool: how VMAF is pooled, where that is not the mean.
+        model: VMAF model that was asked for.
+        also: further VMAF models.
+    """
+
+    percents: tuple[float, ...] = ()
+    pool: str | None = None
+    model: str | None = None
+    also: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, request: SearchOptions) -> Further:
+        """What a request asks for."""
+        percents = tuple(request.percentiles()) if isinstance(request, TargetOptions) else ()
+        model = request.scored_with() if isinstance(request, VmafOptions) else None
+        also = request.also_scored_with() if isinstance(request, AlsoOptions) else ()
+        return cls(percents, None if request.pool == "mean" else request.pool, model, also)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Keys of records, besides those that all have."""
+        lows = [f"vmaf_{percentile_name(percent)}" for percent in self.percents]
+        told = {POOL: self.pool, MODEL: self.model, ALSO: self.also}
+        ends = ("", "_low", "_high")
+        return (*(low + end for low in lows for end in ends), *(key for key, value in told.items() if value))
+
+    def record(self, prediction: Prediction | None) -> dict[str, Any]:
+        """What ``columns`` are of a prediction; null of none, and of no measurement."""
+        found: dict[str, Any] = dict.fromkeys(self.columns)
+        if prediction is None:
+            return found
+        for each in prediction.percentiles:
+            name = f"vmaf_{each.pool}"
+            for end, value in (("", each.vmaf), ("_low", each.low), ("_high", each.high)):
+                found[name + end] = round(value, 4)
+        scores = {
+            model: {pool: round(value, 4) for pool, value in pools.items()}
+            for model, pools in prediction.also.items()
+        }
+        told = {POOL: self.pool, MODEL: self.model, ALSO: scores or None}
+        return found | {key: value for key, value in told.items() if key in found}
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Headings of a table, besides HEADERS."""
+        lows = [(f"{percent:g}% low", f"{percent:g}% low 90%") for percent in self.percents]
+        return (*(header for pair in lows for header in pair), *map(short_name, self.also))
+
+    def figures(self, prediction: Prediction | None) -> list[str]:
+        """What stands under ``headers``."""
+        if prediction is None:
+            return ["-"] * len(self.headers)
+        found = []
+        for each in prediction.percentiles:
+            sure = prediction.measured and each.low == each.high
+            found += [f"{each.vmaf:.2f}", "" if sure else f"{each.low:.1f}-{each.high:.1f}"]
+        pool = self.pool or "mean"
+        return found + [f"{prediction.also[m][pool]:.2f}" if m in prediction.also else "" for m in self.also]
+
+    @property
+    def vmaf_headers(self) -> tuple[str, ...]:
+        """HEADERS, VMAF called what it is."""
+        words = (
+            (self.pool or "").replace("_mean", ""),
+            "VMAF",
+            "" if self.model is None else short_name(self.model),
+        )
+        vmaf = " ".join(filter(None, words))
+        return tuple(header.replace("VMAF", vmaf) for header in HEADERS)
+
+
 def cell_record(prediction: Prediction) -> dict[str, Any]:
     """A prediction for programs, as ``schemas/predict_cell.json``."""
     cell = prediction.cell
-    record = {
+    return {
         "encoder": cell.encoder,
         "preset": cell.preset,
         "crf": cell.crf,
@@ -46,7 +128,13 @@ def cell_record(prediction: Prediction) -> dict[str, Any]:
         "extra_params": list(prediction.extra_params),
         **cost_record(prediction),
     }
-    return record if prediction.vmaf_p05 is None else record | {WORST: round(prediction.vmaf_p05, 4)}
+
+
+def target_words(request: TargetOptions) -> str:
+    """What a pick has to reach, in words."""
+    words = [] if request.target_vmaf is None else [f"{request.target_vmaf:g}"]
+    lows = [f"a {ordinal(percent)} percentile of {least:g}" for percent, least in request.percentiles().items()]
+    return " with ".join([*words, " and ".join(lows)] if lows else words)
 
 
 def sample_record(sample: Sample | None) -> dict[str, Any]:

@@ -74,6 +74,8 @@ def _plain(value: Any) -> Any:
         return ""
     if isinstance(value, list):
         return shlex.join(value)
+    if isinstance(value, dict):
+        return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else value
 
 
