@@ -87,10 +87,11 @@ def judge(line: Sequence[Row], model: str, scale: Scale, nets: CurveModel) -> It
 
 def report(unseen: Unseen, rows: Sequence[Row]) -> None:
     """Prints the figures of every model that the rows have scores of."""
-    lines: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    found_lines: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in rows:
         title = PurePath(row["src"]).stem.rpartition("_")[0]
-        lines[title, row["src"], row["encoder"], row["preset"]].append(row)
+        found_lines[title, row["src"], row["encoder"], row["preset"]].append(row)
+    lines = {key: line for key, line in found_lines.items() if len(line) > 1}
     titles = sorted({title for title, *_ in lines})
     models = [DEFAULT_MODEL, *rows[0][VMAF_ALSO]]
     print(f"{len(lines)} lines of {len(titles)} titles, {len(rows)} cells, nominal {100 * LEVEL:g} %")
