@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Clips, Invocation, VmafTune, read_rows
+from conftest import Clips, Invocation, VmafTune, read_rows, untimed
 from vmaftune_frv2 import PredictRequest, predict_source
 from vmaftune_frv2.api.caching import CACHE_VARIABLE, default_folder
 from vmaftune_frv2.contract.sizes import parse_size, size_text
@@ -89,9 +89,9 @@ def entries(folder: Path) -> list[Path]:
 
 
 def told(answer: Invocation) -> object:
-    """The answer, apart from how many encodes it took."""
+    """The answer, apart from how many encodes it took, and how long they did."""
     assert answer.code == ExitCode.OK, answer.err
-    return [{k: v for k, v in record.items() if k != "encodes"} for record in json.loads(answer.out)]
+    return [{**record, "encodes": 0} for record in untimed(json.loads(answer.out))]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -100,6 +100,7 @@ def test_the_same_question_again_needs_neither_encodes_nor_scores(form: str, ask
     assert work()
     again = ask(form)
     assert told(again) == told(first)
+    assert [r.get("encode_s") for r in json.loads(again.out)] == [r.get("encode_s") for r in json.loads(first.out)]
     assert work() == []
     assert "encoded" not in again.err
     assert again.err.count("known libx264") == first.err.count("encoded libx264")
