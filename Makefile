@@ -45,6 +45,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/quality/search.py
 	$(BIN)/python bench/quality/coverage.py
 	$(BIN)/python bench/quality/encoders.py
+	$(BIN)/python bench/quality/settings.py
 	$(BIN)/python bench/quality/side_by_side.py
 	$(BIN)/python bench/speed/answer_time.py
 
