@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
 
 from conftest import Clips, VmafTune, read_rows
+from vmaftune_frv2 import PredictRequest, predict_source
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.rowcheck import check_line
@@ -186,3 +188,49 @@ def test_zones_take_a_crf_between_whole_ones(ffmpeg: FFmpeg, clip: Clips, tmp_pa
         assert ffmpeg.run([*QUIET, "-i", str(source), *argv, f"{crf}.mkv"]).ok
         found.add(frames_of(ffmpeg, f"{crf}.mkv"))
     assert len(found) == 3
+
+
+def scored(ffmpeg: FFmpeg, encode: str, source: Path) -> float:
+    """VMAF of an encode as ffmpeg's own filter pools it."""
+    graph = "[0:v][1:v]libvmaf=log_fmt=json:log_path=vmaf.json"
+    done = ffmpeg.run([*QUIET, "-i", encode, "-i", str(source), "-lavfi", graph, "-f", "null", "-"])
+    assert done.ok, done.stderr
+    return float(json.loads(Path("vmaf.json").read_text())["pooled_metrics"]["vmaf"]["mean"])
+
+
+def test_verified_pick_hits_the_target_between_whole_crfs(
+    source: Path, vmaf_tune: VmafTune, curve_models: tuple[object, ...], ffmpeg: FFmpeg
+) -> None:
+    line = ("--encoder", "libx264", "--preset", "veryfast", "--target-vmaf", 80)
+    asked = ("predict", source, *curve_models, *line, "--format", "json")
+    search = ("--verify", "--tolerance", 0.25, "--max-encodes", 12, "--no-cache")
+    found = vmaf_tune(*asked, *search)
+    (pick,) = json.loads(found.out)
+    assert pick["verified"], found.err
+    assert 80 <= pick["vmaf_predicted"] <= 80.25
+    argv = ("-c:v", "libx264", "-preset", "veryfast", "-crf", str(pick["crf"]), "-threads", "1", "pick.mkv")
+    assert ffmpeg.run([*QUIET, "-i", str(source), *argv]).ok
+    assert scored(ffmpeg, "pick.mkv", source) == pytest.approx(pick["vmaf_predicted"], abs=0.05)
+    (whole,) = json.loads(vmaf_tune(*asked, *search, "--crf", "18:48").out)
+    assert isinstance(whole["crf"], int)
+    assert whole["crf"] <= pick["crf"] < whole["crf"] + 1
+    (predicted,) = json.loads(vmaf_tune(*asked).out)
+    assert isinstance(predicted["crf"], int)
+
+
+def test_candidates_stay_whole_beside_what_was_measured_between(
+    source: Path, curve_models: tuple[object, ...]
+) -> None:
+    models = {"model": str(curve_models[1]), "bitrate_model": str(curve_models[3])}
+    request = PredictRequest(
+        sources=source, encoders="libx264", presets="veryfast", target_vmaf=80, verify=True, tolerance=0.25,
+        max_encodes=12, no_cache=True, **models,
+    )  # fmt: skip
+    found = predict_source(request).answer
+    crfs = [prediction.cell.crf for prediction in found.predictions]
+    assert crfs == sorted(crfs)
+    between = [p for p in found.predictions if not isinstance(p.cell.crf, int)]
+    assert all(prediction.measured for prediction in between)
+    assert {p.cell for p in between} == {step.cell for step in found.steps if not isinstance(step.cell.crf, int)}
+    scores = [prediction.vmaf for prediction in found.predictions]
+    assert np.all(np.diff(scores) <= 0.2)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vmaftune_frv2.contract.crf import crf_range
 from vmaftune_frv2.predict.search import Goal, judge, next_crf
 
 CRFS = list(range(18, 46))
@@ -112,3 +113,31 @@ def test_a_good_prediction_needs_few_encodes() -> None:
 def test_where_a_search_stands(measured: dict[int, float], best: int | None, still: tuple[int, ...]) -> None:
     state = judge(Goal(90.0), [20, 25, 30], measured)
     assert (state.best, state.open) == (best, still)
+
+
+@given(
+    st.lists(st.floats(0.3, 3.0), min_size=28, max_size=28),
+    st.floats(0.6, 1.6),
+    st.integers(0, 260),
+    st.sampled_from([4, 10]),
+)
+@settings(max_examples=100, deadline=None)
+def test_fine_steps_hit_the_target_where_whole_crfs_straddle_it(drops, slope, place, parts) -> None:
+    crfs = list(crf_range(18, 44, 1 / parts))
+    curve = np.interp(crfs, range(18, 46), 98.0 - np.cumsum(drops))
+    goal = Goal(float(np.interp(18 + place / 10, crfs, curve)) - 0.2)
+    truth = dict(zip(crfs, curve, strict=True))
+    first = crfs[0]
+    mean = curve[0] + slope * (curve - curve[0])
+    measured = search(goal, crfs, truth, mean, np.full(len(crfs), 1.0), [first])
+    check(goal, crfs, measured)
+    best = judge(goal, crfs, measured).best
+    assert best is not None
+    assert measured[best] - goal.target <= max(goal.tolerance, 3.0 / parts + 1e-9) or best == crfs[-1]
+
+
+def test_a_prediction_next_to_a_measured_cell_is_trusted() -> None:
+    crfs = list(crf_range(24, 28, 0.1))
+    mean = 90.0 - 1.0 * (np.asarray(crfs) - 26.0)
+    chosen = next_crf(Goal(90.0), crfs, {26.1: 89.9}, mean, np.full(len(crfs), 0.7))
+    assert 90.1 <= mean[crfs.index(chosen)] <= 90.4

@@ -6,6 +6,10 @@ probe between two of them would tell is interpolated too. A search ends when a m
 [target, target + 0.5], or the largest crf that reaches the target and its failing neighbour have both been
 measured. Every encode counts.
 
+Where an encoder takes crfs between whole ones, this package's search uses them, as ``predict --verify`` does where
+no crf is named; a neighbour is then one step of the encoder away. "Whole crfs" is the same search without these;
+all others search whole crfs.
+
 Every search is run twice: over the crfs that were measured, whose ends give away where the answer lies, and over
 the range in which ab-av1 searches by default; beyond the measured cells a curve goes on as steeply as it ended.
 
@@ -24,7 +28,9 @@ from scipy.interpolate import PchipInterpolator
 from unseen import GROUP_BY, Unseen, fit_unseen
 
 from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.crf import Crf, crf_range
 from vmaftune_frv2.contract.descriptor import DESCRIPTOR
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.first_crf import FirstCrf
 from vmaftune_frv2.predict.curve_model import CurveModel, Point
 from vmaftune_frv2.predict.curves import predict_curve
@@ -48,65 +54,62 @@ SEARCHED = {
 
 @dataclass
 class Line:
-    """One measured curve."""
+    """One measured curve, at every step of a search."""
 
     encoder: str
     preset: str
-    crfs: list[int]
+    crfs: list[Crf]
     vmaf: NDArray[np.float64]
     told: NDArray[np.float64]
     complexity: NDArray[np.float64] | None
 
-    def point(self, crf: int) -> Point:
+    def point(self, crf: Crf) -> Point:
         index = self.crfs.index(crf)
         return Point(Cell(self.encoder, self.preset, crf), float(self.vmaf[index]), 0.0, self.told[index])
 
 
-def line_of(measured: Sequence[Measured]) -> Line:
-    """The curve through the measured cells of one clip, encoder and preset, in crf order."""
+def line_of(measured: Sequence[Measured], step: float, wide: bool) -> Line:
+    """The curve through the measured cells of one clip, encoder and preset.
+
+    Args:
+        measured: in crf order.
+        step: of the crfs.
+        wide: whether over all of SEARCHED, beyond the measured cells as steeply as the curve ended.
+    """
     cell = measured[0].cell
     at = np.asarray([row.cell.crf for row in measured], dtype=float)
-    crfs = list(range(int(at[0]), int(at[-1]) + 1))
-    falling = np.minimum.accumulate([row.score for row in measured])
+    low, high = SEARCHED[cell.encoder] if wide else (at[0], at[-1])
+    crfs = crf_range(int(min(low, at[0])), int(max(high, at[-1])), step)
+    inside = np.clip(crfs, at[0], at[-1])
     told = np.stack([row.descriptor for row in measured if row.descriptor is not None])
-    interpolated = np.column_stack([np.interp(crfs, at, column) for column in told.T])
-    vmaf = PchipInterpolator(at, falling)(crfs)
+    interpolated = np.column_stack([np.interp(inside, at, column) for column in told.T])
+    curve = PchipInterpolator(at, np.minimum.accumulate([row.score for row in measured]))
+    first, last = (max(float(curve(a) - curve(a + 1)), LEAST_SLOPE) for a in (at[0], at[-1] - 1))
+    beyond = np.asarray(crfs) - inside
+    vmaf = np.clip(curve(inside) + first * np.maximum(-beyond, 0) - last * np.maximum(beyond, 0), 0.0, 100.0)
     interpolated[:, DESCRIPTOR.index("vmaf")] = vmaf
-    return Line(cell.encoder, cell.preset, crfs, vmaf, interpolated, measured[0].complexity)
+    return Line(cell.encoder, cell.preset, list(crfs), vmaf, interpolated, measured[0].complexity)
 
 
-def widened(line: Line) -> Line:
-    """The same curve over all of SEARCHED."""
-    low, high = SEARCHED[line.encoder]
-    crfs = np.arange(min(low, line.crfs[0]), max(high, line.crfs[-1]) + 1)
-    inside = np.clip(crfs, line.crfs[0], line.crfs[-1]) - line.crfs[0]
-    first, last = max(line.vmaf[0] - line.vmaf[1], LEAST_SLOPE), max(line.vmaf[-2] - line.vmaf[-1], LEAST_SLOPE)
-    vmaf = line.vmaf[inside]
-    vmaf = vmaf + first * np.maximum(line.crfs[0] - crfs, 0) - last * np.maximum(crfs - line.crfs[-1], 0)
-    vmaf = np.clip(vmaf, 0.0, 100.0)
-    told = line.told[inside].copy()
-    told[:, DESCRIPTOR.index("vmaf")] = vmaf
-    return Line(line.encoder, line.preset, crfs.tolist(), vmaf, told, line.complexity)
-
-
-def begin(line: Line, goal: Goal, learnt: FirstCrf | None, typical: list[list[float]]) -> int:
+def begin(line: Line, goal: Goal, learnt: FirstCrf | None, typical: list[list[float]]) -> Crf:
     """Where ``predict`` begins: where the source itself, else the typical curve, expects the target."""
     if learnt is not None and line.complexity is not None:
-        guess = learnt.crf(line.encoder, line.preset, goal.target, line.complexity)
+        guess = learnt.crf(line.encoder, line.preset, goal.middle, line.complexity)
         if guess is not None:
             return min(line.crfs, key=lambda crf: abs(crf - guess))
     crf, vmaf = np.asarray(typical).T
-    return max((c for c in line.crfs if np.interp(c, crf, vmaf) >= goal.target), default=line.crfs[0])
+    return max((c for c in line.crfs if np.interp(c, crf, vmaf) >= goal.middle), default=line.crfs[0])
 
 
-def ours(line: Line, goal: Goal, model: CurveModel, first: int) -> int:
-    """Encodes that this package's search needs."""
+def ours(line: Line, goal: Goal, model: CurveModel, first: Crf) -> tuple[int, float]:
+    """Encodes that this package's search needs, and by how much its pick lies above the target."""
     points = [line.point(first)]
     cells = [Cell(line.encoder, line.preset, crf) for crf in line.crfs]
     while True:
         measured = {point.cell.crf: point.vmaf for point in points}
-        if judge(goal, line.crfs, measured).decided:
-            return len(points)
+        state = judge(goal, line.crfs, measured)
+        if state.decided:
+            return len(points), np.nan if state.best is None else measured[state.best] - goal.target
         curve = predict_curve(model, points, cells)
         points.append(line.point(next_crf(goal, line.crfs, measured, curve.mean, curve.typical)))
 
@@ -152,44 +155,46 @@ def oracle(line: Line, goal: Goal) -> int:
     return 1 if line.vmaf[line.crfs.index(reaching[-1])] <= goal.target + goal.tolerance else 2
 
 
-def searches(unseen: Unseen) -> Iterator[tuple[str, Line, Goal, dict[str, int]]]:
-    """(range, line, goal, {searcher: encodes}) of every search."""
+def searches(unseen: Unseen) -> Iterator[tuple[str, Line, Goal, dict[str, float]]]:
+    """(range, line, goal, {searcher: encodes, and where it ended}) of every search."""
     curves = measured_curves(unseen.rows, GROUP_BY)
-    lines: dict[str, list[Line]] = {}
+    lines: dict[str, list[list[Measured]]] = {}
     for group, measured in unseen.lines():
-        lines.setdefault(group, []).append(line_of(measured))
+        lines.setdefault(group, []).append(measured)
     for group, members in lines.items():
         pairs = zip(unseen.rows, unseen.groups, strict=True)
         typical = typical_curves([row for row, other in pairs if other != group and row.judged])
         learnt = fit_curves([curve for curve in curves if curve.group != group])
         opened = unseen.predictor(group)
-        for line, target in product(members, TARGETS):
-            if not line.vmaf[0] >= target > line.vmaf[-1]:
+        for measured, target, wide in product(members, TARGETS, (False, True)):
+            narrow, line = line_of(measured, 1, False), line_of(measured, 1, wide)
+            if not narrow.vmaf[0] >= target > narrow.vmaf[-1]:
                 continue
+            fine = line_of(measured, ENCODERS.crf_step(line.encoder), wide)
             goal = Goal(target)
-            for name, over in (("measured range", line), ("default range", widened(line))):
-                first = begin(over, goal, learnt, typical[line.encoder][line.preset])
-                yield (
-                    name,
-                    line,
-                    goal,
-                    {
-                        "this package": ours(over, goal, opened, first),
-                        "interpolating": stepwise(over, goal, interpolate(goal)),
-                        "bisection": stepwise(over, goal, bisect),
-                        "oracle": oracle(over, goal),
-                    },
-                )
+            first = begin(line, goal, learnt, typical[line.encoder][line.preset])
+            whole, above = ours(line, goal, opened, first)
+            between, nearer = ours(fine, goal, opened, first)
+            found = {
+                "whole crfs": whole,
+                "this package": between,
+                "interpolating": stepwise(line, goal, interpolate(goal)),
+                "bisection": stepwise(line, goal, bisect),
+                "oracle": oracle(line, goal),
+                "VMAF above target, whole crfs": above,
+                "this package's": nearer,
+            }
+            yield "default range" if wide else "measured range", line, goal, found
 
 
 def main() -> None:
-    counts: dict[tuple[str, str], dict[str, list[int]]] = {}
+    counts: dict[tuple[str, str], dict[str, list[float]]] = {}
     for where, line, goal, found in searches(fit_unseen(__doc__)):
         for key in ("all", line.encoder, f"target {goal.target:g}"):
             for name, count in found.items():
                 counts.setdefault((where, key), {}).setdefault(name, []).append(count)
     for (where, key), by_name in sorted(counts.items()):
-        shown = "  ".join(f"{name} {np.mean(values):.2f}" for name, values in by_name.items())
+        shown = "  ".join(f"{name} {np.nanmean(values):.2f}" for name, values in by_name.items())
         print(f"{where:14s} {key:10s} {len(by_name['oracle']):4d} searches: {shown}")
     for where in sorted({where for where, _ in counts}):
         every = counts[where, "all"]

@@ -15,6 +15,7 @@ from vmaftune_frv2.api.sources import note_if_whole, open_for, warn_of_hdr
 from vmaftune_frv2.contract.cache_options import CacheOptions
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.encoding_options import EncodingOptions
+from vmaftune_frv2.contract.grid import without_crfs
 from vmaftune_frv2.contract.option_groups import RecordOptions
 from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.contract.quality_options import AlsoOptions, VmafOptions
@@ -145,7 +146,11 @@ class _Work:
         measuring.setup = dataclasses.replace(measuring.setup, ledger=ledger)
         label = measuring.source.label
         with about(source=label):
-            return SourceAnswer(label, answer(self.predictor, measuring, self.cells, self.request), measuring)
+            return SourceAnswer(label, self._answer(measuring), measuring)
+
+    def _answer(self, measuring: Measuring) -> Answer:
+        finely = without_crfs((cell.encoder for cell in self.cells), self.request.crfs)
+        return answer(self.predictor, measuring, self.cells, self.request, finely)
 
 
 def _start(request: PredictRequest, label: str, setup: Setup, beside: int) -> Measuring:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,18 @@ def _crfs_of(entry: Encoder, choices: Sequence[Choice]) -> tuple[Crf, ...]:
     if not values:
         return entry.default_crfs
     return tuple(entry.check_crf(crf) for crf in parse_crfs(values))
+
+
+def without_crfs(encoders: Iterable[str], crfs: Sequence[str], table: EncoderTable = ENCODERS) -> tuple[str, ...]:
+    """Those of some encoders for which no crf was asked.
+
+    Args:
+        encoders: their ffmpeg names.
+        crfs: as ``build_grid``.
+        table: known encoders.
+    """
+    bound = {choice.encoder for choice in (parse_choice(text, table) for text in crfs)}
+    return () if None in bound else tuple(name for name in dict.fromkeys(encoders) if name not in bound)
 
 
 def candidate_grid(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from vmaftune_frv2.contract.quality_targets import percentile_name
 from vmaftune_frv2.contract.rows import VMAF_ALSO, Row
 from vmaftune_frv2.log import STEP, get_logger
 from vmaftune_frv2.predict.aims import Aims
+from vmaftune_frv2.predict.between import between, with_measured
 from vmaftune_frv2.predict.costs import with_costs
 from vmaftune_frv2.predict.limits import Within, limit_of
 from vmaftune_frv2.predict.measuring import Measuring
@@ -33,7 +34,13 @@ NEAR = 8
 """Crfs from a cell that was measured before, within which it predicts about as well as a probe at the target."""
 
 
-def answer(predictor: Predictor, measuring: Measuring, cells: Sequence[Cell], wanted: TargetOptions) -> Answer:
+def answer(
+    predictor: Predictor,
+    measuring: Measuring,
+    cells: Sequence[Cell],
+    wanted: TargetOptions,
+    finely: Collection[str] = (),
+) -> Answer:
     """Probes, predicts, picks and, where asked, verifies. Every measured cell is logged.
 
     Args:
@@ -41,6 +48,7 @@ def answer(predictor: Predictor, measuring: Measuring, cells: Sequence[Cell], wa
         measuring: the source.
         cells: candidates.
         wanted: the target, and how a pick is made.
+        finely: encoders on whose steps crfs between the candidates are searched, too, where picks are verified.
 
     Raises:
         ModelError: an encoder was not learnt.
@@ -55,7 +63,9 @@ def answer(predictor: Predictor, measuring: Measuring, cells: Sequence[Cell], wa
     lines = {
         line: sorted({cell.crf for cell in found}) for line, found in by_line(cells, lambda c: c.line).items()
     }
-    work.recall(cells)
+    if wanted.verify and wanted.has_target:
+        work.refined = between(measuring.setup.ffmpeg, lines, finely)
+    work.recall([*cells, *(Cell(*line, crf) for line, crfs in work.refined.items() for crf in crfs)])
     for cell in probes:
         work.encode(cell, None)
     # libx264 first: its cell says where to begin with the others.
@@ -68,7 +78,8 @@ def answer(predictor: Predictor, measuring: Measuring, cells: Sequence[Cell], wa
             work.verify(line, crfs)
         elif wanted.verify and work.limit is not None:
             work.verify_within(line, Within(work.limit.kbps, crfs))
-    predictions = [replace(found, sample=measuring.sample) for found in work.costed(work.predict(cells))]
+    shown = work.costed(work.predict(with_measured(lines, work.refined, measuring.rows)))
+    predictions = [replace(found, sample=measuring.sample) for found in shown]
     picks: list[Pick[Prediction]] = []
     if wanted.picks:
         choose = work.pick if wanted.has_target else work.pick_within
@@ -87,6 +98,7 @@ class _Work:
         self.limit = limit_of(wanted, measuring.whole_seconds)
         measuring.scale = scale_of(measuring.setup.model_for(measuring.source), predictor.vmaf_model)
         self.steps: list[Step] = []
+        self.refined: dict[Line, list[Crf]] = {}
         self._recalled: list[Cell] = []
 
     def encode(self, cell: Cell, expected: float | None) -> None:
@@ -155,6 +167,8 @@ class _Work:
         """Where the source itself expects the target."""
         target, complexity = self.aims.usual_target(self.predictor.vmaf.space), None
         if target is not None:
+            if self.wanted.verify:
+                target, crfs = replace(self.goal, target=target).middle, self.refined.get(line, crfs)
             target = float(self.measuring.scale.learnt(target))
             complexity = self.measuring.complexity if self.predictor.wants_complexity else None
         return self.predictor.probe_cell(*line, target, crfs, complexity)
@@ -200,9 +214,10 @@ class _Work:
 
     def verify(self, line: Line, crfs: list[Crf]) -> None:
         """Encodes until measurements decide on the pick of a line, or as often as is allowed."""
+        searched = self.refined.get(line, crfs)
         while True:
             measured = self.measured(line)
-            if judge(self.goal, crfs, measured).decided or self.encodes(line) >= self.wanted.max_encodes:
+            if judge(self.goal, searched, measured).decided or self.encodes(line) >= self.wanted.max_encodes:
                 return
             self.encode_likeliest(line, crfs, measured)
 
@@ -246,6 +261,7 @@ class _Work:
 
     def _likeliest(self, line: Line, crfs: list[Crf], measured: Mapping[Crf, float]) -> tuple[Crf, float]:
         """Crf and expected VMAF of that cell."""
+        crfs = self.refined.get(line, crfs)
         predictions = self.predict([Cell(*line, crf) for crf in crfs])
         mean: NDArray[np.float64] = np.asarray([self.aims.of(p) for p in predictions])
         typical = np.asarray([self.aims.typical_error(p) for p in predictions])
@@ -265,7 +281,8 @@ class _Work:
         """The highest crf that reaches the target; measured truth goes before prediction."""
         wanted, target = self.wanted, self.goal.target
         affordable = self.affordable(predictions)
-        state = judge(self.goal, sorted(p.cell.crf for p in predictions), self.measured(line))
+        crfs = self.refined.get(line) or sorted(p.cell.crf for p in predictions)
+        state = judge(self.goal, crfs, self.measured(line))
         if wanted.verify:
             chosen = next((p for p in affordable if p.cell.crf == state.best), None)
         else:

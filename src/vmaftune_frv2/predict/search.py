@@ -9,13 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vmaftune_frv2.contract.anchor import SCORE_MAX
 from vmaftune_frv2.contract.crf import Crf
 
 Vector = NDArray[np.float64]
 SPREAD = 1.1
 """Standard deviation of an error over its typical absolute value."""
 LEAST_SPREAD = 0.05
-BALANCE = 0.25
+DRIFT = 0.25
+"""Standard deviation of a predicted difference from a measured cell of the line, over that difference."""
+BALANCE = 0.1
 """What an even chance of passing is worth, against deciding the search at once."""
 
 
@@ -25,6 +28,11 @@ class Goal:
 
     target: float
     tolerance: float = 0.5
+
+    @property
+    def middle(self) -> float:
+        """The VMAF that a search aims at: amid what is good enough."""
+        return min(self.target + self.tolerance / 2.0, SCORE_MAX)
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ def next_crf(goal: Goal, crfs: Sequence[Crf], measured: Mapping[Crf, float], mea
         typical: [N] typical errors.
     """
     candidates = judge(goal, crfs, measured).open
-    sigma = np.maximum(SPREAD * typical, LEAST_SPREAD)
+    sigma = np.maximum(np.minimum(SPREAD * typical, DRIFT * _away(mean, measured)), LEAST_SPREAD)
     expected = dict(zip(crfs, zip(mean, sigma, strict=True), strict=True))
 
     def worth(crf: Crf) -> float:
@@ -89,6 +97,14 @@ def next_crf(goal: Goal, crfs: Sequence[Crf], measured: Mapping[Crf, float], mea
         return float(decides + BALANCE * min(passes, 1.0 - passes))
 
     return max(candidates, key=worth)
+
+
+def _away(mean: Vector, measured: Mapping[Crf, float]) -> Vector:
+    """[N] how far each prediction lies from the nearest measured VMAF; curves pass through these."""
+    if not measured:
+        return np.full_like(mean, np.inf)
+    found: Vector = np.abs(mean[:, None] - np.asarray(list(measured.values()))).min(axis=1)
+    return found
 
 
 def _above(target: float, mean: float, sigma: float) -> float:
