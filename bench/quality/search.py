@@ -172,9 +172,9 @@ def searches(unseen: Unseen) -> Iterator[tuple[str, Line, Goal, dict[str, float]
                 continue
             fine = line_of(measured, ENCODERS.crf_step(line.encoder), wide)
             goal = Goal(target)
-            first = begin(line, goal, learnt, typical[line.encoder][line.preset])
-            whole, above = ours(line, goal, opened, first)
-            between, nearer = ours(fine, goal, opened, first)
+            known = goal, learnt, typical[line.encoder][line.preset]
+            whole, above = ours(line, goal, opened, begin(line, *known))
+            between, nearer = ours(fine, goal, opened, begin(fine, *known))
             found = {
                 "whole crfs": whole,
                 "this package": between,

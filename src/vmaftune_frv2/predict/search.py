@@ -16,7 +16,7 @@ Vector = NDArray[np.float64]
 SPREAD = 1.1
 """Standard deviation of an error over its typical absolute value."""
 LEAST_SPREAD = 0.05
-DRIFT = 0.25
+DRIFT = 0.2
 """Standard deviation of a predicted difference from a measured cell of the line, over that difference."""
 BALANCE = 0.1
 """What an even chance of passing is worth, against deciding the search at once."""
