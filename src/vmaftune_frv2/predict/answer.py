@@ -65,7 +65,8 @@ def answer(
     }
     if wanted.verify and wanted.has_target:
         work.refined = between(measuring.setup.ffmpeg, lines, finely)
-    work.recall([*cells, *(Cell(*line, crf) for line, crfs in work.refined.items() for crf in crfs)])
+    searched = (Cell(*line, crf) for line, crfs in work.refined.items() for crf in crfs)
+    work.recall(list(dict.fromkeys((*cells, *searched))))
     for cell in probes:
         work.encode(cell, None)
     # libx264 first: its cell says where to begin with the others.
