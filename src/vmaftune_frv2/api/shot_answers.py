@@ -10,7 +10,6 @@ from vmaftune_frv2.api.curve_pair import open_predictor
 from vmaftune_frv2.api.questions import dealt, recorded, setup_for
 from vmaftune_frv2.api.sources import open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Line, by_line
-from vmaftune_frv2.contract.grid import without_crfs
 from vmaftune_frv2.contract.per_shot_request import PerShotRequest
 from vmaftune_frv2.contract.zones import Zone
 from vmaftune_frv2.corpus.setup import Setup
@@ -85,7 +84,7 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
     predictor = open_predictor(request)
     cells, jobs = predictor.cells(request), request.jobs or usable_cpus()
     setup = setup_for(request, predictor, (*cells, *request.probe_cells()))
-    hashed, finely = request.record is not None, without_crfs((cell.encoder for cell in cells), request.crfs)
+    hashed = request.record is not None
     # A second from the middle is enough to learn how the file is opened; finding the shots counts its frames.
     source = open_for(
         setup.ffmpeg, request.source, request, seconds=1.0, hashed=hashed, trust_header=True, cache=setup.cache
@@ -103,7 +102,7 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
                 shared, shot.part, (), shot.whole.frames, request.pool, prefix=f"shot {number}: "
             )
             with about(shot=number, shots=len(shots)):
-                picks = answer(predictor, measuring, cells, request, finely).picks
+                picks = answer(predictor, measuring, cells, request).picks
             done.add()
             return picks
 

@@ -11,9 +11,7 @@ from vmaftune_frv2.corpus.plan import fraction_step
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 
 
-def between(
-    ffmpeg: FFmpeg, lines: Mapping[Line, list[Crf]], encoders: Collection[str]
-) -> dict[Line, list[Crf]]:
+def between(ffmpeg: FFmpeg, lines: Mapping[Line, list[Crf]], encoders: Collection[str]) -> dict[Line, list[Crf]]:
     """The candidates of lines and every step between them; none of an encoder that this build rounds.
 
     Args:
