@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -305,3 +306,33 @@ def test_vvc_that_begins_late_is_refused_where_frames_would_be_lost(rich: Path, 
     assert (result.code, "which .mp4 cannot hold of libvvenc; write .mkv" in result.err) == (ExitCode.USAGE, True)
     assert vmaf_tune("encode", rich, "-o", "out.mkv", *asked).code == 0
     assert times_of(Path("out.mkv")) == pytest.approx(times_of(rich), abs=0.0011)
+
+
+@pytest.mark.parametrize("how", [(), ("--segments",)], ids=["zones", "segments"])
+def test_commands_of_shots_take_everything_along(
+    how: tuple[str, ...], rich: Path, vmaf_tune: VmafTune, ffmpeg: FFmpeg, tmp_path: Path
+) -> None:
+    emitted = vmaf_tune("per-shot", rich, *X264, "--target-vmaf", 80, "--emit", "ffmpeg", *how)
+    assert emitted.code == 0, emitted.err
+    script = subprocess.run(["/bin/sh", "-e"], input=emitted.out, capture_output=True, text=True, check=False)
+    assert script.returncode == 0, script.stderr
+    (output,) = tmp_path.glob("rich.libx264.veryfast.shots.mkv")
+    assert [s.codec for s in streams_of(output)] == [s.codec for s in streams_of(rich)][:-1]
+    assert [s.disposition for s in streams_of(output)] == [s.disposition for s in streams_of(rich)][:-1]
+    assert hashes(ffmpeg, output, "a", "s") == hashes(ffmpeg, rich, "a", "s")
+    assert times_of(output) == pytest.approx(times_of(rich), abs=0.0011)
+    with av.open(str(output)) as file:
+        assert len(file.chapters()) == 2
+
+
+def test_progress_says_how_large_the_file_will_be(rich: Path, vmaf_tune: VmafTune) -> None:
+    result = vmaf_tune("encode", rich, "-o", "out.mkv", *AT_30, "--progress", "json")
+    assert result.code == 0, result.err
+    events = [json.loads(line) for line in result.err.splitlines()]
+    schema = json.loads(schema_path("progress_event").read_text())
+    for event in events:
+        jsonschema.Draft202012Validator(schema).validate(event)
+    (last,) = [each for each in events if each.get("predicted_bytes") and each["event"] == "finished"]
+    made_bytes = Path("out.mkv").stat().st_size
+    assert (last["done"], last["total"], last["size_bytes"]) == (FRAMES, FRAMES, made_bytes)
+    assert last["predicted_bytes"] == pytest.approx(made_bytes, rel=0.1)

@@ -214,5 +214,5 @@ def _refusals(request: EncodeRequest, measured: Measured, percent: float) -> lis
 def _lost(setup: Setup, finished: Finished) -> list[str]:
     """What the encode lacks of what the source says of its light and colours."""
     source = finished.whole.source
-    before = read_signalling(setup.ffmpeg, source.input_argv(), source.stream)
+    before = read_signalling(setup.ffmpeg, source.input_argv(), source.stream, source.filters)
     return before.lost_in(read_signalling(setup.ffmpeg, input_argv(finished.made.path), "v:0"))

@@ -131,13 +131,28 @@ def prepare(job: Job, overwrite: bool) -> None:
         raise OutputError(f"{output}: cannot be written (a device or a pipe; name a file)")
     if os.path.lexists(output) and not overwrite:
         raise OutputError(f"{output} exists; --overwrite replaces it")
+    folder = _existing(output)
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder}: no file can be written in it")
+
+
+def make_folder(job: Job) -> Path:
+    """The folder that a file is put into, made if it is not there.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    folder = Path(os.path.realpath(job.output)).parent
     try:
-        real = Path(os.path.realpath(output)).parent
-        real.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{output.parent}: cannot be made ({error.strerror})") from error
-    if not os.access(real, os.W_OK | os.X_OK):
-        raise OutputError(f"{real}: cannot be written to")
+        raise OutputError(f"{folder}: cannot be made ({error.strerror})") from error
+    return folder
+
+
+def _existing(path: Path) -> Path:
+    """The innermost folder of a path that is there."""
+    return next(each for each in Path(os.path.realpath(path)).parents if each.exists())
 
 
 def check_room(job: Job, least: int | None) -> None:
@@ -150,7 +165,7 @@ def check_room(job: Job, least: int | None) -> None:
     Raises:
         OutputError: it has not.
     """
-    folder = Path(os.path.realpath(job.output)).parent
+    folder = _existing(job.output)
     free = shutil.disk_usage(folder).free
     if least is not None and least > free:
         raise OutputError(

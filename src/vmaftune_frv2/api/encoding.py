@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmaftune_frv2.api.certifying import Finished, Sizes, certify, promise, sizes_of
-from vmaftune_frv2.api.encode_outputs import Job, check_room, jobs_of, prepare
+from vmaftune_frv2.api.encode_outputs import Job, check_room, jobs_of, make_folder, prepare
 from vmaftune_frv2.api.gathering import gather
 from vmaftune_frv2.api.questions import SourceAnswer, SourceFailure, predict_source
 from vmaftune_frv2.contract.cells import Cell
@@ -213,7 +213,7 @@ class _One:
         measuring, output = chosen.found.measuring, self.job.output
         wanted, retried = chosen.prediction, False
         version = next(iter(measuring.rows.values()))["encoder_version"]
-        with scratch_dir(output.resolve().parent, f".{output.name[:100]}.") as folder:
+        with scratch_dir(make_folder(self.job), f".{output.name[:100]}.") as folder:
             while True:
                 log.info("%s: encoding all of it as %s", self.job.label, wanted.cell)
                 path = folder / f"{'again' if retried else 'whole'}.{self.job.container.name}"

@@ -52,7 +52,7 @@ def pick_commands(measuring: Measuring, found: Answer) -> list[str]:
     """
     setup = measuring.setup
     cells = [pick.prediction.cell for pick in found.picks if pick.prediction is not None]
-    gathered = _Gathered(setup, measuring.source)
+    gathered = Gathered(setup, measuring.source)
     return [_command(setup, gathered.for_encoder(cell.encoder), cell, "") for cell in cells]
 
 
@@ -67,7 +67,7 @@ def rung_commands(heights: Sequence[Rendition], rungs: Sequence[Rung]) -> list[s
         return []
     at = {rendition.height: rendition for rendition in heights}
     first = heights[0]
-    gathered = _Gathered(first.setup, first.source.unscaled())
+    gathered = Gathered(first.setup, first.source.unscaled())
     commands = []
     for rung in rungs:
         whole = gathered.for_encoder(rung.cell.encoder)
@@ -76,7 +76,7 @@ def rung_commands(heights: Sequence[Rendition], rungs: Sequence[Rung]) -> list[s
     return commands
 
 
-class _Gathered:
+class Gathered:
     """All of a source, and what goes along into the container of each encoder."""
 
     def __init__(self, setup: Setup, source: Source) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from vmaftune_frv2.api.shell import QUIET
+from vmaftune_frv2.api.shell import QUIET, Gathered
 from vmaftune_frv2.api.shot_answers import ShotAnswers, ShotLine
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.crf import Crf
@@ -16,6 +16,7 @@ from vmaftune_frv2.media.encode import keeps_times, work_argv
 from vmaftune_frv2.media.shot_parts import Shot
 from vmaftune_frv2.media.source import Source
 from vmaftune_frv2.media.together import usable_cpus
+from vmaftune_frv2.media.whole_encode import final_argv, join_argv
 
 
 def shot_commands(found: ShotAnswers, line: ShotLine, segments: bool = False) -> list[str]:
@@ -34,12 +35,14 @@ def _zoned(found: ShotAnswers, line: ShotLine, encoder: Encoder) -> list[str]:
     """One encode that changes its crf at every cut, where a keyframe is forced."""
     zones = line.zones(found.shots)
     base = base_crf(zones)
-    name = f"{_stem(found, line)}.{encoder.container}"
-    *argv, output = _command(found, line, found.source, base, name)
+    whole = Gathered(found.setup, found.source).for_encoder(encoder.name)
+    output = Path(f"{_stem(found, line)}.{whole.carried.container.name}")
+    extra, cell = found.setup.arguments(found.source, encoder), Cell(*line.line, base)
+    *argv, url = final_argv(whole, encoder, cell, output, threads=usable_cpus(), extra=extra)
     # Windows begin halfway to the frame before: however the encoder's clock rounds, a shot's first frame is next.
     keys = ",".join(f"{shot.whole.window.start if shot.whole.window else 0.0:.6f}" for shot in found.shots)
-    argv = [*zone_argv(encoder, argv, zones, base), "-force_key_frames", keys, output]
-    return [f"# {':'.join(line.line)}, one encode", shlex.join(argv)]
+    argv = [*zone_argv(encoder, argv, zones, base), "-force_key_frames", keys, url]
+    return [f"# {':'.join(line.line)}, one encode", shlex.join([found.setup.ffmpeg.path, *QUIET, *argv])]
 
 
 def _segments(found: ShotAnswers, line: ShotLine, encoder: Encoder) -> list[str]:
@@ -56,7 +59,8 @@ def _segments(found: ShotAnswers, line: ShotLine, encoder: Encoder) -> list[str]
         for entry in (f"file {_listed(name)}", f"duration {_lasts(shot, encoder):.6f}")
     )
     commands.append(f"printf '%s\\n' {files} > {shlex.quote(stem + '.txt')}")
-    join = ["-f", "concat", "-safe", "0", "-i", f"{stem}.txt", "-c", "copy", f"{stem}.{encoder.container}"]
+    whole = Gathered(found.setup, found.source).for_encoder(encoder.name)
+    join = join_argv(whole, Path(f"{stem}.txt"), Path(f"{stem}.{whole.carried.container.name}"))
     return [*commands, shlex.join([found.setup.ffmpeg.path, *QUIET, *join])]
 
 

@@ -74,9 +74,9 @@ class Carried:
         encoded = self.converted | {s.index for s in self.streams if s.kind == AUDIO and self.audio_argv}
         return [stream.index for stream in self.streams if stream.index not in encoded]
 
-    def map_argv(self) -> list[str]:
-        """ffmpeg arguments that take the streams along, after the video."""
-        return [word for stream in self.streams for word in ("-map", f"0:{stream.index}")]
+    def map_argv(self, input_number: int = 0) -> list[str]:
+        """ffmpeg arguments that take the streams along, after the video; of which of its inputs."""
+        return [word for stream in self.streams for word in ("-map", f"{input_number}:{stream.index}")]
 
     def codec_argv(self) -> list[str]:
         """ffmpeg arguments that say how they are taken along."""

@@ -43,16 +43,18 @@ class Signalling:
         return lines
 
 
-def read_signalling(ffmpeg: FFmpeg, inputs: Sequence[str], stream: str) -> Signalling:
+def read_signalling(ffmpeg: FFmpeg, inputs: Sequence[str], stream: str, filters: str = "") -> Signalling:
     """Decodes the first frame of a video and reads what it says; nothing where it cannot be decoded.
 
     Args:
         ffmpeg: decodes.
         inputs: arguments that open the file.
         stream: the video track within it.
+        filters: that its frames go through, each ending in a comma.
     """
-    argv = [*LOG_ARGV, *inputs, "-map", f"0:{stream}", "-frames:v", "1", "-vf", "showinfo=checksum=0"]
-    log = ffmpeg.run([*argv, "-f", "null", "-"], timeout=TRIAL_TIMEOUT_S).stderr
+    argv = [*LOG_ARGV, *inputs, "-map", f"0:{stream}", "-frames:v", "1", "-vf"]
+    argv += [f"{filters}showinfo=checksum=0", "-f", "null", "-"]
+    log = ffmpeg.run(argv, timeout=TRIAL_TIMEOUT_S).stderr
     first = log.split(" n:   1 ")[0]
     found = {name.strip(): text.strip() for name, text in _SIDE_DATA.findall(first)}
     colour = {key: value for key, value in colour_of(first).items() if value not in _UNKNOWN}

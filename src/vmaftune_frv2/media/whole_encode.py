@@ -89,6 +89,24 @@ def final_argv(
     ]  # fmt: skip
 
 
+def join_argv(whole: Whole, listed: Path, output: Path) -> list[str]:
+    """ffmpeg arguments that join encoded segments and add everything that goes along.
+
+    Args:
+        whole: the source, and what goes along.
+        listed: ffmpeg's list of the segments.
+        output: the file.
+    """
+    carried = whole.carried
+    late = ["-itsoffset", f"{float(carried.begins_s):.6f}"] if carried.begins_s else []
+    return [
+        *late, "-f", "concat", "-safe", "0", "-i", str(listed), *whole.source.input_argv(),
+        "-map", "0:v:0", *carried.map_argv(1), "-map_metadata", "1", "-map_chapters", "1", "-c:v:0", "copy",
+        *_labels_argv(whole.video), *carried.codec_argv(),
+        *carried.container.argv, "-f", carried.container.muxer, str(output),
+    ]  # fmt: skip
+
+
 def _shift_argv(source: Source, encoder: Encoder, begins_s: Fraction) -> list[str]:
     """What puts the first frame where the source has it, after the encoder, which always sees it at 0.
 
