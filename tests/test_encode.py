@@ -336,3 +336,20 @@ def test_progress_says_how_large_the_file_will_be(rich: Path, vmaf_tune: VmafTun
     made_bytes = Path("out.mkv").stat().st_size
     assert (last["done"], last["total"], last["size_bytes"]) == (FRAMES, FRAMES, made_bytes)
     assert last["predicted_bytes"] == pytest.approx(made_bytes, rel=0.1)
+
+
+def test_time_codes_are_made_anew_and_other_data_is_named(
+    rich: Path, vmaf_tune: VmafTune, ffmpeg: FFmpeg, tmp_path: Path
+) -> None:
+    timed = made(ffmpeg, tmp_path / "t.mov", "-i", rich, "-map", "0:V", "-c", "copy", "-timecode", "01:00:00:00")
+    assert "data" in [s.kind for s in streams_of(timed)]
+    result = vmaf_tune("encode", timed, "-o", "out.mp4", *AT_30, "--json")
+    assert (result.code, json.loads(result.out)["notes"]) == (0, [])
+    with av.open("out.mp4") as file:
+        assert file.streams.video[0].metadata["timecode"] == "01:00:00:00"
+    noted = made(
+        ffmpeg, tmp_path / "noted.ts", "-i", rich, "-f", "data", "-i", tmp_path / "t.mov", "-map", "0:V", "-map", 1,
+        "-c", "copy", "-t", 1,
+    )  # fmt: skip
+    result = vmaf_tune("encode", noted, "-o", "out.mkv", *AT_30, "--json")
+    assert "is left out: it is neither sound nor subtitles" in "".join(json.loads(result.out)["notes"])

@@ -122,6 +122,16 @@ def test_a_file_that_is_refused_is_kept_under_another_name(
     assert "made before" in again.err
 
 
+def test_a_refused_file_takes_the_place_of_nothing_else(film: Path, vmaf_tune: VmafTune) -> None:
+    Path("out.rejected.mkv").write_bytes(b"precious")
+    result = vmaf_tune("encode", film, "-o", "out.mkv", *AT_30, "--min-vmaf", 99.9)
+    assert (result.code, "kept as out.rejected-2.mkv" in result.err) == (ExitCode.NEGATIVE, True)
+    assert Path("out.rejected.mkv").read_bytes() == b"precious"
+    source = film.rename("new.rejected.mkv")
+    refused = vmaf_tune("encode", source, "-o", "new.mkv", *AT_30, "--min-vmaf", 99.9)
+    assert (refused.code, "would be kept" in refused.err) == (ExitCode.USAGE, True)
+
+
 @dataclasses.dataclass
 class Ended:
     """A command that was broken off, or failed, in a process of its own."""

@@ -3,7 +3,7 @@
 Ten sources with sound, subtitles and chapters: clips of a folder joined, or made by ffmpeg's generators. Some last
 over a minute, so that they are searched on windows. PyAV reads the files.
 
-    python bench/quality/encode.py [FOLDER] --work WORK [--seconds 8] [--long 3] [--encoder libx264:medium ...]
+    python bench/quality/encode.py [FOLDER] --work WORK [--seconds 6] [--long 2] [--encoder libx264:medium ...]
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import vmaftune_frv2 as vt
 from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg, locate
 
 SOURCES = 10
-ENCODERS = ("libx264:medium", "libx265:medium", "libsvtav1:7")
-SIZE, RATE = (480, 270), "25"
+ENCODERS = ("libx264:veryfast", "libx265:ultrafast", "libsvtav1:10")
+SIZE, RATE = (384, 216), "25"
 LONG_S = 66
 SOUND = (("aac", "mkv"), ("ac3", "mkv"), ("flac", "mkv"), ("libopus", "mkv"), ("aac", "mp4"))
 GENERATORS = ("testsrc2", "mandelbrot", "gradients=speed=0.05:seed=7", "life=mold=10:ratio=0.2:seed=3")
@@ -63,7 +63,7 @@ def joined(ffmpeg: FFmpeg, clips: list[Path], seconds: float, path: Path, sound:
         [
             *QUIET, *inputs, *tones, "-i", str(text), "-i", str(about), "-filter_complex", graph,
             "-map", "[v]", "-map", f"{n}", "-map", f"{n + 1}", "-map", f"{n + 2}", "-map_metadata", f"{n + 3}",
-            "-t", str(seconds), "-c:v", "libx264", "-preset", "fast", "-crf", "12", "-c:a", sound,
+            "-t", str(seconds), "-c:v", "libx264", "-preset", "veryfast", "-crf", "10", "-c:a", sound,
             "-c:s", "srt" if path.suffix == ".mkv" else "mov_text", "-metadata:s:a:1", "language=ger", str(path),
         ]
     )  # fmt: skip
@@ -73,7 +73,7 @@ def joined(ffmpeg: FFmpeg, clips: list[Path], seconds: float, path: Path, sound:
 
 def sources(ffmpeg: FFmpeg, folder: Path | None, work: Path, seconds: float, long: int) -> list[Path]:
     clips = sorted(folder.glob("*.mp4")) if folder else []
-    clips = clips or [Path(f"{name}{':' if '=' in name else '='}size=480x270:rate=25") for name in GENERATORS]
+    clips = clips or [Path(f"{name}{':' if '=' in name else '='}size=384x216:rate=25") for name in GENERATORS]
     supply, found = itertools.cycle(clips), []
     for number in range(SOURCES):
         lasts = LONG_S if number >= SOURCES - long else seconds
@@ -114,8 +114,8 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("folder", nargs="?", type=Path)
     asked.add_argument("--work", type=Path, required=True)
-    asked.add_argument("--seconds", type=float, default=8.0)
-    asked.add_argument("--long", type=int, default=3)
+    asked.add_argument("--seconds", type=float, default=6.0)
+    asked.add_argument("--long", type=int, default=2)
     asked.add_argument("--target", type=float, default=93.0)
     asked.add_argument("--encoder", action="append")
     given = asked.parse_args()

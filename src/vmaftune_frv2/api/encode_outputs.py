@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable
@@ -66,6 +67,8 @@ def jobs_of(request: EncodeRequest, fits: Callable[[Container], bool]) -> list[J
         for label in labels:
             if same_file(job.output, Path(label)):
                 raise UsageError(f"{job.output} is the source {label}; write somewhere else")
+            if same_file(job.rejected, Path(label)):
+                raise UsageError(f"{label} is where a refused {job.output} would be kept; write somewhere else")
     return found
 
 
@@ -134,6 +137,15 @@ def prepare(job: Job, overwrite: bool) -> None:
     folder = _existing(output)
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{folder}: no file can be written in it")
+
+
+def place_for_rejected(job: Job) -> Path:
+    """Where a refused file is kept: in the place of an earlier one, never in that of anything else."""
+    places = itertools.chain(
+        [job.rejected],
+        (job.output.with_name(f"{job.output.stem}{REJECTED}-{n}{job.output.suffix}") for n in itertools.count(2)),
+    )
+    return next(each for each in places if certificate_path(each).exists() or not os.path.lexists(each))
 
 
 def make_folder(job: Job) -> Path:

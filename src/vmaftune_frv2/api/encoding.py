@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmaftune_frv2.api.certifying import Finished, Sizes, certify, promise, sizes_of
-from vmaftune_frv2.api.encode_outputs import Job, check_room, jobs_of, make_folder, prepare
-from vmaftune_frv2.api.gathering import gather
+from vmaftune_frv2.api.encode_outputs import Job, check_room, jobs_of, make_folder, place_for_rejected, prepare
+from vmaftune_frv2.api.gathering import all_of, gather
 from vmaftune_frv2.api.questions import SourceAnswer, SourceFailure, predict_source
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.certificate import Certificate, Promise, certificate_path, read_certificate
@@ -173,7 +173,11 @@ class _One:
         for note in carried.notes:
             log.info("%s: %s", label, note)
         chosen = self._search(streams)
-        whole = gather(self.ffmpeg, chosen.found.measuring.source, self.job.container, self.work.wanted, streams)
+        source = all_of(self.ffmpeg, chosen.found.measuring.source)
+        if streams.film(source.track) == video:
+            whole = Whole(source, video, carried)
+        else:  # the track with the default flag was a still picture
+            whole = gather(self.ffmpeg, source, self.job.container, self.work.wanted, streams)
         sizes = sizes_of(self.ffmpeg, whole, streams)
         expected = promise(whole, sizes, chosen.prediction, chosen.windows, len(chosen.found.answer.steps))
         self._refuse_large(expected, whole)
@@ -265,7 +269,7 @@ class _One:
         """Puts the file under its name, or beside it if it was refused, and its certificate after it."""
         overwrite, name = self.request.overwrite, self.job.output
         if certificate.refused:
-            overwrite, name = True, self.job.rejected
+            overwrite, name = True, place_for_rejected(self.job)
             certificate = dataclasses.replace(certificate, output=str(name))
         stale = certificate_path(name)
         stale.unlink(missing_ok=True)  # of a file that is no more

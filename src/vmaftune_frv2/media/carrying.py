@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from vmaftune_frv2.contract.containers import PICTURE_SUBTITLES, TEXT_SUBTITLES, Container
+from vmaftune_frv2.contract.containers import MATROSKA, PICTURE_SUBTITLES, TEXT_SUBTITLES, Container
 from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.errors import UsageError
 from vmaftune_frv2.media.ffmpeg import TRIAL_TIMEOUT_S, FFmpeg, file_url
@@ -20,7 +20,8 @@ from vmaftune_frv2.media.trouble import first_error
 
 TRIED_SECONDS = "0.2"
 _HEADER_ONLY = "0"
-_TIMECODE = "tmcd"
+_MADE_ANEW = ("tmcd", "text")
+"""Data that ffmpeg writes by itself: time codes, and chapters as text."""
 _FIRST_FRAME = re.compile(r"config in time_base: (\d+/\d+),.*? n: *0 pts: *(-?\d+) ", re.DOTALL)
 _LEADING_PICTURES = ("libvvenc",)
 """Encoders whose first packet is not the first picture that is shown."""
@@ -113,6 +114,7 @@ def carry(
         UsageError: the container cannot hold some of it; all that are in the way are named, and what to do.
     """
     trial = _Trial(ffmpeg, label, container)
+    otherwise = "" if container == MATROSKA else ", or write .mkv"
     going, converted, notes, refused = list[Stream](), set[int](), list[str](), list[str]()
     for stream in found.streams:
         if stream == video:
@@ -120,19 +122,19 @@ def carry(
         if stream.kind == AUDIO and wanted.audio:
             trouble = None if wanted.audio_argv else trial.refusal(stream)
             if trouble is not None:
-                refused.append(f"{stream}; encode it with --audio '-c:a libopus -b:a 128k', or write .mkv")
+                refused.append(f"{stream}; encode it with --audio '-c:a libopus -b:a 128k'{otherwise}")
             going.append(stream)
         elif stream.kind == SUBTITLE and wanted.subtitles:
             if trial.refusal(stream) is not None:
                 if stream.codec not in TEXT_SUBTITLES:
-                    refused.append(f"{stream}; {_advice_on(stream)}")
+                    refused.append(f"{stream}; {_advice_on(stream)}{otherwise}")
                     continue
                 converted.add(stream.index)
                 notes.append(f"{stream} becomes {container.text}{_loss(stream)}: .{container.name} cannot hold it")
             going.append(stream)
         elif stream.kind == ATTACHMENT and wanted.attachments:
             if not container.attachments:
-                refused.append(f"{stream}; leave it out with --no-attachments, or write .mkv")
+                refused.append(f"{stream}; leave it out with --no-attachments{otherwise}")
             going.append(stream)
         elif stream.is_cover:
             if container.cover and trial.refusal(stream) is None:
@@ -141,7 +143,7 @@ def carry(
                 notes.append(f"{stream}, a cover picture, is left out: ffmpeg copies none into .{container.name}")
         elif stream.kind == VIDEO:
             notes.append(f"{stream} is left out; --video-track takes it instead")
-        elif stream.kind == DATA and not _is_made_anew(stream):
+        elif stream.kind == DATA and stream.tag not in _MADE_ANEW:
             notes.append(f"{stream} is left out: it is neither sound nor subtitles")
     if refused:
         lines = "".join(f"\n  {line}" for line in refused)
@@ -169,16 +171,11 @@ def _begins(ffmpeg: FFmpeg, label: str, video: Stream, others: Sequence[Stream])
 
 def _advice_on(stream: Stream) -> str:
     what = "pictures, not text" if stream.codec in PICTURE_SUBTITLES else "no text that can be converted"
-    return f"they are {what}: leave all subtitles out with --no-subs, or write .mkv"
+    return f"they are {what}: leave all subtitles out with --no-subs"
 
 
 def _loss(stream: Stream) -> str:
     return ", without its styles" if stream.codec in ("ass", "ssa") else ""
-
-
-def _is_made_anew(stream: Stream) -> bool:
-    """Whether ffmpeg writes such a track by itself: chapters as text, time codes."""
-    return stream.codec == "bin_data" or f"({_TIMECODE}" in stream.codec or stream.codec == _TIMECODE
 
 
 class _Trial:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from vmaftune_frv2.progress import step
 VIDEO, AUDIO, SUBTITLE, ATTACHMENT, DATA = "Video", "Audio", "Subtitle", "Attachment", "Data"
 _STREAM = re.compile(r"^\[info\] +Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\((\w+)\))?: (\w+): (\S+)(.*)$")
 _TAG = re.compile(r"^\[info\] {7}(\w\S*) *: (.*)$")
+_CODEC_TAG = re.compile(r"\((\w{4}) / 0x")
 _DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d+):(\d+\.\d+)", re.MULTILINE)
 _CHAPTER = re.compile(r"^\[info\] +Chapter #0:\d+: ", re.MULTILINE)
 _FLAGS = {
@@ -40,6 +42,7 @@ class Stream:
         kind: VIDEO, AUDIO, SUBTITLE, ATTACHMENT or DATA.
         codec: by ffmpeg's name.
         language: three letters, empty where it says none.
+        tag: four letters that the container calls the codec by, empty where it has none.
         flags: ffmpeg's names of its dispositions.
         tags: its metadata, names in lower case.
     """
@@ -48,6 +51,7 @@ class Stream:
     kind: str
     codec: str
     language: str = ""
+    tag: str = ""
     flags: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -102,11 +106,13 @@ def read_streams(log: str) -> Streams:
             index, language, kind, codec, rest = shown.groups()
             flags = tuple(name for word, name in _FLAGS.items() if f"({word})" in rest)
             known = "" if language in (None, "und") else language
-            last = Stream(int(index), kind, codec.rstrip(","), known, flags, {})
+            tag = _CODEC_TAG.search(rest)
+            name, letters = codec.rstrip(","), tag[1] if tag else ""
+            last = Stream(int(index), kind, letters if name == "none" else name, known, letters, flags, {})
             found.setdefault(last.index, last)  # of several programs, a stream is listed in each
-        elif last is not None and (tag := _TAG.match(line)):
-            tags = dict(last.tags) | {tag[1].lower(): tag[2]}
-            last = found[last.index] = Stream(last.index, last.kind, last.codec, last.language, last.flags, tags)
+        elif last is not None and (noted := _TAG.match(line)):
+            tags = dict(last.tags) | {noted[1].lower(): noted[2]}
+            last = found[last.index] = dataclasses.replace(last, tags=tags)
     lasts = _DURATION.search(log)
     seconds = int(lasts[1]) * 3600 + int(lasts[2]) * 60 + float(lasts[3]) if lasts else None
     return Streams(tuple(found[n] for n in sorted(found)), seconds, len(_CHAPTER.findall(log)))
