@@ -348,8 +348,8 @@ def test_time_codes_are_made_anew_and_other_data_is_named(
     with av.open("out.mp4") as file:
         assert file.streams.video[0].metadata["timecode"] == "01:00:00:00"
     noted = made(
-        ffmpeg, tmp_path / "noted.ts", "-i", rich, "-f", "data", "-i", tmp_path / "t.mov", "-map", "0:V", "-map", 1,
-        "-c", "copy", "-t", 1,
+        ffmpeg, tmp_path / "noted.ts", "-i", rich, "-f", "data", "-i", tmp_path / "t.mov", "-map", "0:V",
+        "-map", 1, "-c", "copy", "-t", 1,
     )  # fmt: skip
     result = vmaf_tune("encode", noted, "-o", "out.mkv", *AT_30, "--json")
     assert "is left out: it is neither sound nor subtitles" in "".join(json.loads(result.out)["notes"])

@@ -279,7 +279,7 @@ def test_names_that_cannot_be_outputs(name: str, film: Path, vmaf_tune: VmafTune
 def treacherous(ffmpeg: FFmpeg, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Just over a minute, hard to encode but where windows look, which see little change."""
     path = tmp_path_factory.mktemp("long") / "long.mkv"
-    calm = "+".join(f"between(t,{(n + 0.5) * 12.4 - 3:.2f},{(n + 0.5) * 12.4 + 3:.2f})" for n in range(5))
+    calm = "+".join(f"between(t,{(n + 0.5) * 6.2 - 1.9:.2f},{(n + 0.5) * 6.2 + 1.9:.2f})" for n in range(10))
     return made(
         ffmpeg, path, "-f", "lavfi", "-i", "gradients=size=96x64:rate=5:speed=0.01:seed=1:c0=red:c1=navy",
         "-f", "lavfi", "-i", "mandelbrot=size=96x64:rate=5", "-filter_complex",
@@ -293,7 +293,7 @@ def test_a_long_source_is_searched_on_windows_and_measured_whole(treacherous: Pa
     asked = ("encode", treacherous, *X264, "--target-vmaf", 75, "--json")
     missed = vmaf_tune(*asked, "-o", "out.mkv")
     record = json.loads(missed.out)
-    assert record["promised"]["windows"] == 5
+    assert record["promised"]["windows"] == 10
     assert record["promised"]["vmaf_low"] < record["promised"]["vmaf"] < record["promised"]["vmaf_high"]
     assert (record["measured"]["frames"], record["target_met"]) == (310, False)
     assert missed.code == ExitCode.NEGATIVE

@@ -9,16 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmaftune_frv2.api.folders import is_several, with_folders
 from vmaftune_frv2.contract.certificate import certificate_path
 from vmaftune_frv2.contract.containers import MATROSKA, Container, container_of, named_container
 from vmaftune_frv2.contract.encode_request import EncodeRequest
 from vmaftune_frv2.errors import InputError, OutputError, UsageError
 
-VIDEO_SUFFIXES = (
-    ".mkv", ".mp4", ".m4v", ".mov", ".webm", ".ts", ".m2ts", ".mts", ".avi", ".mpg", ".mpeg", ".wmv", ".flv",
-    ".vob", ".y4m", ".ogv", ".3gp", ".mxf",
-)  # fmt: skip
-"""Files of these names are taken from a folder of sources."""
 REJECTED = ".rejected"
 """Stands before the extension of a finished file that was refused."""
 
@@ -73,24 +69,17 @@ def jobs_of(request: EncodeRequest, fits: Callable[[Container], bool]) -> list[J
 
 
 def _sources(request: EncodeRequest) -> tuple[list[str], bool]:
-    """The sources, folders in their place, and whether there are several by what was asked."""
-    labels, several = list[str](), len(set(request.sources)) > 1
-    for label in request.sources:
-        if not Path(label).is_dir():
-            labels.append(label)
-            continue
-        several = True
-        inside = [str(path) for path in sorted(Path(label).iterdir()) if _is_source(path)]
-        if not inside:
-            raise InputError(f"{label}: no video in this folder (looked for *{', *'.join(VIDEO_SUFFIXES)})")
-        labels += inside
-    return list(dict.fromkeys(labels)), several
+    """The sources, folders in their place, and whether there are several by what was asked.
 
-
-def _is_source(path: Path) -> bool:
-    """Whether a file of a folder is a video that was not made here."""
-    known = path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    return known and not certificate_path(path).exists()
+    Of a folder, files that were made here are left out.
+    """
+    labels, several = list(with_folders(request.sources)), is_several(request.sources)
+    found = [each for each in labels if each in request.sources or not certificate_path(Path(each)).exists()]
+    if not found:
+        raise InputError(
+            f"{labels[0]} and all others of its folder were made here; name them to encode them again"
+        )
+    return found, several
 
 
 def _job(request: EncodeRequest, label: str, folder: bool, fits: Callable[[Container], bool]) -> Job:

@@ -26,7 +26,7 @@ DEFAULT_PRESET = "medium"
 DEFAULT_TARGET = 95.0
 LONG_SECONDS = 60.0
 """A source that lasts longer is searched by windows, unless the user says otherwise."""
-LEAST_WINDOWS, MOST_WINDOWS = 5, 20
+LEAST_WINDOWS, MOST_WINDOWS = 10, 30
 """Windows of a long source; in between, one per minute."""
 COPY, NONE = "copy", "none"
 _OF_FILES = ("-i", "-f", "-map", "-y", "-n", "-vn", "-sn", "-dn", "-an", "-ss", "-t", "-to")
