@@ -118,7 +118,7 @@ def test_json_is_the_certificate_and_nothing_else(rich: Path, vmaf_tune: VmafTun
     schema = json.loads(schema_path("encode_certificate").read_text())
     jsonschema.Draft202012Validator(schema).validate(record)
     assert json.loads(Path("out.mkv.vmaf.json").read_text()) == record
-    assert record["target_vmaf"] is None
+    assert record["targets"] == {}
     assert sorted(path.name for path in Path().iterdir()) == ["out.mkv", "out.mkv.vmaf.json"]
 
 
@@ -130,7 +130,7 @@ def test_table_shows_what_was_measured_beside_what_was_promised(rich: Path, vmaf
     assert lines["VMAF, mean"] == [f"{record[key]['vmaf']:.2f}" for key in ("measured", "promised")]
     assert lines["VMAF, 1 % low"] == [f"{record['measured']['vmaf_p01']:.2f}"]
     assert 80 <= record["measured"]["vmaf"] < 84
-    assert record["target_met"] is True
+    assert (record["targets"], record["missed"]) == ({"mean": 80.0}, [])
 
 
 def test_mp4_gets_text_of_its_own_kind_and_the_cover(rich: Path, vmaf_tune: VmafTune, ffmpeg: FFmpeg) -> None:
@@ -353,3 +353,12 @@ def test_time_codes_are_made_anew_and_other_data_is_named(
     )  # fmt: skip
     result = vmaf_tune("encode", noted, "-o", "out.mkv", *AT_30, "--json")
     assert "is left out: it is neither sound nor subtitles" in "".join(json.loads(result.out)["notes"])
+
+
+def test_worst_frames_are_aimed_at_and_held_against_the_target(rich: Path, vmaf_tune: VmafTune) -> None:
+    result = vmaf_tune("encode", rich, "-o", "out.mkv", *X264, "--target-percentile", "10=75", "--json")
+    assert result.code == 0, result.err
+    record = json.loads(result.out)
+    assert (record["targets"], record["missed"]) == ({"p10": 75.0}, [])
+    assert record["measured"]["vmaf_p05"] < 79
+    assert record["measured"]["vmaf"] > 75

@@ -154,7 +154,7 @@ def main() -> None:
                 if not same
             ]
             close, sized = close + (abs(off) <= VMAF_SLACK), sized + (abs(size) <= SIZE_SLACK)
-            whole, missed = whole + (not wrong), missed + (found.target_met is False)
+            whole, missed = whole + (not wrong), missed + bool(found.missed)
             print(
                 f"{source.name:24}{name:18}{found.crf:5g}{found.measured.vmaf:8.2f}{off:+7.2f}"
                 f"{found.measured.size_bytes:9d}{100 * size:+7.1f}%  {found.promised.windows or 'whole'}"

@@ -7,10 +7,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from vmaftune_frv2.contract.certificate import Certificate, Measured, Original, Promise
 from vmaftune_frv2.contract.encode_request import EncodeRequest
+from vmaftune_frv2.contract.frame_pools import HARMONIC_MEAN, MEAN, pool_frames
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.hdr_metadata import read_signalling
@@ -139,10 +138,10 @@ def certify(setup: Setup, finished: Finished) -> Certificate:
     """
     request, whole, made = finished.request, finished.whole, finished.made
     source, model, cell = whole.source, setup.model_for(whole.source), finished.prediction.cell
-    measured = _measured(setup, model, finished)
+    frames = _scores(setup, model, finished)
+    measured, missed = _measured(setup, frames, finished), _missed(frames, request)
     video, file = finished.sizes.video, source.size_bytes
     percent = 100 * measured.size_bytes / file
-    target = None if request.is_fixed else request.target_vmaf
     seconds = source.encoded_seconds
     return Certificate(
         src=source.label,
@@ -151,13 +150,13 @@ def certify(setup: Setup, finished: Finished) -> Certificate:
         preset=cell.preset,
         crf=cell.crf,
         vmaf_model=model,
-        target_vmaf=target,
+        targets=request.targets(),
         promised=finished.expected,
         measured=measured,
         source=Original(finished.fingerprint, file, video, video * 8 / 1000 / seconds),
         video_percent=100 * measured.video_bytes / video if video else 100.0,
         size_percent=percent,
-        target_met=None if target is None else _meets(measured, request),
+        missed=tuple(missed),
         refused=tuple(_refusals(request, measured, percent)),
         notes=(*whole.carried.notes, *_lost(setup, finished), *(f"the encoder says: {w}" for w in made.remarks)),
         retried=finished.retried,
@@ -168,24 +167,22 @@ def certify(setup: Setup, finished: Finished) -> Certificate:
     )
 
 
-def _measured(setup: Setup, model: str, finished: Finished) -> Measured:
+def _scores(setup: Setup, model: str, finished: Finished) -> list[float]:
+    """VMAF of each frame."""
+    ffmpeg, source, path = setup.ffmpeg, finished.whole.source, finished.made.path
+    pix_fmt = compared_format(ffmpeg, source, str(path))
+    return score(ffmpeg, path, source, pix_fmt=pix_fmt, model=model, threads=usable_cpus()).vmaf
+
+
+def _measured(setup: Setup, frames: Sequence[float], finished: Finished) -> Measured:
     source, path = finished.whole.source, finished.made.path
-    scored = score(
-        setup.ffmpeg,
-        path,
-        source,
-        pix_fmt=compared_format(setup.ffmpeg, source, str(path)),
-        model=model,
-        threads=usable_cpus(),
-    )
-    frames = np.asarray(scored.vmaf, dtype=np.float64)
     video, seconds = count_stream_packets(setup.ffmpeg, path)[0].size, source.encoded_seconds
     return Measured(
-        vmaf=float(frames.mean()),
-        vmaf_harmonic_mean=float(1.0 / np.mean(1.0 / (frames + 1.0)) - 1.0),
-        vmaf_p05=float(np.percentile(frames, 5)),
-        vmaf_p01=float(np.percentile(frames, 1)),
-        vmaf_min=float(frames.min()),
+        vmaf=pool_frames(frames, MEAN),
+        vmaf_harmonic_mean=pool_frames(frames, HARMONIC_MEAN),
+        vmaf_p05=pool_frames(frames, "p05"),
+        vmaf_p01=pool_frames(frames, "p01"),
+        vmaf_min=min(frames),
         frames=len(frames),
         seconds=seconds,
         kbps=video * 8 / 1000 / seconds,
@@ -194,12 +191,14 @@ def _measured(setup: Setup, model: str, finished: Finished) -> Measured:
     )
 
 
-def _meets(measured: Measured, request: EncodeRequest) -> bool:
-    """Whether the file has the VMAF that was asked for, as the search pooled it, give or take the tolerance."""
-    vmaf = measured.vmaf if request.pool == "mean" else measured.vmaf_harmonic_mean
-    least = request.min_vmaf_frame
-    worst = least is None or measured.vmaf_p05 >= least - request.tolerance
-    return worst and vmaf >= request.target_vmaf - request.tolerance
+def _missed(frames: Sequence[float], request: EncodeRequest) -> list[str]:
+    """The targets that the file is further below than the tolerance, a line each."""
+    found = [(pool, pool_frames(frames, pool), least) for pool, least in request.targets().items()]
+    return [
+        f"VMAF {value:.2f} ({pool.replace('_', ' ')}) of the whole file misses the target of {least:g}"
+        for pool, value, least in found
+        if value < least - request.tolerance
+    ]
 
 
 def _refusals(request: EncodeRequest, measured: Measured, percent: float) -> list[str]:

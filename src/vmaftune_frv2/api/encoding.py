@@ -195,8 +195,9 @@ class _One:
         (pick,) = found.answer.picks
         if pick.prediction is None:
             best = "" if pick.best is None else f"; the best is crf {pick.best.cell.crf} with {pick.best.vmaf:.2f}"
+            wanted = ", ".join(f"{least:g} ({pool})" for pool, least in self.request.targets().items())
             raise NegativeError(
-                f"{self.job.label}: no crf of {':'.join(pick.line)} reaches {self.request.target_vmaf:g}{best};"
+                f"{self.job.label}: no crf of {':'.join(pick.line)} reaches VMAF {wanted.replace('_', ' ')}{best};"
                 " nothing was written"
             )
         return _Chosen(pick.prediction, found, windows)
@@ -250,9 +251,9 @@ class _One:
 
     def _corrected(self, certificate: Certificate, chosen: _Chosen) -> Prediction | None:
         """What to encode instead, where the whole misses its target and that is to be mended."""
-        target = self.request.target_vmaf
-        if not self.request.retry or certificate.target_met is not False:
+        if not self.request.retry or not certificate.missed:
             return None
+        target = self.request.target_vmaf if self.request.has_mean_target else certificate.measured.vmaf + 1.0
         # What is lacking to 100 is as many times as much as promised at every crf, about.
         wanted = 100.0 - (100.0 - target) * (100.0 - chosen.prediction.vmaf) / (100.0 - certificate.measured.vmaf)
         lower = [p for p in chosen.found.answer.predictions if p.cell.crf < chosen.cell.crf]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -104,13 +105,13 @@ class Certificate:
         preset: the encoder's own.
         crf: constant quality.
         vmaf_model: that scored.
-        target_vmaf: that was asked for, None for one crf.
+        targets: {pool of the frames' VMAF: least value} that were asked for; empty for one crf.
         promised: before.
         measured: after.
         source: what it was made from.
         video_percent: share of the source's video, in bytes.
         size_percent: share of the source's file.
-        target_met: whether the measured VMAF is no further below the target than the tolerance; None without one.
+        missed: targets that the file is further below than the tolerance, a line each.
         refused: why the file does not have its name, a line each; empty where it has.
         notes: what was left out, changed or lost on the way, and what the encoder ignored.
         retried: whether it is the second encode of the whole.
@@ -126,13 +127,13 @@ class Certificate:
     preset: str
     crf: float
     vmaf_model: str
-    target_vmaf: float | None
+    targets: Mapping[str, float]
     promised: Promise
     measured: Measured
     source: Original
     video_percent: float
     size_percent: float
-    target_met: bool | None
+    missed: tuple[str, ...]
     refused: tuple[str, ...]
     notes: tuple[str, ...]
     retried: bool
@@ -143,8 +144,8 @@ class Certificate:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing of it is a no: it was not refused, and does not miss its target."""
-        return not self.refused and self.target_met is not False
+        """Whether nothing of it is a no: it was not refused, and misses no target."""
+        return not self.refused and not self.missed
 
     def record(self) -> dict[str, Any]:
         """For programs, as ``schemas/encode_certificate.json``."""
@@ -164,7 +165,7 @@ def read_certificate(path: Path) -> Certificate | None:
             return None
         parts = {"promised": Promise, "measured": Measured, "source": Original}
         record |= {name: kind(**record[name]) for name, kind in parts.items()}
-        record |= {name: tuple(record[name]) for name in ("refused", "notes")}
+        record |= {name: tuple(record[name]) for name in ("missed", "refused", "notes")}
         return Certificate(**record)
     except (OutputError, TypeError, AttributeError, KeyError):
         return None

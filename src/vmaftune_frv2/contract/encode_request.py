@@ -104,7 +104,18 @@ class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOptio
     @property
     def is_fixed(self) -> bool:
         """Whether one crf was asked for, and no target."""
-        return len(self.crfs) == 1 and ":" not in self.crfs[0] and "target_vmaf" not in self._given
+        aimed = "target_vmaf" in self._given or bool(self.target_percentiles)
+        return len(self.crfs) == 1 and ":" not in self.crfs[0] and not aimed
+
+    @property
+    def has_mean_target(self) -> bool:
+        """Whether ``target_vmaf`` counts, given or by default; percentiles alone take its place."""
+        return not self.is_fixed and ("target_vmaf" in self._given or not self.target_percentiles)
+
+    def targets(self) -> dict[str, float]:
+        """As of other questions; empty for one crf."""
+        found = {} if self.is_fixed else super().targets()
+        return {pool: v for pool, v in found.items() if pool != self.pool or self.has_mean_target}
 
     def check(self) -> None:
         """Refuses what makes no file, or more than one."""
@@ -184,7 +195,9 @@ class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOptio
         if self.is_fixed:
             crf = self.crfs[0].rpartition("=")[2]
             return PredictRequest(**values, probes=f"{self.encoder}:{self.preset}:{crf}")
-        return PredictRequest(**values, target_vmaf=self.target_vmaf, verify=self.verify)
+        if self.has_mean_target:
+            values["target_vmaf"] = self.target_vmaf
+        return PredictRequest(**values, verify=self.verify)
 
     @property
     def encoder(self) -> str:

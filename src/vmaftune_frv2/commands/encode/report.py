@@ -42,10 +42,8 @@ def give_certificates(found: Iterable[Certificate | SourceFailure], as_json: boo
 def verdicts(found: Certificate) -> list[str]:
     """What is wrong with a finished file, a line each."""
     lines = [f"{found.src}: {reason}; the file is kept as {found.output}" for reason in found.refused]
-    if found.target_met is False:
-        measured = f"VMAF {found.measured.vmaf:.2f} of the whole file misses the target of {found.target_vmaf:g}"
-        lines.append(f"{found.src}: {measured}, by more than the tolerance; {found.output} is there")
-    return lines
+    kept = f", by more than the tolerance; {found.output} is there"
+    return lines + [f"{found.src}: {reason}{kept}" for reason in found.missed]
 
 
 def certificate_table(found: Certificate) -> str:
@@ -92,7 +90,7 @@ def _span(low: str, high: str) -> str:
 
 
 def _style(found: Certificate) -> Style:
-    return BAD if found.refused else DOUBTFUL if found.target_met is False else GOOD
+    return BAD if found.refused else DOUBTFUL if found.missed else GOOD
 
 
 def _bytes(size: int | None) -> str:
