@@ -14,7 +14,13 @@ from vmaftune_frv2.api.encode_outputs import Job, check_room, jobs_of, make_fold
 from vmaftune_frv2.api.gathering import all_of, gather
 from vmaftune_frv2.api.questions import SourceAnswer, SourceFailure, predict_source
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.certificate import Certificate, Promise, certificate_path, read_certificate
+from vmaftune_frv2.contract.certificate import (
+    Certificate,
+    Promise,
+    certificate_of,
+    certificate_path,
+    read_certificate,
+)
 from vmaftune_frv2.contract.containers import Container
 from vmaftune_frv2.contract.encode_request import NONE, EncodeRequest
 from vmaftune_frv2.contract.encoders import ENCODERS
@@ -275,5 +281,6 @@ class _One:
         stale = certificate_path(name)
         stale.unlink(missing_ok=True)  # of a file that is no more
         place_file(path, name, overwrite)
-        write_atomic(stale, dump_json(certificate.record()))
-        return certificate
+        record = certificate.record()
+        write_atomic(stale, dump_json(record))
+        return certificate_of(record) or certificate  # the same figures as whoever asks again

@@ -160,14 +160,22 @@ def certificate_path(output: Path) -> Path:
 def read_certificate(path: Path) -> Certificate | None:
     """A certificate; None where there is none, or none of this version."""
     try:
-        record = read_json(path, OutputError)
-        if record.pop("certificate_version", None) != CERTIFICATE_VERSION:
-            return None
+        return certificate_of(read_json(path, OutputError))
+    except OutputError:
+        return None
+
+
+def certificate_of(record: dict[str, Any]) -> Certificate | None:
+    """A certificate from its ``record``, whose figures are rounded; None where it is none of this version."""
+    if record.get("certificate_version") != CERTIFICATE_VERSION:
+        return None
+    try:
+        record = {key: value for key, value in record.items() if key != "certificate_version"}
         parts = {"promised": Promise, "measured": Measured, "source": Original}
         record |= {name: kind(**record[name]) for name, kind in parts.items()}
         record |= {name: tuple(record[name]) for name in ("missed", "refused", "notes")}
         return Certificate(**record)
-    except (OutputError, TypeError, AttributeError, KeyError):
+    except (TypeError, AttributeError, KeyError):
         return None
 
 
