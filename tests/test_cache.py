@@ -29,7 +29,7 @@ TARGET = ("--target-vmaf", 80, "--verify")
 FORMS: dict[str, tuple[object, ...]] = {
     "predict": ("predict", *TARGET),
     "windows": ("predict", "--samples", 2, "--sample-seconds", 0.5, *TARGET),
-    "shots": ("per-shot", "--sample-seconds", 0.5, *TARGET),
+    "shots": ("per-shot", "--sample-seconds", 0.5, "--max-encodes", 20, *TARGET),
     "ladder": ("ladder", "--heights", "96,48", "--rungs", 2, "--vmaf-range", "5:90", "--verify"),
 }
 Ask = Callable[..., Invocation]

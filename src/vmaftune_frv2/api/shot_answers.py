@@ -10,6 +10,7 @@ from vmaftune_frv2.api.curve_pair import open_predictor
 from vmaftune_frv2.api.questions import dealt, recorded, setup_for
 from vmaftune_frv2.api.sources import open_for, warn_of_hdr
 from vmaftune_frv2.contract.cells import Line, by_line
+from vmaftune_frv2.contract.grid import without_crfs
 from vmaftune_frv2.contract.per_shot_request import PerShotRequest
 from vmaftune_frv2.contract.zones import Zone
 from vmaftune_frv2.corpus.setup import Setup
@@ -84,6 +85,7 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
     predictor = open_predictor(request)
     cells, jobs = predictor.cells(request), request.jobs or usable_cpus()
     setup = setup_for(request, predictor, (*cells, *request.probe_cells()))
+    finely = without_crfs((cell.encoder for cell in cells), request.crfs)
     hashed = request.record is not None
     # A second from the middle is enough to learn how the file is opened; finding the shots counts its frames.
     source = open_for(
@@ -102,7 +104,7 @@ def per_shot(request: PerShotRequest, plugins: Plugins | None = None) -> ShotAns
                 shared, shot.part, (), shot.whole.frames, request.pool, prefix=f"shot {number}: "
             )
             with about(shot=number, shots=len(shots)):
-                picks = answer(predictor, measuring, cells, request).picks
+                picks = answer(predictor, measuring, cells, request, finely).picks
             done.add()
             return picks
 
