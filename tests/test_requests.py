@@ -17,6 +17,7 @@ from vmaftune_frv2 import (
     LadderRequest,
     PerShotRequest,
     PredictRequest,
+    ScoreRequest,
     SweepRequest,
     TrainRequest,
     UpgradeRequest,
@@ -41,6 +42,7 @@ REQUESTS: dict[str, tuple[type[Request], dict[str, Any]]] = {
     "train-v2": (TrainRequest, {"smoke": True}),
     "upgrade": (UpgradeRequest, {"corpus": "old.jsonl", "output": "new.jsonl"}),
     "attach": (AttachRequest, {"corpus": "old.jsonl"}),
+    "score": (ScoreRequest, {"distorted": SOURCE, "reference": SOURCE}),
 }
 """{command: its request, and the least that it takes}."""
 
@@ -160,6 +162,11 @@ RULES: dict[str, tuple[str, dict[str, Any], str]] = {
     "sound of no encoder": ("encode", {"audio": "loud"}, "names no encoder"),
     "sound that is a file": ("encode", {"audio": "-c:a aac -i x.wav"}, "-i is not about the encoder of sound"),
     "sound of an open quotation": ("encode", {"audio": "-c:a 'aac"}, "--audio"),
+    "half a pair": ("score", {"reference": None}, "give DISTORTED and REFERENCE"),
+    "offset of words": ("score", {"offset": "soon"}, "write a number of frames"),
+    "offset that is known": ("score", {"offset": "3", "max_offset": 9}, "is for --offset auto"),
+    "crop of a pair": ("score", {"crop": "100:50"}, "write WIDTH:HEIGHT:X:Y"),
+    "odd crop of a pair": ("score", {"crop": "101:50:0:0"}, "even numbers only"),
     "ladder of nothing": ("ladder", {"source": None}, "give one SOURCE"),
     "ladder of no encoder": ("ladder", {"encoders": None}, "give --encoder"),
     "ladder without heights": ("ladder", {"heights": None}, "give --heights, as in 1080,720,480"),

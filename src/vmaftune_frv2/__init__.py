@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vmaftune_frv2.api.ladders import Ladders, ladder
     from vmaftune_frv2.api.questions import SourceAnswer, SourceFailure, predict_source, predict_sources
     from vmaftune_frv2.api.scores import CellScores, score_cells
+    from vmaftune_frv2.api.scoring import PairScore, score_pair
     from vmaftune_frv2.api.shell import pick_commands, rung_commands
     from vmaftune_frv2.api.shot_answers import ShotAnswers, per_shot
     from vmaftune_frv2.api.shot_commands import shot_commands
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from vmaftune_frv2.contract.ladder_request import LadderRequest
     from vmaftune_frv2.contract.per_shot_request import PerShotRequest
     from vmaftune_frv2.contract.predict_request import PredictRequest
+    from vmaftune_frv2.contract.score_request import ScoreRequest
     from vmaftune_frv2.contract.sweep_request import SweepRequest
     from vmaftune_frv2.contract.train_request import TrainRequest
     from vmaftune_frv2.contract.upgrade_request import UpgradeRequest
@@ -53,13 +55,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer", "AttachRequest", "Attached", "CellScores", "Certificate", "CompareRequest", "Comparison",
-    "EncodeRequest", "ExitCode", "LadderRequest", "Ladders", "PerShotRequest", "Pick", "Plugins",
-    "PredictRequest", "Prediction", "Report", "ShotAnswers", "SourceAnswer", "SourceFailure", "Step",
-    "SweepRequest", "Swept", "TrainRequest", "TuneError", "UpgradeRequest", "Upgraded", "__version__",
-    "attach", "compare", "encode", "encode_sources", "ladder", "load_plugins", "per_shot",
-    "pick_commands", "plan_sweep", "predict_source", "predict_sources", "release", "rung_commands",
-    "score_cells", "score_rows", "shot_commands", "sweep", "train", "upgrade", "validate_files",
-    "watch_progress", "write_comparison_plot", "write_ladder_plot", "write_plot",
+    "EncodeRequest", "ExitCode", "LadderRequest", "Ladders", "PairScore", "PerShotRequest", "Pick",
+    "Plugins", "PredictRequest", "Prediction", "Report", "ScoreRequest", "ShotAnswers", "SourceAnswer",
+    "SourceFailure", "Step", "SweepRequest", "Swept", "TrainRequest", "TuneError", "UpgradeRequest",
+    "Upgraded", "__version__", "attach", "compare", "encode", "encode_sources", "ladder", "load_plugins",
+    "per_shot", "pick_commands", "plan_sweep", "predict_source", "predict_sources", "release",
+    "rung_commands", "score_cells", "score_pair", "score_rows", "shot_commands", "sweep", "train",
+    "upgrade", "validate_files", "watch_progress", "write_comparison_plot", "write_ladder_plot",
+    "write_plot",
 ]  # fmt: skip
 _WHERE = {
     "api.attaching": ("Attached", "attach"),
@@ -70,6 +73,7 @@ _WHERE = {
     "api.comparison_plot": ("write_comparison_plot",),
     "api.corpus_scores": ("score_rows",),
     "api.scores": ("CellScores", "score_cells"),
+    "api.scoring": ("PairScore", "score_pair"),
     "api.shell": ("pick_commands", "rung_commands"),
     "api.shot_answers": ("ShotAnswers", "per_shot"),
     "api.shot_commands": ("shot_commands",),
@@ -84,6 +88,7 @@ _WHERE = {
     "contract.predict_request": ("PredictRequest",),
     "contract.attach_request": ("AttachRequest",),
     "contract.upgrade_request": ("UpgradeRequest",),
+    "contract.score_request": ("ScoreRequest",),
     "contract.sweep_request": ("SweepRequest",),
     "contract.train_request": ("TrainRequest",),
     "corpus.validation": ("Report", "validate_files"),

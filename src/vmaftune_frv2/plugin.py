@@ -13,9 +13,8 @@ from vmaftune_frv2.host.open_group import OpenGroup
 from vmaftune_frv2.upstream.beside import UpstreamCommands
 
 COMMANDS = (
-    "corpus", "validate", "upgrade", "attach", "train-v2", "predict", "encode", "compare", "ladder", "per-shot",
-    "models",
-    "export-check", "export-rows", "doctor", "plugins", "upstream",
+    "corpus", "validate", "upgrade", "attach", "train-v2", "predict", "encode", "compare", "ladder",
+    "per-shot", "score", "models", "export-check", "export-rows", "doctor", "plugins", "upstream",
 )  # fmt: skip
 
 

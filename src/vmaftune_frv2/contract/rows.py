@@ -56,9 +56,12 @@ UPGRADED_FROM = "upgraded_from"
 """Of a row that was made of an older one: that one's shape."""
 ATTACHED = "attached"
 """Of a row whose frames were scored later than its encode: how, and what the row said before."""
+SCORED_PAIR = "scored_pair"
+"""Of a row whose encode somebody else made: what of it was compared with what of the source."""
 OPTIONAL_KEYS = (
     PER_FRAME_FEATURES, PER_FRAME_VMAF, FULL_FEATURES, SOURCE_COMPLEXITY, FAILURE_REASON, VARIABLE_FRAME_RATE,
     VIDEO_TRACK, VIEW, PACKETS, SAMPLE_PACE, VMAF_AT_SOURCE_SIZE, VMAF_ALSO, UPGRADED_FROM, ATTACHED,
+    SCORED_PAIR,
 )  # fmt: skip
 """Keys that this plugin attaches beside the contract's."""
 NULL_IF_UPGRADED = ("timestamp", "width", "height", "pix_fmt", "preset", "crf")

@@ -80,13 +80,7 @@ def score_argv(
     Raises:
         UsageError: ``model`` is no name of a model.
     """
-    # Where the model's own motion extractor is the plain one it is the one that runs, and only the model can
-    # tell it something; a v1 model's is another one beside it.
-    debug = ("", "") if extractors is None else (_DEBUG, r"\:motion.debug=true")
-    features = "|".join((PLAIN_FEATURES + debug[0], *(f"name={name}" for name in extractors or ())))
-    models = [model_option(model) + debug[1]]
-    models += [rf"{model_option(other)}\:name={_also_name(number)}" for number, other in enumerate(also)]
-    vmaf = libvmaf_filter("|".join(models), features, threads)
+    vmaf = judging_filter(model, threads, extractors, also)
     part = _scored_filter(source)
     size = scale_filter(source.width, source.height) if rescale else ""
     if isinstance(distorted, Path):
@@ -97,6 +91,17 @@ def score_argv(
     return pair_argv(
         judged, Leg(source.input_argv(), source.stream, source.reference_filters, part), pix_fmt, vmaf
     )
+
+
+def judging_filter(model: str, threads: int, extractors: Sequence[str] | None, also: Sequence[str]) -> str:
+    """The libvmaf filter of models and extractors; as ``score_argv``."""
+    # Where the model's own motion extractor is the plain one it is the one that runs, and only the model can
+    # tell it something; a v1 model's is another one beside it.
+    debug = ("", "") if extractors is None else (_DEBUG, r"\:motion.debug=true")
+    features = "|".join((PLAIN_FEATURES + debug[0], *(f"name={name}" for name in extractors or ())))
+    models = [model_option(model) + debug[1]]
+    models += [rf"{model_option(other)}\:name={_also_name(number)}" for number, other in enumerate(also)]
+    return libvmaf_filter("|".join(models), features, threads)
 
 
 def _also_name(number: int) -> str:

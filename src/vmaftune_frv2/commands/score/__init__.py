@@ -1,0 +1,1 @@
+"""``vmaf-tune score``."""
