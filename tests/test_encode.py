@@ -29,11 +29,16 @@ from encode_kit import (
     streams_of,
     times_of,
 )
+from vmaftune_frv2.contract.cells import Cell
+from vmaftune_frv2.contract.containers import MATROSKA
 from vmaftune_frv2.contract.encode_request import EncodeRequest
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.errors import ExitCode
+from vmaftune_frv2.media.carrying import Carried
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.opening import open_source
 from vmaftune_frv2.media.vmaf import score
+from vmaftune_frv2.media.whole_encode import Whole, final_argv
 from vmaftune_frv2.resources import schema_path
 
 AT_30 = (*X264, "--crf", 30)
@@ -362,3 +367,19 @@ def test_worst_frames_are_aimed_at_and_held_against_the_target(rich: Path, vmaf_
     assert (record["targets"], record["missed"]) == ({"p10": 75.0}, [])
     assert record["measured"]["vmaf_p05"] < 79
     assert record["measured"]["vmaf"] > 75
+
+
+def test_an_encoder_that_does_not_work_is_no_fault_of_the_container(rich: Path, vmaf_tune: VmafTune) -> None:
+    result = vmaf_tune("encode", rich, "-o", "out.mkv", "--encoder", "h264_vaapi", "--crf", 30)
+    if result.code == 0:
+        pytest.skip("this machine has the device")
+    assert result.code == ExitCode.TOOL
+    assert "h264_vaapi does not work on this machine" in result.err
+
+
+def test_a_device_is_opened_before_the_source(rich: Path, ffmpeg: FFmpeg) -> None:
+    encoder = ENCODERS.get("h264_vaapi")
+    whole = Whole(open_source(ffmpeg, str(rich), hash_file=False), None, Carried(MATROSKA))
+    argv = final_argv(whole, encoder, Cell(encoder.name, encoder.presets[0], 30), Path("x.mkv"), threads=1)
+    assert encoder.device
+    assert argv[: len(encoder.device)] == list(encoder.device)

@@ -11,7 +11,7 @@ from pathlib import Path
 from vmaftune_frv2.contract.containers import MATROSKA, PICTURE_SUBTITLES, TEXT_SUBTITLES, Container
 from vmaftune_frv2.contract.encoder import Encoder
 from vmaftune_frv2.errors import UsageError
-from vmaftune_frv2.media.ffmpeg import TRIAL_TIMEOUT_S, FFmpeg, file_url
+from vmaftune_frv2.media.ffmpeg import TRIAL_TIMEOUT_S, FFmpeg, file_url, try_encoder
 from vmaftune_frv2.media.look import LOG_ARGV
 from vmaftune_frv2.media.process import scratch_dir
 from vmaftune_frv2.media.source import input_argv
@@ -215,10 +215,12 @@ def check_holds_video(ffmpeg: FFmpeg, container: Container, encoder: Encoder, pr
     """Checks with three small frames that a container takes an encoder's video.
 
     Raises:
-        UsageError: it does not.
+        UsageError: it does not, or ffmpeg lacks the encoder.
+        ToolError: the encoder does not work.
     """
     words = video_refusal(ffmpeg, container, encoder, preset)
     if words is not None:
+        try_encoder(ffmpeg, encoder, preset)
         raise UsageError(f".{container.name} cannot hold the video of {encoder.name} ({words}); write .mkv")
 
 
@@ -238,8 +240,10 @@ def check_holds_late_video(label: str, carried: Carried, encoder: Encoder) -> No
 
 def video_refusal(ffmpeg: FFmpeg, container: Container, encoder: Encoder, preset: str) -> str | None:
     """ffmpeg's words on why a container does not take an encoder's video, None where it does."""
-    pattern = ("-f", "lavfi", "-i", "testsrc2=size=128x128:rate=25:duration=0.12")
-    codec = ("-pix_fmt", encoder.pix_fmts[0], *encoder.codec_argv(preset, encoder.crf_max, 1))
+    filters, handed = encoder.handed_over(encoder.pix_fmts[0])
+    size = "640x360" if encoder.hardware else "128x128"
+    pattern = (*encoder.device, "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25:duration=0.12")
+    codec = ("-vf", f"null{filters}", *handed, *encoder.codec_argv(preset, encoder.crf_max, 1))
     with scratch_dir(None, "holds-") as folder:
         output = ("-f", container.muxer, file_url(folder / f"x.{container.name}"))
         done = ffmpeg.run([*_LEVELS, *pattern, *codec, *output], timeout=TRIAL_TIMEOUT_S)
