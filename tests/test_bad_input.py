@@ -85,7 +85,7 @@ CASES: dict[str, tuple[Build, ExitCode, str]] = {
     "one of two missing": (lambda clip: [clip(), "absent.mkv"], INPUT, "absent.mkv"),
     "text": (lambda clip: [text_file()], INPUT, "notes.mkv"),
     "empty file": (lambda clip: [empty_file()], INPUT, "empty"),
-    "folder as source": (lambda clip: [folder()], INPUT, "folder.mkv: this is a folder"),
+    "folder as source": (lambda clip: [folder()], INPUT, "folder.mkv: no video in this folder"),
     "sound alone": (lambda clip: [sound()], INPUT, "sound.mka: there is no video in it"),
     "too few rows": (lambda clip: [clip(size="28x16")], INPUT, "28x16 is too small; libvmaf needs 18x18"),
     "too few columns": (lambda clip: [clip(size="16x28")], INPUT, "16x28 is too small"),

@@ -187,12 +187,21 @@ def test_extra_parameters_reach_the_encoder_and_the_row(clip, vmaf_tune, rows_of
     assert extra["encode_size_bytes"] > plain["encode_size_bytes"]
 
 
-BREAKS_SMALL_SOURCES = ("--extra-params", "-vf crop=100:90:0:0,scale=160:96")
+@pytest.fixture
+def fails_on_mandelbrot(ffmpeg, tmp_path):
+    """An ffmpeg that does not encode one of the sources."""
+    program = tmp_path / "ffmpeg"
+    fails = 'case "$*" in *mandelbrot*"-crf 30"*) echo "x264 [error]: malloc failed" >&2; exit 187;; esac'
+    program.write_text(f'#!/bin/sh\n{fails}\nexec {ffmpeg.path} "$@"\n')
+    program.chmod(0o755)
+    return "--ffmpeg-bin", program
 
 
-def test_failed_cell_is_a_row_without_a_score_and_the_sweep_goes_on(clip, vmaf_tune, rows_of, tmp_path):
+def test_failed_cell_is_a_row_without_a_score_and_the_sweep_goes_on(
+    clip, vmaf_tune, rows_of, tmp_path, fails_on_mandelbrot
+):
     good, bad = clip(), clip("mandelbrot", size="64x64")
-    result = vmaf_tune("corpus", bad, good, *QUICK, *BREAKS_SMALL_SOURCES, "--jobs", 1)
+    result = vmaf_tune("corpus", bad, good, *QUICK, *fails_on_mandelbrot, "--jobs", 1)
     assert result.code == ExitCode.NEGATIVE
     failed, measured = sorted(rows_of(tmp_path / "corpus.jsonl"), key=lambda row: row["exit_status"] == 0)
     assert (failed["src"], measured["src"], measured["exit_status"]) == (str(bad), str(good), 0)
@@ -200,15 +209,17 @@ def test_failed_cell_is_a_row_without_a_score_and_the_sweep_goes_on(clip, vmaf_t
     unknown = ("vmaf_score", "encode_size_bytes", "bitrate_kbps", *(f"{f}_mean" for f in CANONICAL6))
     assert [failed[key] for key in unknown] == [None] * len(unknown)
     assert "per_frame_vmaf" not in failed
-    for part in ("libx264:ultrafast:30", "command:", "crop=100:90"):
+    for part in ("libx264:ultrafast:30", "command:", "malloc failed"):
         assert part in failed["failure_reason"]
     assert "1 measured" in result.err
     assert "1 failed" in result.err
     assert vmaf_tune("validate", "corpus.jsonl").code == ExitCode.OK
 
 
-def test_failed_cell_is_tried_again_and_never_counted_as_measured(clip, vmaf_tune, rows_of, tmp_path):
-    command = ("corpus", clip("mandelbrot", size="64x64"), clip(), *QUICK, *BREAKS_SMALL_SOURCES)
+def test_failed_cell_is_tried_again_and_never_counted_as_measured(
+    clip, vmaf_tune, rows_of, tmp_path, fails_on_mandelbrot
+):
+    command = ("corpus", clip("mandelbrot", size="64x64"), clip(), *QUICK, *fails_on_mandelbrot)
     assert vmaf_tune(*command).code == ExitCode.NEGATIVE
     again = vmaf_tune(*command)
     assert again.code == ExitCode.NEGATIVE

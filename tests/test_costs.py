@@ -129,7 +129,10 @@ def test_the_tighter_limit_counts(ask: Ask) -> None:
 
 def test_a_limit_is_emitted_and_drawn_like_a_target(ask: Ask) -> None:
     assert " -crf " in ask("--max-size", "20kB", "--emit", "ffmpeg").out
-    assert "--emit needs --target-vmaf, --max-bitrate or --max-size" in ask("--emit", "ffmpeg").err
+    assert (
+        "--emit needs --target-vmaf, --target-percentile, --max-bitrate or --max-size"
+        in ask("--emit", "ffmpeg").err
+    )
 
 
 def cell(crf: int, preset: str = "medium", encoder: str = "libx264") -> Cell:

@@ -68,7 +68,7 @@ def test_command_shows_its_own_help_and_completes_its_options(host: OtherHost) -
     shown = host("predict", "--help")
     assert shown.output.startswith("Usage: cli predict [OPTIONS] [SOURCE]...\n")
     completion = ShellComplete(host.cli, {}, "other-host", "_OTHER_HOST_COMPLETE")
-    found = completion.get_completions(["predict"], "--target")
+    found = completion.get_completions(["predict"], "--target-v")
     assert [item.value for item in found] == ["--target-vmaf"]
     stand_in = copy.copy(host.cli.commands["predict"])
     assert "--target-vmaf" in [option for parameter in stand_in.params for option in parameter.opts]

@@ -73,7 +73,8 @@ def test_what_only_training_and_tests_need_is_no_runtime_dependency(wheel: Path)
     required = re.findall(r"^Requires-Dist: ([\w-]+)(.*)$", archive.read(metadata).decode(), re.MULTILINE)
     runtime = {name for name, rest in required if "extra ==" not in rest}
     assert runtime == {
-        "backports-zstd", "click", "imageio-ffmpeg", "jsonschema-rs", "numpy", "onnxruntime", "orjson", "pluggy",
+        "backports-zstd", "click", "imageio-ffmpeg", "jsonschema-rs", "numpy", "onnxruntime", "orjson",
+        "platformdirs", "pluggy",
     }  # fmt: skip
 
 

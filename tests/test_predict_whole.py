@@ -112,7 +112,8 @@ def test_error_falls_with_windows_and_vanishes_where_they_are_all_there_is():
 
 
 def test_every_encoder_says_how_it_groups_frames():
-    assert {encoder.name: encoder.gop.keyframe_interval(25.0) for encoder in ENCODERS} == {
+    usual = ENCODERS.usual()
+    assert {each.name: each.gop.keyframe_interval(25.0) for each in ENCODERS if each.name in usual} == {
         "libx264": 250, "libx265": 250, "libsvtav1": 160, "libvvenc": 25, "libvpx-vp9": 128, "libaom-av1": None,
     }  # fmt: skip
 

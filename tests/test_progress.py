@@ -198,7 +198,6 @@ def test_an_interruption_is_the_last_event(film: Path, curve_models: Sequence[ob
     assert running.returncode == ExitCode.INTERRUPTED
     assert (events[-1]["event"], events[-1]["exit_code"]) == ("error", ExitCode.INTERRUPTED)
     assert events[-1]["message"] == "interrupted"
-    assert steps_of(events, "encoding")[0][-1]["failed"]
 
 
 def test_notes_of_a_command_are_events_too(
@@ -249,7 +248,7 @@ def test_off_a_terminal_each_encode_is_a_line_and_nothing_is_rewritten(
     assert "\r" not in shown["auto"].err
     assert "\x1b" not in shown["auto"].err
     assert [
-        bool(re.match(r"(Warning: \S+ is a smoke model|encoded libx264:ultrafast:\d+: VMAF )", line))
+        bool(re.match(r"(Warning: \S+ is a smoke model|encoded libx264:ultrafast:[\d.]+: VMAF )", line))
         for line in lines
     ] == [True] * len(lines)
     assert shown["none"].err.splitlines() == [line for line in lines if line.startswith("Warning: ")]
@@ -270,8 +269,8 @@ def test_the_live_line_says_what_is_at_work_and_leaves_nothing(film: Path, curve
     assert seen.code == ExitCode.OK
     pictures = seen.pictures
     assert re.fullmatch(r"0:00  predict", pictures[0])
-    encoding = re.compile(r"0:\d\d  encode 1 of at most 6, libx264 ultrafast crf \d+: \d+/192")
-    scoring = re.compile(r"0:\d\d  encode \d of at most 6, scoring libx264 ultrafast crf \d+: ")
+    encoding = re.compile(r"0:\d\d  encode 1 of at most 6, libx264 ultrafast crf [\d.]+: \d+/192")
+    scoring = re.compile(r"0:\d\d  encode \d of at most 6, scoring libx264 ultrafast crf [\d.]+: ")
     assert any(map(encoding.match, pictures))
     assert any(map(scoring.match, pictures))
     assert any(re.search(r"\d+/192 at [\d.]+ fps, ETA 0:\d\d", each) for each in pictures)

@@ -115,7 +115,7 @@ def clips(unseen: Unseen, target: float) -> Iterator[Clip]:
     curves, goal = measured_curves(unseen.rows, GROUP_BY), Goal(target)
     found: dict[tuple[str, str], dict[str, Line]] = {}
     for group, measured in unseen.lines(PROBED):
-        line = line_of(measured)
+        line = line_of(measured, 1, False)
         if line.vmaf[0] >= target > line.vmaf[-1]:
             found.setdefault((group, measured[0].source), {})[line.encoder] = line
 

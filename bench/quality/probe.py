@@ -27,7 +27,7 @@ from vmaftune_frv2.contract.scenarios import (
     UNIVERSAL_OTHERS,
     WORDS,
 )
-from vmaftune_frv2.training.curve_models import BLOCK, SCORE_FIT, SCORE_NET, FittedCurves, fit_curve_model
+from vmaftune_frv2.training.curve_models import SCORE_FIT, SCORE_NET, FittedCurves, block_for, fit_curve_model
 from vmaftune_frv2.training.pairs import SHARED, Pairs, make_pairs
 
 MEANS = DESCRIPTOR.index("vmaf_p05")
@@ -74,7 +74,8 @@ def by_cell(pairs: Pairs, predicted: NDArray[np.float64]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments = add_arguments(parser, seeds=1).parse_args()
-    pairs = make_pairs(read(arguments), BLOCK, "score", GROUP_BY)
+    rows = read(arguments)
+    pairs = make_pairs(rows, block_for(rows), "score", GROUP_BY)
     print(f"{'MAE, VMAF points':38}" + "".join(f"{WORDS[name]:>60}" for name in SHOWN))
     for name, known in KNOWN.items():
         some = replace(pairs, descriptors=np.where(known, pairs.descriptors, np.nan))

@@ -16,7 +16,7 @@ from vmaftune_frv2.contract.descriptor import DESCRIPTOR
 from vmaftune_frv2.contract.kinds import SCORE, VMAF_CURVE
 from vmaftune_frv2.contract.sidecar import Sidecar
 from vmaftune_frv2.predict.curve_model import CurveModel
-from vmaftune_frv2.training.curve_models import BLOCK, SCORE_FIT, SCORE_NET, FittedCurves, fit_curve_model
+from vmaftune_frv2.training.curve_models import SCORE_FIT, SCORE_NET, FittedCurves, block_for, fit_curve_model
 from vmaftune_frv2.training.groups import group_names
 from vmaftune_frv2.training.learnable import Measured, load_corpus
 from vmaftune_frv2.training.pairs import make_pairs
@@ -57,7 +57,7 @@ class Unseen:
         nets = self.model.folded[group]
         sidecar = Sidecar(
             id="fold", onnx="", sha256="", opset=17, input_names=(), output_names=(), scaler=nets[0].scaler,
-            block=BLOCK, notes="", feature_order=DESCRIPTOR, intervals=self.model.intervals,
+            block=self.model.pairs.block, notes="", feature_order=DESCRIPTOR, intervals=self.model.intervals,
             curve=CurveStart(SCORE, self.model.config.pad, self.model.pairs.learnt_from),
         )  # fmt: skip
 
@@ -90,6 +90,6 @@ def fit_unseen(description: str) -> Unseen:
 def fit(arguments: argparse.Namespace) -> Unseen:
     """Fits on what the options name."""
     rows = read(arguments)
-    pairs = make_pairs(rows, BLOCK, "score", GROUP_BY)
+    pairs = make_pairs(rows, block_for(rows), "score", GROUP_BY)
     model = fit_curve_model(VMAF_CURVE, SCORE_NET, pairs, SCORE_FIT, arguments.seeds)
     return Unseen(rows, list(group_names(rows, GROUP_BY)), model)
