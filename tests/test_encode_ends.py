@@ -91,6 +91,17 @@ def test_a_target_out_of_reach_writes_nothing(film: Path, vmaf_tune: VmafTune) -
     assert list(Path().iterdir()) == [Path("film.mkv")]
 
 
+def test_a_limit_alone_gives_the_best_that_keeps_it(film: Path, vmaf_tune: VmafTune) -> None:
+    result = vmaf_tune("encode", film, "-o", "out.mkv", *X264, "--max-size", "20kB", "--max-encodes", 12, "--json")
+    assert result.code == 0, result.err
+    found = json.loads(result.out)
+    assert 10_000 < found["measured"]["video_bytes"] <= 20_000
+    none = vmaf_tune("encode", film, "-o", "none.mkv", *X264, "--max-size", "20kB", "--target-vmaf", 99.9)
+    assert none.code == ExitCode.NEGATIVE
+    assert "reaches VMAF 99.9 (mean) within --max-size" in none.err
+    assert not Path("none.mkv").exists()
+
+
 def test_too_large_is_refused_before_the_encode(film: Path, vmaf_tune: VmafTune) -> None:
     result = vmaf_tune("encode", film, "-o", "out.mkv", *AT_30, "--max-percent", 1)
     assert result.code == ExitCode.NEGATIVE

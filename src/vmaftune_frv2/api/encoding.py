@@ -201,12 +201,18 @@ class _One:
         (pick,) = found.answer.picks
         if pick.prediction is None:
             best = "" if pick.best is None else f"; the best is crf {pick.best.cell.crf} with {pick.best.vmaf:.2f}"
-            wanted = ", ".join(f"{least:g} ({pool})" for pool, least in self.request.targets().items())
             raise NegativeError(
-                f"{self.job.label}: no crf of {':'.join(pick.line)} reaches VMAF {wanted.replace('_', ' ')}{best};"
-                " nothing was written"
+                f"{self.job.label}: no crf of {':'.join(pick.line)} {self._aims()}{best}; nothing was written"
             )
         return _Chosen(pick.prediction, found, windows)
+
+    def _aims(self) -> str:
+        """What no crf does."""
+        targets = ", ".join(f"{least:g} ({pool})" for pool, least in self.request.targets().items())
+        given = {"--max-bitrate": self.request.max_bitrate, "--max-size": self.request.max_size}
+        limits = " and ".join(spelled for spelled, limit in given.items() if limit is not None)
+        reached = f"reaches VMAF {targets.replace('_', ' ')}" if targets else ""
+        return " ".join(filter(None, (reached, f"{'within' if targets else 'keeps'} {limits}" if limits else "")))
 
     def _refuse_large(self, expected: Promise, whole: Whole) -> None:
         """Refuses before the encode what would surely be too large after it."""

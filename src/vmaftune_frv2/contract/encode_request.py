@@ -109,8 +109,9 @@ class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOptio
 
     @property
     def has_mean_target(self) -> bool:
-        """Whether ``target_vmaf`` counts, given or by default; percentiles alone take its place."""
-        return not self.is_fixed and ("target_vmaf" in self._given or not self.target_percentiles)
+        """Whether ``target_vmaf`` counts, given or by default; percentiles or a limit alone take its place."""
+        others = self.target_percentiles or self.max_size is not None or self.max_bitrate is not None
+        return not self.is_fixed and ("target_vmaf" in self._given or not others)
 
     def targets(self) -> dict[str, float]:
         """As of other questions; empty for one crf."""
