@@ -13,6 +13,15 @@ CHANGES = {
     "pictures": ("-filter:v hflip", "--vfilter"),
     "frame rate": ("-r 12", "frame"),
     "the crf among parameters": ("-x264-params me=hex:crf=9", "--crf"),
+    "the crf of a stream": ("-crf:v 10", "--crf"),
+    "the preset of a stream": ("-preset:v:0 ultrafast", "--preset"),
+    "the encoder of a stream": ("-c:v:0 libx265", "--encoder"),
+    "the crf among options": ("-x264opts qp=10", "--crf"),
+    "the filter of a stream": ("-filter:v:0 hflip", "--vfilter"),
+    "two passes": ("-pass 1", "--crf"),
+    "a file of statistics": ("-x264-params stats=f.log", "files"),
+    "a report": ("-report 1", "files"),
+    "a value that is missing": ("-bf", "value is missing"),
     "constant quality": ("-x264-params bitrate=100", "--crf"),
     "number of frames": ("-frames:v 3", "frames"),
     "range": ("-pix_fmt yuvj420p", "range"),
@@ -55,3 +64,14 @@ def test_score_is_made_at_the_deeper_format_of_the_two(
     folder = tmp_path / "truth"
     folder.mkdir()
     assert_agrees(row, Truth(ffmpeg, folder)(source, row["encode_path"], compared))
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "libx265"])
+def test_full_range_scores_alike_however_the_same_encode_is_asked_for(encoder, clip, vmaf_tune, rows_of, tmp_path):
+    source = clip("testsrc2", filters="scale=out_range=pc,setparams=range=pc", pix_fmt="yuv420p")
+    asked = ("--encoder", encoder, "--preset", FAST[encoder], "--crf", 35, "--output", tmp_path / "full.jsonl")
+    for extra in ("", "-pix_fmt yuv420p"):
+        assert vmaf_tune("corpus", source, *asked, f"--enc={extra}").code == 0
+    plain, again = rows_of(tmp_path / "full.jsonl")
+    assert again["encode_size_bytes"] == plain["encode_size_bytes"]
+    assert again["vmaf_score"] == plain["vmaf_score"]

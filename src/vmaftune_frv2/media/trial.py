@@ -20,17 +20,27 @@ TRIED_FRAMES = 12
 WORDS = (*QUIET[:-1], "warning")
 _ADDRESS = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] *")
 _CHATTER = re.compile(r"Svt\[info\]|x265 \[info\]")
-_OF_THE_CELL = ("-c", "-c:v", "-codec", "-codec:v", "-vcodec", "-preset", "-crf", "-qp", "-cpu-used", "-b:v")
-_OF_TIME_AND_SIZE = (
-    "-t", "-to", "-ss", "-r", "-r:v", "-fps_mode", "-vsync", "-frames", "-frames:v", "-vframes", "-s", "-s:v",
-)  # fmt: skip
-_OF_FILES = ("-i", "-f", "-map", "-y", "-n", "-an", "-vn", "-sn", "-dn")
-_FILTERS = ("-vf", "-filter", "-filter:v", "-filter_complex", "-lavfi", "-filter_script", "-filter_script:v")
+_OF_THE_CELL = {
+    "c", "codec", "vcodec", "preset", "crf", "qp", "cpu-used", "speed", "deadline", "b", "q", "qscale", "cq",
+    "global_quality", "qp_i", "qp_p", "quality", "pass",
+}  # fmt: skip
+_OF_TIME_AND_SIZE = {
+    "t", "to", "ss", "r", "fps_mode", "vsync", "frames", "vframes", "s", "shortest", "itsoffset", "copyts", "fs",
+    "target", "timelimit",
+}  # fmt: skip
+_OF_FILES = {
+    "i", "f", "map", "y", "n", "an", "vn", "sn", "dn", "report", "vstats", "vstats_file", "progress",
+    "passlogfile",
+    "stats_mux_pre", "stats_enc_pre", "stats_enc_post", "attach", "dump_attachment", "sdp_file", "map_metadata",
+    "map_chapters", "loglevel", "v",
+}  # fmt: skip
+_FILTERS = {"vf", "filter", "filter_complex", "lavfi", "filter_script", "filter_complex_script"}
 _CELL_KEYS = {
-    "crf", "qp", "cqp", "preset", "bitrate", "rc", "tbr", "cq-level", "cpu-used", "cpuused", "end-usage",
-    "target-bitrate", "speed",
+    "crf", "q", "qp", "cqp", "preset", "bitrate", "rc", "tbr", "cq-level", "cpu-used", "cpuused", "end-usage",
+    "target-bitrate", "speed", "lossless", "pass", "fps", "frames", "targetbitrate",
 }  # fmt: skip
 """Parameters in an encoder's own list that take the place of the cell's, or make another than constant quality."""
+_FILE_KEYS = {"stats", "csv", "dump-yuv", "log-file", "recon", "analysis-save", "analysis-load", "qpfile"}
 _RATE_SLACK = 0.02
 
 
@@ -40,28 +50,36 @@ def check_parameters(extra: Sequence[str]) -> None:
     Raises:
         UsageError: they take the place of the cell's own, of the frames' times, or name files.
     """
-    takes_value, option = False, ""
-    for token in extra:
-        if token in _OF_THE_CELL:
+    for place, token in enumerate(extra):
+        if place % 2:
+            _check_list(extra[place - 1], token)
+            continue
+        name = token[1:].split(":")[0]
+        if name in _OF_THE_CELL:
             raise UsageError(f"--enc {token}: the cell says that; use --encoder, --preset and --crf")
-        if token in _OF_TIME_AND_SIZE:
+        if name in _OF_TIME_AND_SIZE:
             raise UsageError(
                 f"--enc {token} changes the size, the frame rate or the number of frames; leave that out,"
                 " an encode is compared with its source frame by frame"
             )
-        if token in _FILTERS:
+        if name in _FILTERS:
             raise UsageError(f"--enc {token}: filters are for encode and reference alike; use --vfilter")
-        if option.endswith("-params"):
-            for key in (part.partition("=")[0] for part in token.split(":")):
-                if key in _CELL_KEYS:
-                    raise UsageError(
-                        f"--enc {option} {key}: the cell says that; use --encoder, --preset and --crf"
-                    )
-        option = token
-        is_option = token.startswith("-") and not token[1:2].isdigit()
-        if token in _OF_FILES or not (takes_value or is_option):
+        if name in _OF_FILES or not token.startswith("-"):
             raise UsageError(f"--enc {token}: only arguments of the encoder, no files or streams")
-        takes_value = is_option
+    if len(extra) % 2:
+        raise UsageError(f"--enc {extra[-1]}: its value is missing; every argument of an encoder has one")
+
+
+def _check_list(option: str, value: str) -> None:
+    """Refuses parameters in an encoder's own list (``-x265-params``) that are not for the user to set."""
+    name = option.split(":")[0]
+    if not name.endswith(("-params", "opts")):
+        return
+    for key in (part.partition("=")[0].lower() for part in value.split(":")):
+        if key in _CELL_KEYS:
+            raise UsageError(f"--enc {option} {key}: the cell says that; use --encoder, --preset and --crf")
+        if key in _FILE_KEYS:
+            raise UsageError(f"--enc {option} {key}: only arguments of the encoder, no files or streams")
 
 
 def try_parameters(
@@ -155,5 +173,5 @@ def compared_format(ffmpeg: FFmpeg, source: Source, encode: str) -> str:
         source: what was encoded.
         encode: path of the encode.
     """
-    own = look_at(ffmpeg, encode).pix_fmt
-    return own if pixel_formats(ffmpeg)[own].depth >= source.depth else source.pix_fmt
+    own = look_at(ffmpeg, encode).pix_fmt.replace("yuvj", "yuv")  # whose range is labelled anew
+    return own if pixel_formats(ffmpeg)[own].depth >= source.depth else source.pix_fmt.replace("yuvj", "yuv")
