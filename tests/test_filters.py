@@ -268,3 +268,13 @@ def test_windows_of_filtered_frames_are_no_windows_of_others(
     plain = [row for row in after if "filters" not in row["view"]]
     assert [row["sample_pace"] for row in plain] == [row["sample_pace"] for row in alone]
     assert [row["bitrate_kbps"] for row in plain] == [row["bitrate_kbps"] for row in alone]
+
+
+def test_files_that_filters_name_belong_to_the_identity_of_a_row(clip: Clips, row_of: Any, tmp_path: Path) -> None:
+    lut, source = tmp_path / "look.cube", clip("testsrc2")
+    corners = [f"{r} {g} {b}" for b in (0, 1) for g in (0, 1) for r in (0, 1)]
+    for lines in (corners, corners, corners[::-1]):
+        lut.write_text("\n".join(["LUT_3D_SIZE 2", *lines]) + "\n")
+        row_of(source, "--vfilter", f"lut3d={lut}")
+    rows = read_rows(tmp_path / "corpus.jsonl")
+    assert len({row["view"]["filter_files"] for row in rows}) == len(rows) == 2

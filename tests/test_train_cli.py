@@ -120,7 +120,7 @@ def test_rows_that_cannot_be_learnt_from_are_dropped_with_a_reason(
             nulls,
             rows[2],
             {**rows[3], "crf": 99},
-            {**rows[4], "encoder": "h264_amf", "preset": "speed"},
+            {**rows[4], "encoder": "av1_amf", "preset": "speed"},
         ]
 
     corpus = edited(corpus_path, tmp_path / "corpus.jsonl", edit)
@@ -135,7 +135,7 @@ def test_rows_that_cannot_be_learnt_from_are_dropped_with_a_reason(
         "rows dropped: 1: a cell that was measured before",
         "rows dropped: 1: breaks the row contract (vmaf-tune validate says how)",
         "rows dropped: 1: not JSON",
-        "rows in the unknown slot: 1: h264_amf",
+        "rows in the unknown slot: 1: av1_amf",
     ):
         assert line in result.out
 

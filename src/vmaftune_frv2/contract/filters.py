@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from vmaftune_frv2.errors import UsageError
 
@@ -50,6 +51,11 @@ class Filters:
                 raise UsageError(f"--crop {self.crop}: 4:2:0 video can be cropped by even numbers only")
         if self.scale:
             self._scale_filter()
+
+    def files(self) -> list[Path]:
+        """The files that filters name, such as a LUT, in order."""
+        words = re.findall(r"/[^:,;'\[\]]+", f"{self.vfilter},{self.reference or ''}")
+        return [path for path in map(Path, dict.fromkeys(words)) if path.is_file()]
 
     def chain(self, crop: str | None = None) -> str:
         """The filters of encodes as ffmpeg takes them, without a comma at the end; empty for none.

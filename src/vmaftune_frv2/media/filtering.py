@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmaftune_frv2.contract.files import sha256_bytes
 from vmaftune_frv2.contract.filters import AUTO, Filters
 from vmaftune_frv2.contract.raw import RawFormat
 from vmaftune_frv2.errors import InputError, UsageError
@@ -35,12 +36,14 @@ class Filtered:
         chain: filters of encodes, empty for none.
         reference: those of the reference, None where they are the same.
         remarks: notes for the user.
+        files: digest of the files that the filters name, empty where they name none.
     """
 
     look: FirstLook
     chain: str
     reference: str | None
     remarks: tuple[str, ...] = ()
+    files: str = ""
 
 
 def filtered(ffmpeg: FFmpeg, label: str, raw: RawFormat | None, look: FirstLook, filters: Filters) -> Filtered:
@@ -77,7 +80,8 @@ def filtered(ffmpeg: FFmpeg, label: str, raw: RawFormat | None, look: FirstLook,
             )
         if other.interlaced:
             raise InputError(f"{label}: the reference is interlaced; deinterlace in --reference-vfilter too")
-    return Filtered(seen, chain, reference, remarks)
+    digest = "".join(sha256_bytes(path.read_bytes()) for path in filters.files())
+    return Filtered(seen, chain, reference, remarks, digest and sha256_bytes(digest.encode())[:16])
 
 
 def _through(

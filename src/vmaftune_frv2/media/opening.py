@@ -94,7 +94,7 @@ def _open_track(ffmpeg: FFmpeg, label: str, raw: RawFormat | None, look: FirstLo
     if part.filters:
         source = dataclasses.replace(
             source,
-            view=View(filters=seen.chain, reference_filters=seen.reference),
+            view=View(filters=seen.chain, reference_filters=seen.reference, filter_files=seen.files),
             stored=(look.width, look.height, look.pix_fmt),
             remarks=(*source.remarks, *seen.remarks),
         )

@@ -44,6 +44,7 @@ class View:
         margins: frames round it that are encoded with it, None for none.
         scaled_from: (columns, rows) before its frames are scaled to another size; None where they are not.
         filters: a chain of ffmpeg filters that its frames go through before anything else; empty for none.
+        filter_files: digest of the files that filters name, such as a LUT; empty for none.
         reference_filters: another chain, for the frames that encodes are compared with; None for the same.
     """
 
@@ -52,6 +53,7 @@ class View:
     scaled_from: tuple[int, int] | None = None
     filters: str = ""
     reference_filters: str | None = None
+    filter_files: str = ""
 
     @property
     def clip_mode(self) -> str:
@@ -72,4 +74,6 @@ class View:
             found["filters"] = self.filters
         if self.reference_filters is not None:
             found["reference_filters"] = self.reference_filters
+        if self.filter_files:
+            found["filter_files"] = self.filter_files
         return found
