@@ -12,14 +12,25 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import vmaftune_frv2 as vt
 from conftest import Clips, VmafTune, read_rows
 from encode_kit import X264, made
-from vmaftune_frv2.contract.certificate import read_certificate
-from vmaftune_frv2.errors import ExitCode, UsageError
+from vmaftune_frv2.api.encode_outputs import Job
+from vmaftune_frv2.api.encode_placing import finished_before, placed
+from vmaftune_frv2.contract.certificate import (
+    Certificate,
+    Measured,
+    Original,
+    Promise,
+    certificate_path,
+    read_certificate,
+)
+from vmaftune_frv2.contract.containers import MATROSKA
+from vmaftune_frv2.errors import ExitCode, OutputError, UsageError
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.whole_encode import remarks
 
@@ -361,3 +372,125 @@ def test_a_request_is_told_from_others_by_what_it_makes() -> None:
         {"min_vmaf": 9},
     ):
         assert request.changed(**change).digest != request.digest
+
+
+def test_a_target_that_is_the_default_is_one_where_it_would_not_count() -> None:
+    for alone in ({"crfs": "30"}, {"target_percentiles": "1=60"}, {"max_size": "1MB"}):
+        request = vt.EncodeRequest(sources="a.mkv", output="b.mkv", **alone)
+        assert request.changed(target_vmaf=95).digest != request.digest
+    request = vt.EncodeRequest(sources="a.mkv", output="b.mkv")
+    assert request.changed(target_vmaf=95).digest == request.digest
+
+
+def certificate_for(source: str, output: Path, made: Path, **changes: Any) -> Certificate:
+    """A certificate of a file that was not really encoded."""
+    promised = Promise(90, 90, 90, 100, 100, 100, 9, 9, 9, 0, True, 1)
+    measured = Measured(90, 90, 90, 90, 90, 24, 1, 100, 9, made.stat().st_size)
+    found = Certificate(
+        source, str(output), "libx264", "medium", 30, "vmaf_v0.6.1", {}, promised, measured,
+        Original(source, 9, 9, 9), 100, 100, (), (), (), False, 1.0, "", None, "asked",
+    )  # fmt: skip
+    return dataclasses.replace(found, **changes)
+
+
+def test_of_two_encodes_to_one_name_the_slower_takes_nothing_of_the_faster(tmp_path: Path) -> None:
+    job = Job("a.mkv", tmp_path / "out.mkv", MATROSKA)
+    for name in ("first", "second"):
+        (tmp_path / name).write_text(name)
+    first = placed(job, tmp_path / "first", certificate_for("a", job.output, tmp_path / "first"), False)
+    second = certificate_for("a", job.output, tmp_path / "second", crf=31)
+    with pytest.raises(OutputError, match="exists; --overwrite"):
+        placed(job, tmp_path / "second", second, False)
+    assert job.output.read_text() == "first"
+    assert read_certificate(certificate_path(job.output)) == first
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mkv", "out.mkv.vmaf.json", "second"]
+
+
+def test_a_refused_file_takes_the_place_of_no_finished_one(tmp_path: Path) -> None:
+    job, other = Job("a.mkv", tmp_path / "out.mkv", MATROSKA), Job("b", tmp_path / "out.rejected.mkv", MATROSKA)
+
+    def place(job: Job, source: str, text: str, refused: tuple[str, ...]) -> Certificate:
+        (tmp_path / "new").write_text(text)
+        found = certificate_for(source, job.output, tmp_path / "new", refused=refused)
+        return placed(job, tmp_path / "new", found, False)
+
+    place(other, "b", "finished", ())
+    kept = place(job, "a", "refused", ("no",))
+    assert (other.output.read_text(), kept.output) == ("finished", str(tmp_path / "out.rejected-2.mkv"))
+    assert finished_before(job, "a", "asked") == kept
+    assert place(job, "a", "again", ("no",)).output == kept.output
+    assert Path(kept.output).read_text() == "again"
+    assert place(job, "c", "of another", ("no",)).output == str(tmp_path / "out.rejected-3.mkv")
+
+
+@pytest.mark.parametrize("what", ["data", "folder"])
+def test_what_has_the_name_of_a_certificate_is_kept(what: str, film: Path, vmaf_tune: VmafTune) -> None:
+    beside = Path("out.mkv.vmaf.json")
+    if what == "folder":
+        beside.mkdir()
+    else:
+        beside.write_text('{"mine": 1}')
+    result = vmaf_tune("encode", film, "-o", "out.mkv", *AT_30)
+    assert (result.code, "out.mkv.vmaf.json" in result.err, "encoded" in result.err) == (5, True, False)
+    assert not Path("out.mkv").exists()
+    replaced = vmaf_tune("encode", film, "-o", "out.mkv", *AT_30, "--overwrite")
+    assert replaced.code == (ExitCode.OUTPUT if what == "folder" else 0)
+
+
+@pytest.mark.parametrize("length", [300, 255, 246])
+def test_names_that_are_too_long_are_refused_before_anything(length: int, film: Path, vmaf_tune: VmafTune) -> None:
+    result = vmaf_tune("encode", film, "-o", "o" * (length - 4) + ".mkv", *AT_30)
+    assert (result.code, len(result.err.splitlines())) == (ExitCode.OUTPUT, 1), result.err
+    assert "longer than the 255 bytes" in result.err
+    missing = vmaf_tune("encode", "s" * length + ".mkv", "-o", "out.mkv", *AT_30)
+    assert (missing.code, "no such file" in missing.err) == (ExitCode.INPUT, True)
+
+
+def test_the_longest_names_there_are_will_do(film: Path, vmaf_tune: VmafTune) -> None:
+    longest = Path("ö" * 120 + "z.mkv")
+    result = vmaf_tune("encode", film, "-o", longest, *AT_30)
+    assert (result.code, certificate_path(longest).exists()) == (0, True), result.err
+
+
+def test_names_that_are_no_text_will_do(film: Path, tmp_path: Path) -> None:
+    source, output = tmp_path / os.fsdecode(b"f\xff.mkv"), tmp_path / os.fsdecode(b"o\xfe.mkv")
+    film.rename(source)
+    ended = run((source, "-o", output, *AT_30))
+    assert ended.code == 0, ended.err
+    found = read_certificate(certificate_path(output))
+    assert found is not None
+    assert (found.src, found.output) == (str(source), str(output))
+    again = run((source, "-o", output, *AT_30))
+    assert (again.code, "made before" in again.err) == (0, True), again.err
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("how", ["gone", "closed"])
+def test_nobody_has_to_listen(stream: str, how: str, film: Path) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    number = {"stdout": 1, "stderr": 2}[stream]
+    other = shutil.copy(film, film.with_name("other.mkv"))
+    Path("out").mkdir()
+    arguments = ("encode", film, other, "-o", "out", *AT_30)
+    done = subprocess.run(
+        [sys.executable, "-m", "vmaftune_frv2", *map(str, arguments)], check=False, text=True,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {stream: writes},
+        preexec_fn=(lambda: os.close(number)) if how == "closed" else None,
+    )  # fmt: skip
+    os.close(writes)
+    assert done.returncode == (1 if (stream, how) == ("stdout", "gone") else 0), done.stderr
+    assert [read_certificate(Path(f"out/{name}.mkv.vmaf.json")) is None for name in ("film", "other")] == [
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("command", ["encode", "predict"])
+def test_each_source_that_fails_is_an_error_event(command: str, film: Path, vmaf_tune: VmafTune) -> None:
+    rest = ("-o", "out", *AT_30) if command == "encode" else X264
+    result = vmaf_tune(command, "no.mkv", film, "none.mkv", *rest, "--progress", "json")
+    events = [json.loads(line) for line in result.err.splitlines()]
+    errors = [(e["message"], e["exit_code"]) for e in events if e["event"] == "error"]
+    assert errors == [(f"{name}: no such file", 3) for name in ("no.mkv", "none.mkv")]
+    assert not any("no such file" in e["message"] for e in events if e["event"] == "log")

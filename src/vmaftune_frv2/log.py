@@ -55,7 +55,9 @@ def shown(say: Say, steps: bool = True) -> Iterator[None]:
 def _emit(record: LogRecord) -> None:
     if _say is not None and (_steps or not getattr(record, "is_step", False)):
         warning = "Warning: " if record.levelname in ("WARNING", "ERROR", "CRITICAL") else ""
-        _say(warning + record.getMessage())
+        # Whoever reads may have gone; the work is worth more than what is said of it.
+        with contextlib.suppress(OSError, ValueError):
+            _say(warning + record.getMessage())
 
 
 def _attach() -> None:

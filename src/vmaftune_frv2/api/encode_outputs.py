@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmaftune_frv2.api.folders import is_several, with_folders
-from vmaftune_frv2.contract.certificate import certificate_path
+from vmaftune_frv2.contract.certificate import certificate_path, read_certificate
 from vmaftune_frv2.contract.containers import MATROSKA, Container, container_of, named_container
 from vmaftune_frv2.contract.encode_request import EncodeRequest
 from vmaftune_frv2.errors import InputError, OutputError, UsageError
@@ -36,7 +35,12 @@ class Job:
     @property
     def rejected(self) -> Path:
         """Where the file is put if it is refused."""
-        return self.output.with_name(f"{self.output.stem}{REJECTED}{self.output.suffix}")
+        return self.rejected_as(1)
+
+    def rejected_as(self, number: int) -> Path:
+        """The ``number``-th name of a refused file, from 1 on; the first that is free is taken."""
+        more = "" if number == 1 else f"-{number}"
+        return self.output.with_name(f"{self.output.stem}{REJECTED}{more}{self.output.suffix}")
 
 
 def jobs_of(request: EncodeRequest, fits: Callable[[Container], bool]) -> list[Job]:
@@ -52,10 +56,10 @@ def jobs_of(request: EncodeRequest, fits: Callable[[Container], bool]) -> list[J
     """
     assert request.output is not None
     labels, several = _sources(request)
-    folder = several or request.output.is_dir()
+    folder = several or os.path.isdir(request.output)
     if not folder and request.container is not None:
         raise UsageError("--container needs a folder as -o; otherwise the name of OUT says it")
-    if several and request.output.is_file():
+    if several and os.path.isfile(request.output):
         raise UsageError(f"-o {request.output} is a file; of several sources it is a folder")
     found = [_job(request, label, folder, fits) for label in labels]
     _refuse_equal(found)
@@ -74,7 +78,9 @@ def _sources(request: EncodeRequest) -> tuple[list[str], bool]:
     Of a folder, files that were made here are left out.
     """
     labels, several = list(with_folders(request.sources)), is_several(request.sources)
-    found = [each for each in labels if each in request.sources or not certificate_path(Path(each)).exists()]
+    found = [
+        each for each in labels if each in request.sources or not os.path.exists(certificate_path(Path(each)))
+    ]
     if not found:
         raise InputError(
             f"{labels[0]} and all others of its folder were made here; name them to encode them again"
@@ -110,31 +116,49 @@ def same_file(one: Path, other: Path) -> bool:
         return False
 
 
-def prepare(job: Job, overwrite: bool) -> None:
-    """Sees that a file can be written, before hours are spent on it.
+def prepare(job: Job, request: EncodeRequest) -> None:
+    """Sees that a file and its certificate can be written, before hours are spent on it.
 
     Raises:
-        OutputError: it exists and is not to be replaced, or its folder cannot be written to.
+        OutputError: one exists and is not to be replaced, a name is too long, or the folder cannot be written to.
     """
-    output = job.output
+    output, overwrite = job.output, request.overwrite
     if output.is_dir():
         raise OutputError(f"{output} is a folder")
     if output.exists() and not output.is_file():
         raise OutputError(f"{output}: cannot be written (a device or a pipe; name a file)")
     if os.path.lexists(output) and not overwrite:
         raise OutputError(f"{output} exists; --overwrite replaces it")
+    beside = certificate_path(output)
+    if beside.exists() and not beside.is_file():
+        what = "a folder" if beside.is_dir() else "a device or a pipe"
+        raise OutputError(f"{beside} is {what}; the certificate of {output} is written there, name another OUT")
+    if os.path.lexists(beside) and not overwrite and read_certificate(beside) is None:
+        raise OutputError(f"{beside} exists and is no certificate of an encode; --overwrite replaces it")
     folder = _existing(output)
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{folder}: no file can be written in it")
 
 
-def place_for_rejected(job: Job) -> Path:
-    """Where a refused file is kept: in the place of an earlier one, never in that of anything else."""
-    places = itertools.chain(
-        [job.rejected],
-        (job.output.with_name(f"{job.output.stem}{REJECTED}-{n}{job.output.suffix}") for n in itertools.count(2)),
-    )
-    return next(each for each in places if certificate_path(each).exists() or not os.path.lexists(each))
+def check_names(job: Job, request: EncodeRequest) -> None:
+    """Checks that the file system takes all names of an output.
+
+    Raises:
+        OutputError: one is too long.
+    """
+    may_be_refused = request.min_vmaf is not None or request.max_percent is not None
+    longest = certificate_path(job.rejected_as(99) if may_be_refused else job.output)
+    whole = Path(os.path.realpath(longest))
+    folder = _existing(whole)
+    most, path = os.pathconf(folder, "PC_NAME_MAX"), os.pathconf(folder, "PC_PATH_MAX")
+    if any(len(os.fsencode(part)) > most for part in whole.relative_to(folder).parts):
+        raise OutputError(
+            f"{job.output}: with {longest.name[len(job.output.stem) :]} at its end a name would be longer than the"
+            f" {most} bytes that the file system takes"
+        )
+    # Of its intermediate files, too.
+    if len(os.fsencode(whole)) + 40 > path:
+        raise OutputError(f"{job.output}: the path is too long for the system, which takes {path} bytes")
 
 
 def make_folder(job: Job) -> Path:
@@ -153,7 +177,7 @@ def make_folder(job: Job) -> Path:
 
 def _existing(path: Path) -> Path:
     """The innermost folder of a path that is there."""
-    return next(each for each in Path(os.path.realpath(path)).parents if each.exists())
+    return next(each for each in Path(os.path.realpath(path)).parents if os.path.exists(each))
 
 
 def check_room(job: Job, least: int | None) -> None:

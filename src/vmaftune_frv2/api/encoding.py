@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,21 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmaftune_frv2.api.certifying import Finished, Sizes, certify, promise, sizes_of
-from vmaftune_frv2.api.encode_outputs import Job, check_room, jobs_of, make_folder, place_for_rejected, prepare
+from vmaftune_frv2.api.encode_outputs import Job, check_names, check_room, jobs_of, make_folder, prepare
+from vmaftune_frv2.api.encode_placing import finished_before, placed
 from vmaftune_frv2.api.gathering import all_of, gather
 from vmaftune_frv2.api.questions import SourceAnswer, SourceFailure, predict_source
 from vmaftune_frv2.contract.cells import Cell
-from vmaftune_frv2.contract.certificate import (
-    Certificate,
-    Promise,
-    certificate_of,
-    certificate_path,
-    read_certificate,
-)
+from vmaftune_frv2.contract.certificate import Certificate, Promise
 from vmaftune_frv2.contract.containers import Container
 from vmaftune_frv2.contract.encode_request import NONE, EncodeRequest
 from vmaftune_frv2.contract.encoders import ENCODERS
-from vmaftune_frv2.contract.files import dump_json, place_file, write_atomic
 from vmaftune_frv2.errors import InterruptedRunError, NegativeError, TuneError, UsageError
 from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.carrying import Wanted, carry, check_holds_late_video, check_holds_video, video_refusal
@@ -118,32 +111,16 @@ class _Work:
 
     def done(self, job: Job) -> Certificate:
         """The certificate of a source: that of an earlier run, or of what is made now."""
+        check_names(job, self.request)
         stat_video(Path(job.label), job.label)
         digest = fingerprint(Path(job.label))
         before = None if self.request.overwrite else finished_before(job, digest, self.request.digest)
         if before is not None:
             log.info("%s: made before; --overwrite makes it again", before.output)
             return before
-        prepare(job, self.request.overwrite)
+        prepare(job, self.request)
         check_holds_video(self.ffmpeg, job.container, self.encoder, self.preset)
         return _One(self, job, digest).made()
-
-
-def finished_before(job: Job, source: str, request: str) -> Certificate | None:
-    """The certificate of an output that is there and is what would be made now.
-
-    Args:
-        job: which output.
-        source: fingerprint of its source.
-        request: digest of the request.
-    """
-    for path in (job.output, job.rejected):
-        found = read_certificate(certificate_path(path))
-        if found is None or not path.is_file() or path.stat().st_size != found.measured.size_bytes:
-            continue
-        if (found.source.fingerprint, found.request) == (source, request):
-            return found
-    return None
 
 
 @dataclass(frozen=True)
@@ -227,10 +204,10 @@ class _One:
             )
 
     def _encoded(self, whole: Whole, sizes: Sizes, chosen: _Chosen, expected: Promise) -> Certificate:
-        measuring, output = chosen.found.measuring, self.job.output
+        measuring = chosen.found.measuring
         wanted, retried = chosen.prediction, False
         version = next(iter(measuring.rows.values()))["encoder_version"]
-        with scratch_dir(make_folder(self.job), f".{output.name[:100]}.") as folder:
+        with scratch_dir(make_folder(self.job), ".encode.") as folder:
             while True:
                 log.info("%s: encoding all of it as %s", self.job.label, wanted.cell)
                 path = folder / f"{'again' if retried else 'whole'}.{self.job.container.name}"
@@ -244,7 +221,7 @@ class _One:
                     check_unchanged(whole.source)
                     finished = Finished(
                         self.request,
-                        str(output),
+                        str(self.job.output),
                         self.digest,
                         whole,
                         sizes,
@@ -257,7 +234,7 @@ class _One:
                     certificate = certify(measuring.setup, finished)
                 again = None if retried else self._corrected(certificate, chosen)
                 if again is None:
-                    return self._placed(path, certificate)
+                    return placed(self.job, path, certificate, self.request.overwrite)
                 wanted, retried = again, True
                 path.unlink()
 
@@ -277,16 +254,3 @@ class _One:
             "%s: VMAF %.2f of the whole misses the target; once more", self.job.label, certificate.measured.vmaf
         )
         return found
-
-    def _placed(self, path: Path, certificate: Certificate) -> Certificate:
-        """Puts the file under its name, or beside it if it was refused, and its certificate after it."""
-        overwrite, name = self.request.overwrite, self.job.output
-        if certificate.refused:
-            overwrite, name = True, place_for_rejected(self.job)
-            certificate = dataclasses.replace(certificate, output=str(name))
-        stale = certificate_path(name)
-        stale.unlink(missing_ok=True)  # of a file that is no more
-        place_file(path, name, overwrite)
-        record = certificate.record()
-        write_atomic(stale, dump_json(record))
-        return certificate_of(record) or certificate  # the same figures as whoever asks again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ VIDEO_SUFFIXES = (
 
 def is_several(sources: Sequence[str]) -> bool:
     """Whether sources are several by what was asked: a folder may hold any number."""
-    return len(set(sources)) > 1 or any(Path(label).is_dir() for label in sources)
+    return len(set(sources)) > 1 or any(os.path.isdir(label) for label in sources)
 
 
 def with_folders(sources: Sequence[str]) -> tuple[str, ...]:
@@ -32,7 +33,7 @@ def with_folders(sources: Sequence[str]) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for label in sources:
-        inside = _videos(Path(label)) if Path(label).is_dir() else [label]
+        inside = _videos(Path(label)) if os.path.isdir(label) else [label]
         found |= dict.fromkeys(inside)
     return tuple(found)
 

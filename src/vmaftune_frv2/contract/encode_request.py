@@ -216,4 +216,6 @@ class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOptio
         fields = (each for each in options_of(type(self)) if each.name not in _NO_PART)
         changed = {e.name: getattr(self, e.name) for e in fields if getattr(self, e.name) != e.default}
         changed |= {"encoders": self.encoder, "presets": self.preset}
+        # The default of a target is one only where it counts.
+        changed |= {"aims": sorted(self.targets().items()), "fixed": self.is_fixed}
         return hashlib.sha256(repr(sorted(changed.items())).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -46,7 +46,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     path = _a_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=_hidden(path))
         with os.fdopen(fd, "wb") as stream:
             yield stream
             stream.flush()
@@ -60,6 +60,11 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         if isinstance(error, OSError):
             raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
         raise
+
+
+def _hidden(path: Path) -> str:
+    """How the name of a temporary file begins: short enough for any file system."""
+    return f".{path.name[:30]}."
 
 
 def _a_file(path: Path) -> Path:
@@ -85,7 +90,7 @@ def check_writable(path: Path) -> None:
     path = _a_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=path.parent, prefix=f".{path.name}.").close()
+        tempfile.TemporaryFile(dir=path.parent, prefix=_hidden(path)).close()
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
@@ -96,7 +101,14 @@ def dump_json(document: dict[str, Any]) -> bytes:
     Raises:
         ValueError: NaN or infinity in it.
     """
-    return (json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+    try:
+        return _indented(document, ensure_ascii=False)
+    except UnicodeEncodeError:  # names of files that are not UTF-8
+        return _indented(document, ensure_ascii=True)
+
+
+def _indented(document: dict[str, Any], ensure_ascii: bool) -> bytes:
+    return (json.dumps(document, indent=2, allow_nan=False, ensure_ascii=ensure_ascii) + "\n").encode()
 
 
 def read_json(path: Path, refusal: type[TuneError] = ModelError, finite: bool = True) -> dict[str, Any]:
@@ -154,7 +166,7 @@ def write_new(path: Path, pieces: Iterable[bytes]) -> bool:
     path = _a_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        fd, name = tempfile.mkstemp(dir=path.parent, prefix=_hidden(path))
         temporary = Path(name)
         try:
             with os.fdopen(fd, "wb") as stream:

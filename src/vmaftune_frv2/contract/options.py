@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -137,7 +138,7 @@ class Option:
         return int(value) if str(value).lstrip("+-").isdigit() else int(number)
 
     def _path(self, path: Path) -> Path:
-        there = path.is_dir() if self.names == "file" else path.is_file()
+        there = os.path.isdir(path) if self.names == "file" else os.path.isfile(path)
         if self.names and there:
             other = "folder" if self.names == "file" else "file"
             raise UsageError(f"{self.spelled} {path} is a {other}, not a {self.names}")

@@ -63,7 +63,8 @@ def reported(work: Callable[[], object], show: Callable[[click.ClickException], 
     try:
         with sink():
             result = work()
-            sys.stdout.flush()
+            if sys.stdout is not None:  # it may have been closed from the start
+                sys.stdout.flush()
         return int(result) if isinstance(result, int) else ExitCode.OK
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -161,11 +161,12 @@ def stat_video(path: Path, label: str) -> os.stat_result:
     Raises:
         InputError: it is not there, no file, or empty.
     """
-    if path.is_dir():
+    # os.path takes a name that is too long for one that is not there.
+    if os.path.isdir(path):
         raise InputError(f"{label}: this is a folder, not a video")
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise InputError(f"{label}: this is no file on disk; videos are read more than once")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"{label}: no such file")
     stat = path.stat()
     if stat.st_size == 0:

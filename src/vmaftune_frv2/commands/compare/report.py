@@ -16,6 +16,7 @@ from vmaftune_frv2.commands.shared.predictions import (
     state_of,
     styled_table,
 )
+from vmaftune_frv2.commands.shared.progress import say_failure
 from vmaftune_frv2.commands.shared.records import emit
 from vmaftune_frv2.commands.shared.table import Style, coloured
 from vmaftune_frv2.contract.compare_request import CompareRequest
@@ -74,7 +75,8 @@ def say_failures(found: Comparison, request: CompareRequest) -> int:
     codes = [int(ExitCode.OK if found.reached else ExitCode.NEGATIVE)]
     for failure in found.failures:
         first = str(failure.error).splitlines()[0]
-        click.echo(first if first.startswith(failure.label) else f"{failure.label}: {first}", err=True)
+        line = first if first.startswith(failure.label) else f"{failure.label}: {first}"
+        say_failure(line, line, failure.error.exit_code)
         codes.append(int(failure.error.exit_code))
     for each in found.sources:
         for one in each.contenders:

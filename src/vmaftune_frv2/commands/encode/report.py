@@ -9,6 +9,7 @@ import click
 
 from vmaftune_frv2.api.questions import SourceFailure
 from vmaftune_frv2.commands.shared.predictions import BAD, DOUBTFUL, GOOD, PLAIN
+from vmaftune_frv2.commands.shared.progress import say, say_failure
 from vmaftune_frv2.commands.shared.table import Style, coloured, format_table
 from vmaftune_frv2.contract.certificate import Certificate, Promise
 from vmaftune_frv2.errors import ExitCode
@@ -21,21 +22,30 @@ def give_certificates(found: Iterable[Certificate | SourceFailure], as_json: boo
 
     Returns:
         The highest exit code of the sources.
+
+    Raises:
+        BrokenPipeError: at the end, if nobody read stdout.
     """
-    codes = [int(ExitCode.OK)]
+    codes, gone = [int(ExitCode.OK)], None
     for number, each in enumerate(found):
         if isinstance(each, SourceFailure):
             text = str(each.error)
-            click.echo(f"Error: {text if each.label in text else f'{each.label}: {text}'}", err=True)
+            text = text if each.label in text else f"{each.label}: {text}"
+            say_failure(f"Error: {text}", text, each.error.exit_code)
             codes.append(int(each.error.exit_code))
             continue
-        if as_json:
-            click.echo(json.dumps(each.record(), allow_nan=False))
-        else:
-            click.echo(("\n" if number else "") + certificate_table(each), color=coloured())
+        try:
+            if as_json:
+                click.echo(json.dumps(each.record(), allow_nan=False))
+            else:
+                click.echo(("\n" if number else "") + certificate_table(each), color=coloured())
+        except BrokenPipeError as error:  # nobody reads; the others are made all the same
+            gone = error
         for line in verdicts(each):
-            click.echo(line, err=True)
+            say(line)
         codes.append(ExitCode.OK if each.holds else ExitCode.NEGATIVE)
+    if gone is not None:
+        raise gone
     return max(codes)
 
 

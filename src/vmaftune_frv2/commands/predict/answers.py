@@ -27,6 +27,7 @@ from vmaftune_frv2.commands.shared.predictions import (
     styled_table,
     target_words,
 )
+from vmaftune_frv2.commands.shared.progress import say_failure
 from vmaftune_frv2.commands.shared.records import emit
 from vmaftune_frv2.commands.shared.table import Style, coloured
 from vmaftune_frv2.contract.predict_request import PredictRequest
@@ -110,7 +111,8 @@ def _say_unreached(each: SourceAnswer, request: PredictRequest, where: str = "")
 def _name_failure(label: str, error: TuneError) -> int:
     """One line for a source without an answer; the whole report of a tool would drown the others."""
     first = str(error).splitlines()[0]
-    click.echo(first if first.startswith(label) else f"{label}: {first}", err=True)
+    line = first if first.startswith(label) else f"{label}: {first}"
+    say_failure(line, line, error.exit_code)
     return int(error.exit_code)
 
 

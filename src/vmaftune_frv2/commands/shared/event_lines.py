@@ -18,7 +18,7 @@ _WARNING = "Warning: "
 
 
 class EventLines:
-    """Writes events, and what others write to stderr meanwhile as events; an error is the last of them."""
+    """Writes events, and what others write to stderr meanwhile as events; the command's own error is the last."""
 
     def __init__(self) -> None:
         self._stream, self._lock, self._rest = sys.stderr, threading.RLock(), ""
@@ -42,7 +42,7 @@ class EventLines:
             internal = f"internal error: {type(error).__name__}: {error}"
             words = str(error) if hasattr(error, "exit_code") else internal
             words = "interrupted" if isinstance(error, KeyboardInterrupt) else words
-            self._write({"event": "error", "at_s": self._now(), "message": words, "exit_code": int(code)})
+            self.error(words, int(code))
 
     def tell(self, event: dict[str, Any]) -> None:
         """Writes an event of the work."""
@@ -53,6 +53,10 @@ class EventLines:
         level = "warning" if line.startswith(_WARNING) else "info"
         message = line.removeprefix(_WARNING)
         self._write({"event": "log", "at_s": self._now(), "level": level, "message": message})
+
+    def error(self, message: str, code: int) -> None:
+        """Writes that the command, or one of its sources, failed, and the exit code that this leads to."""
+        self._write({"event": "error", "at_s": self._now(), "message": message, "exit_code": code})
 
     def caught(self, text: str) -> None:
         """Takes what somebody else writes to stderr."""
@@ -66,8 +70,8 @@ class EventLines:
 
     def _write(self, event: dict[str, Any]) -> None:
         text = json.dumps(event, allow_nan=False)
-        # Whoever reads may have gone; the work is worth more than its progress.
-        with self._lock, contextlib.suppress(OSError, ValueError):
+        # Whoever reads may have gone, or never been there; the work is worth more than its progress.
+        with self._lock, contextlib.suppress(OSError, ValueError, AttributeError):
             self._stream.write(f"{text}\n")
             self._stream.flush()
 
@@ -83,6 +87,9 @@ class _Caught:
             raise TypeError("a text stream")
         self._lines.caught(text)
         return len(text)
+
+    def tell_error(self, message: str, code: int) -> None:
+        self._lines.error(message, code)
 
     def isatty(self) -> bool:
         return False

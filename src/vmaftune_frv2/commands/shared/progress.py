@@ -54,6 +54,27 @@ def shown_progress(mode: str, what: str) -> Iterator[None]:
         yield
 
 
+def say(line: str) -> None:
+    """Writes a line to stderr, if anybody still reads it: the work is worth more than what is said of it."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(line, err=True)
+
+
+def say_failure(line: str, message: str, code: int) -> None:
+    """Says that one of several sources failed: as a line, or where stderr is events as an ``error``.
+
+    Args:
+        line: for people.
+        message: of the event.
+        code: exit code that it leads to.
+    """
+    fail = getattr(sys.stderr, "tell_error", None)
+    if fail is None:
+        say(line)
+    else:
+        fail(message, int(code))
+
+
 def is_live() -> bool:
     """Whether stderr is a terminal on which a line can be rewritten."""
-    return sys.stderr.isatty() and os.environ.get("TERM", "") not in _NO_CURSOR
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "") not in _NO_CURSOR

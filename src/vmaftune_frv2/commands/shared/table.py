@@ -46,4 +46,6 @@ def format_table(
 
 def coloured() -> bool:
     """Whether stdout is a terminal that wants colours (https://no-color.org)."""
+    if sys.stdout is None:  # closed
+        return False
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
