@@ -152,6 +152,46 @@ def test_frames_that_are_dropped_on_the_way_are_noticed(vmaf_tune: VmafTune, enc
     assert "frames were dropped or repeated on the way" in told.err
 
 
+@pytest.mark.parametrize(("frames", "drop"), [(60, 30), (200, 100), (330, 90), (330, 310)])
+def test_one_frame_that_is_dropped_is_noticed_with_usual_options(
+    frames: int, drop: int, vmaf_tune: VmafTune, encoded: Any, clip: Clips
+) -> None:
+    moving = clip("testsrc2", size="96x54", frames=frames)
+    name = f"one{frames}-{drop}.mp4"
+    told = vmaf_tune("score", encoded(moving, name, f"select='not(eq(n,{drop}))',setpts=N/(24*TB)"), moving)
+    assert told.code == ExitCode.INPUT, told.out
+    assert "frames were dropped or repeated on the way" in told.err
+
+
+def test_fewer_frames_are_said(vmaf_tune: VmafTune, encoded: Any, clip: Clips) -> None:
+    moving = clip("testsrc2", size="96x54", frames=200)
+    whole = vmaf_tune("score", encoded(moving, "all.mp4"), moving)
+    assert (whole.code, "are compared" in whole.err) == (ExitCode.OK, False), whole.err
+    told = vmaf_tune(
+        "score", encoded(moving, "less.mp4", "trim=start_frame=3:end_frame=180,setpts=N/(24*TB)"), moving
+    )
+    assert told.code == ExitCode.OK, told.err
+    assert "has 177 frames" in told.err
+    assert "177 are compared, from frame 0 and frame 3 on" in told.err
+
+
+def test_an_interlaced_reference_is_scored_through_filters(
+    vmaf_tune: VmafTune, encoded: Any, clip: Clips, ffmpeg: FFmpeg
+) -> None:
+    flags = ("-c:v", "mpeg2video", "-q:v", "2", "-flags", "+ildct+ilme")
+    field = clip("testsrc2", size="96x64", rate="25", frames=24, filters="setfield=tff", codec=flags)
+    distorted = encoded(field, "progressive.mp4", "yadif")
+    refused = vmaf_tune("score", distorted, field)
+    assert refused.code == ExitCode.INPUT
+    assert "--vfilter yadif" in refused.err
+    found = scored(vmaf_tune, distorted, field, "--vfilter", "yadif")
+    assert found["vmaf"]["mean"] == pytest.approx(plain(ffmpeg, distorted, field, "null", "yadif"), abs=1e-3)
+    assert found["row"]["view"]["filters"] == "yadif"
+    turned = vmaf_tune("score", field, distorted)
+    assert turned.code == ExitCode.INPUT
+    assert "into a file of its own first" in turned.err
+
+
 def test_a_row_is_recorded_once_its_cell_is_known(
     vmaf_tune: VmafTune, encoded: Any, reference: Path, tmp_path: Path
 ) -> None:

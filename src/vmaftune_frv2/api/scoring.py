@@ -19,9 +19,11 @@ from vmaftune_frv2.contract.score_request import AUTO, ScoreRequest
 from vmaftune_frv2.corpus.scored_pair import Made, PairFigures, how_made, pair_row
 from vmaftune_frv2.corpus.setup import Outcome
 from vmaftune_frv2.errors import InputError, UsageError
+from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.aligned import Aligned, score_aligned
 from vmaftune_frv2.media.encoded_by import encoded_by, packet_sizes
 from vmaftune_frv2.media.ffmpeg import FFmpeg, locate
+from vmaftune_frv2.media.filtering import filtered
 from vmaftune_frv2.media.frame_match import Match, match_frames
 from vmaftune_frv2.media.hdr import resolve
 from vmaftune_frv2.media.look import look_at
@@ -35,6 +37,7 @@ from vmaftune_frv2.media.vmaf_models import default_vmaf_model
 if TYPE_CHECKING:
     from vmaftune_frv2.host.plugins import Plugins
 
+log = get_logger(__name__)
 SAME_RATE = 0.02
 """Relative difference of two frame rates below which they are one."""
 
@@ -107,7 +110,9 @@ def score_pair(request: ScoreRequest, plugins: Plugins | None = None, *, with_ro
         crop, (distorted, reference) = _opened(ffmpeg, request)
         made = _made(ffmpeg, request, distorted)
         match = _matched(ffmpeg, request, distorted, reference)
-        found = _scored(ffmpeg, request, Aligned(distorted, reference, match.offset), crop, match, made, with_row)
+        pair = Aligned(distorted, reference, match.offset)
+        _say_what_is_left_out(pair)
+        found = _scored(ffmpeg, request, pair, crop, match, made, with_row)
         if ledger is not None and found.row is not None:
             ledger.take(Outcome(found.row, None))
         return found
@@ -121,11 +126,20 @@ def _opened(ffmpeg: FFmpeg, request: ScoreRequest) -> tuple[Fit, tuple[Source, S
         label = labels[which]
         stat_video(Path(label), label)
         raw = request.raw_format(label)
-        return Seen(label, raw, look_at(ffmpeg, label, raw, tracks[which]))
+        made = filtered(ffmpeg, label, raw, look_at(ffmpeg, label, raw, tracks[which]), before[which])
+        return Seen(label, raw, made.look, made.chain)
 
+    before = Filters(), Filters(vfilter=request.vfilter or "")
     looks = list(together(seen, (0, 1), 2))
+    if looks[0].look.interlaced:
+        raise InputError(
+            f"{request.distorted}: interlaced, and VMAF compares progressive frames; deinterlace it into a file of"
+            " its own first (ffmpeg -vf yadif)"
+        )
     crop = fit(ffmpeg, looks[0], looks[1], request.crop)
-    chains: Sequence[Filters] = crop.filters()
+    chains: Sequence[Filters] = [
+        dataclasses.replace(own, vfilter=first.vfilter) for own, first in zip(crop.filters(), before, strict=True)
+    ]
 
     def opened(which: int) -> Source:
         look, filters = looks[which], chains[which]
@@ -166,6 +180,16 @@ def _matched(ffmpeg: FFmpeg, request: ScoreRequest, distorted: Source, reference
             f" {reference.label} {reference.frames}"
         )
     return match_frames(ffmpeg, distorted, reference, request.max_offset, told)
+
+
+def _say_what_is_left_out(pair: Aligned) -> None:
+    """Warns where not every frame of both is compared."""
+    counts, (mine, theirs) = (pair.distorted.frames, pair.reference.frames), pair.first
+    if counts != (pair.frames, pair.frames):
+        log.warning(
+            "%s has %d frames, %s %d: %d are compared, from frame %d and frame %d on",
+            pair.distorted.label, counts[0], pair.reference.label, counts[1], pair.frames, mine, theirs,
+        )  # fmt: skip
 
 
 def _scored(

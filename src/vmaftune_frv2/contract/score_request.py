@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+from vmaftune_frv2.contract.filters import Filters
 from vmaftune_frv2.contract.option_groups import RecordOptions, SourceOptions
 from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.contract.quality_options import NAMES, AlsoOptions
@@ -27,6 +28,9 @@ class ScoreRequest(SourceOptions, AlsoOptions, RecordOptions):
         metavar="auto|FRAMES",
     )
     max_offset: int = option(120, "How far off --offset auto looks, frames to either side.", low=0, high=5000)
+    vfilter: str | None = option(
+        None, "ffmpeg filters for the reference, as yadif if DISTORTED was deinterlaced.", metavar="FILTERS"
+    )
     crop: str = option(
         AUTO,
         "Part of the reference's picture that DISTORTED shows. auto: all of it, or what is within black bars, as"
@@ -70,6 +74,7 @@ class ScoreRequest(SourceOptions, AlsoOptions, RecordOptions):
             raise UsageError(f"--offset {self.offset!r}: write a number of frames, as in 12 or -3, or auto")
         if self.offset != AUTO:
             self.refuse(("max_offset",), "is for --offset auto")
+        Filters(self.vfilter or "").check()
         if self.crop not in (AUTO, NONE):
             if not _CROP.fullmatch(self.crop):
                 raise UsageError(

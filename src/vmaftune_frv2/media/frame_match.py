@@ -20,6 +20,8 @@ HEAD_FRAMES = 240
 """Frames at the start that an offset is found by, beyond those that it may be off by."""
 CHECKED_FRAMES = 24
 """Frames at each of some places that are held against it."""
+LEAST_CHECKED = 8
+"""Fewer frames are not checked: videos below 24 frames."""
 PLACES = 8
 """Steps from the first frame that is checked to the last."""
 STRAY = 12
@@ -30,6 +32,9 @@ ALIKE = 1.005
 """Factor of the least difference within which an offset nearer to 0 may be the right one, as in a still scene."""
 PREFERRED = 0.7
 """Share of frames that have to be liker at the least difference than at that one."""
+CLEARLY = 1.12
+"""Factor of the least difference above which a place lies at another offset: where a slow scene is encoded coarsely, frames
+resemble those before by up to 1.11."""
 _GREY_LEVELS = 4.0
 """Variance of a picture that is flat: two of them are alike."""
 
@@ -62,12 +67,9 @@ def match_frames(ffmpeg: FFmpeg, distorted: Source, reference: Source, reach: in
     """
     shorter = min(distorted.frames, reference.frames)
     reach = abs(told) if told is not None else min(reach, shorter // 2)
-    places = _places(distorted.frames, reference.frames, reach)
-    head = HEAD_FRAMES + reach
-    own = [(0, head), *((p, p + CHECKED_FRAMES) for p in places)]
-    wider = [(max(p - reach - STRAY, 0), p + CHECKED_FRAMES + reach + STRAY) for p in places]
-    jobs = [(distorted, own), (reference, [(0, head), *wider])]
-    shown = list(together(lambda job: _small_pictures(ffmpeg, *job), jobs, 2))
+    spans = _spread(distorted.frames, reference.frames, reach)
+    head = [(0, HEAD_FRAMES + reach)]
+    shown = _shown(ffmpeg, (distorted, reference), head, spans)
     match = _best(shown[0][0], shown[1][0], range(-reach, reach + 1) if told is None else (told,))
     name = f"{distorted.label} and {reference.label}"
     if match.similarity < LEAST_SIMILARITY:
@@ -76,28 +78,78 @@ def match_frames(ffmpeg: FFmpeg, distorted: Source, reference: Source, reach: in
             f"{name} do not show the same {at} (similarity {max(match.similarity, 0.0):.2f} of 1); is it the"
             " right reference, or is its picture cropped (--crop) or its start further off (--max-offset)?"
         )
-    for place, (begins, _), mine, theirs in zip(places, wider, shown[0][1:], shown[1][1:], strict=True):
-        expected = place + match.offset - begins
-        strays = [stray for stray in range(-STRAY, STRAY + 1) if expected + stray >= 0]
-        local = _best(mine, theirs, [expected + stray for stray in strays], expected)
-        if local.similarity < LEAST_SIMILARITY:
-            raise InputError(
-                f"{name} do not show the same at frame {place} (similarity {max(local.similarity, 0.0):.2f} of"
-                f" 1), and do at the start, with offset {match.offset}: one of them was cut"
-            )
-        if local.offset != expected:
-            here = match.offset + local.offset - expected
-            raise InputError(
-                f"{name}: the offset is {match.offset} at the start and {here} at frame {place}; frames were"
-                " dropped or repeated on the way, and frames are paired by number"
-            )
+    checked = [each[1:] for each in shown]
+    if not spans:  # too short for places that serve every offset
+        spans = _along(distorted.frames, reference.frames, match.offset)
+        checked = _shown(ffmpeg, (distorted, reference), [], spans)
+    for span, mine, theirs in zip(spans, *checked, strict=True):
+        _check_place(name, match, span, mine, theirs, reference.frames)
     return match
 
 
-def _places(distorted: int, reference: int, reach: int) -> list[int]:
-    """Numbers of frames, spread over what both have, at which the offset is checked."""
-    last = min(distorted, reference) - reach - STRAY - CHECKED_FRAMES
-    return [reach + (last - reach) * step // PLACES for step in range(PLACES + 1)] if last >= reach else []
+@dataclass(frozen=True)
+class _Place:
+    """Frames at which an offset is checked, and those of the reference among which they are looked for."""
+
+    frames: tuple[int, int]
+    among: tuple[int, int]
+
+
+def _spread(distorted: int, reference: int, reach: int) -> list[_Place]:
+    """Places over what both have, whatever the offset is; the first and the last serve small ones."""
+    shorter = min(distorted, reference)
+    last = shorter - reach - STRAY - CHECKED_FRAMES
+    if last < reach:
+        return []
+    spread = (reach + (last - reach) * step // PLACES for step in range(PLACES + 1))
+    starts = dict.fromkeys((0, *spread, shorter - CHECKED_FRAMES))
+    return [_place(start, CHECKED_FRAMES, start - reach, start + reach) for start in starts]
+
+
+def _along(distorted: int, reference: int, offset: int) -> list[_Place]:
+    """Places from the first frame that both have at an offset to the last."""
+    first = max(0, -offset)
+    both = min(distorted - first, reference - first - offset)
+    count = min(CHECKED_FRAMES, both // 3)
+    if count < LEAST_CHECKED:
+        return []
+    starts = dict.fromkeys(first + (both - count) * step // PLACES for step in range(PLACES + 1))
+    return [_place(start, count, start + offset, start + offset) for start in starts]
+
+
+def _place(start: int, count: int, earliest: int, latest: int) -> _Place:
+    return _Place((start, start + count), (max(earliest - STRAY, 0), latest + count + STRAY))
+
+
+def _shown(
+    ffmpeg: FFmpeg, videos: tuple[Source, Source], head: list[tuple[int, int]], places: Sequence[_Place]
+) -> list[list[Pictures]]:
+    """Small pictures of the start and of some places, of both videos."""
+    if not (head or places):
+        return [[], []]
+    spans = [p.frames for p in places], [p.among for p in places]
+    jobs = [(video, [*head, *own]) for video, own in zip(videos, spans, strict=True)]
+    return list(together(lambda job: _small_pictures(ffmpeg, *job), jobs, 2))
+
+
+def _check_place(name: str, match: Match, place: _Place, mine: Pictures, theirs: Pictures, frames: int) -> None:
+    """Raises InputError where frames do not lie at the offset of the start."""
+    (start, end), expected = place.frames, place.frames[0] + match.offset - place.among[0]
+    if expected < 0 or end + match.offset > frames:
+        return
+    strays = [stray for stray in range(-STRAY, STRAY + 1) if expected + stray >= 0]
+    local = _best(mine, theirs, [expected + stray for stray in strays], expected)
+    if local.similarity < LEAST_SIMILARITY:
+        raise InputError(
+            f"{name} do not show the same at frame {start} (similarity {max(local.similarity, 0.0):.2f} of"
+            f" 1), and do elsewhere, with offset {match.offset}: one of them was cut"
+        )
+    here = _best(mine, theirs, [expected], expected)
+    if local.offset != expected and 1.0 - here.similarity > CLEARLY * (1.0 - local.similarity) + 1e-6:
+        raise InputError(
+            f"{name}: the offset is {match.offset} for most of the start, {match.offset + local.offset - expected}"
+            f" at frame {start}; frames were dropped or repeated on the way, and frames are paired by number"
+        )
 
 
 def _small_pictures(ffmpeg: FFmpeg, source: Source, spans: Sequence[tuple[int, int]]) -> list[Pictures]:

@@ -39,12 +39,14 @@ class Seen:
     Args:
         label: path as given.
         raw: how a headerless file is read.
-        look: at its first frame.
+        look: at its first frame, as filters make it.
+        chain: these filters, empty for none.
     """
 
     label: str
     raw: RawFormat | None
     look: FirstLook
+    chain: str = ""
 
     @property
     def size(self) -> Size:
@@ -74,11 +76,11 @@ def fit(ffmpeg: FFmpeg, distorted: Seen, reference: Seen, crop: str) -> Fit:
         return Fit(reference=crop)
     if _fits(distorted.size, reference.size):
         return Fit()
-    bars = find_bars(ffmpeg, reference.label, reference.raw, reference.look, "")
+    bars = find_bars(ffmpeg, reference.label, reference.raw, reference.look, reference.chain)
     cropped = _rounded(bars, distorted.size, reference.size)
     if cropped and _fits(distorted.size, _size(cropped)):
         return Fit(reference=cropped)
-    others = find_bars(ffmpeg, distorted.label, distorted.raw, distorted.look, "")
+    others = find_bars(ffmpeg, distorted.label, distorted.raw, distorted.look, distorted.chain)
     inner = _rounded(others, reference.size, distorted.size)
     if inner and _fits(_size(inner), reference.size):
         return Fit(distorted=inner)
