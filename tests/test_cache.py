@@ -160,6 +160,28 @@ def test_another_file_of_the_same_name_is_measured(
     assert work()
 
 
+def test_content_of_the_same_size_and_time_is_measured(ask: Ask, film: Path, work) -> None:
+    first = ask("predict")
+    assert work()
+    stat, data = film.stat(), bytearray(film.read_bytes())
+    data[-1] ^= 1
+    film.write_bytes(data)
+    os.utime(film, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert ask("predict").code == first.code == ExitCode.OK
+    assert work()
+
+
+def test_threads_that_are_named_belong_to_what_is_known(ask: Ask, work) -> None:
+    ask("predict", "--threads", 1)
+    assert work()
+    ask("predict", "--threads", 1)
+    assert work() == []
+    ask("predict", "--threads", 2)
+    assert work()
+    ask("predict")
+    assert work()
+
+
 def test_a_hash_is_not_computed_twice(ask: Ask, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ask("predict", "--record", "c.jsonl")
     monkeypatch.setattr(cache_module, "sha256_file", lambda path: pytest.fail(f"{path} is hashed again"))

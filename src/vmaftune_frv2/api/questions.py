@@ -212,7 +212,7 @@ def setup_for(request: EncodingOptions, predictor: Predictor, cells: Sequence[Ce
 
 def dealt(setup: Setup, threads: int | None, beside: int) -> Setup:
     """The setup of one of several programs at once: with the threads that were asked for, or its share of CPUs."""
-    return setup.with_threads(threads or max(1, usable_cpus() // beside))
+    return setup.with_threads(threads, usable_cpus() // beside)
 
 
 @contextlib.contextmanager

@@ -67,7 +67,7 @@ def open_for(
             track=request.video_track,
             filters=request.filters() if isinstance(request, FilterOptions) else NO_FILTERS,
         )
-        sha256 = content_hash(source.path, source.size_bytes, source.mtime_ns, cache, needed=hashed)
+        sha256 = content_hash(source, cache, needed=hashed)
     for remark in source.remarks:
         log.info(remark)
     width, height = (source.stored or (source.width, source.height))[:2]

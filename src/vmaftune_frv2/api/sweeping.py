@@ -148,6 +148,7 @@ def _options(request: SweepRequest) -> MeasureOptions:
         keep_dir=folder if request.keep_encodes else None,
         container=request.container,
         threads=request.threads or max(1, usable_cpus() // _jobs(request)),
+        threads_told=request.threads is not None,
         timeout=request.timeout,
         encoder_stats=request.encoder_stats,
     )

@@ -57,9 +57,9 @@ class ResultCache:
         """What it holds."""
         return self._folder.usage()
 
-    def knows(self, request: CellRequest) -> bool:
+    def knows(self, request: CellRequest, options: MeasureOptions) -> bool:
         """Whether it seems to have a row of an equal request, at the cost of a look."""
-        return self._folder.has(_key_of(request))
+        return self._folder.has(_key_of(request, options))
 
     def find(self, request: CellRequest, options: MeasureOptions) -> Kept | None:
         """The row of an equal request, under this source's name and a run of its own.
@@ -68,7 +68,7 @@ class ResultCache:
         """
         if options.keep_dir is not None:
             return None
-        entry: Any = self._folder.read(_key_of(request))
+        entry: Any = self._folder.read(_key_of(request, options))
         try:
             row, threads = entry["row"], int(entry["threads"])
             if row["exit_status"] != 0 or not is_complete(False, False, options.encoder_stats, row):
@@ -78,16 +78,16 @@ class ResultCache:
         mine = {"src": request.source.label, "run_id": uuid.uuid4().hex, "encode_path": None}
         return Kept({**row, **request.source.row_values, **mine}, threads)
 
-    def put(self, request: CellRequest, row: Row, threads: int) -> None:
+    def put(self, request: CellRequest, row: Row, options: MeasureOptions) -> None:
         """Keeps a measured row.
 
         Args:
             request: that it answers.
             row: of it; one that failed is not kept.
-            threads: of its encode.
+            options: that it was measured with.
         """
         if row["exit_status"] == 0:
-            self._folder.write(_key_of(request), {"row": row, "threads": threads})
+            self._folder.write(_key_of(request, options), {"row": row, "threads": options.threads})
 
     def recall(self, *key: object) -> Any | None:
         """What was noted under a key; None where nothing was.
@@ -112,13 +112,11 @@ def frames_key(source: Source) -> tuple[object, ...]:
     return *_known(source).identity, source.variable, source.track, tuple(sorted(source.view.identity.items()))
 
 
-def content_hash(path: Path, size: int, mtime_ns: int, cache: ResultCache | None, needed: bool) -> str | None:
+def content_hash(source: Source, cache: ResultCache | None, needed: bool) -> str | None:
     """Hex sha256 of a file, computed once as long as the file is not changed.
 
     Args:
-        path: of the file.
-        size: its bytes.
-        mtime_ns: when it was changed.
+        source: an opened file.
         cache: remembers it.
         needed: whether to compute it of a large file, too.
 
@@ -128,29 +126,36 @@ def content_hash(path: Path, size: int, mtime_ns: int, cache: ResultCache | None
     Raises:
         InputError: the file cannot be read.
     """
-    key = ("sha256", str(path.absolute()), size, mtime_ns)
+    key = ("sha256", *_file_key(source))
     known = cache.recall(*key) if cache is not None else None
     if isinstance(known, str):
         return known
-    if not needed and (cache is None or size > HASHED_BYTES):
+    if not needed and (cache is None or source.size_bytes > HASHED_BYTES):
         return None
-    settled = time.time_ns() - mtime_ns > SETTLED_NS
-    found = sha256_file(path)
+    settled = time.time_ns() - source.mtime_ns > SETTLED_NS
+    found = sha256_file(source.path)
     if cache is not None and settled:
         cache.note(found, *key)
     return found
 
 
-def _key_of(request: CellRequest) -> bytes:
-    return dataclasses.replace(request, source=_known(request.source)).identity
+def _key_of(request: CellRequest, options: MeasureOptions) -> bytes:
+    """Of a request; threads belong to it where the user named them."""
+    key = dataclasses.replace(request, source=_known(request.source)).identity
+    return _digest((key, "threads", options.threads)) if options.threads_told else key
 
 
 def _known(source: Source) -> Source:
     """A source with something that identifies its content, whatever it is called."""
     if source.sha256 is not None:
         return source
-    stat = ("file", str(source.path.absolute()), source.size_bytes, source.mtime_ns)
-    return dataclasses.replace(source, sha256=_digest(stat).hex())
+    return dataclasses.replace(source, sha256=_digest(("file", *_file_key(source))).hex())
+
+
+def _file_key(source: Source) -> tuple[object, ...]:
+    """What tells a file without reading it; setting its time of modification back changes its status."""
+    stat = source.size_bytes, source.mtime_ns, source.ctime_ns, source.inode
+    return str(source.path.absolute()), *stat
 
 
 def _digest(key: tuple[object, ...]) -> bytes:

@@ -52,7 +52,7 @@ def measure_now(setup: Setup, source: Source, cell: Cell) -> Measured:
         return Measured(row, True, _cpu_seconds(request, row, threads))
     outcome = measure(request, ENCODERS.get(cell.encoder), setup.ffmpeg, setup.options)
     if setup.cache is not None:
-        setup.cache.put(request, outcome.row, setup.options.threads)
+        setup.cache.put(request, outcome.row, setup.options)
     if setup.ledger is not None:
         setup.ledger.take(outcome)
     if outcome.row["exit_status"] != 0:
@@ -69,7 +69,7 @@ def is_known(setup: Setup, source: Source, cell: Cell) -> bool:
     if setup.cache is None:
         return False
     request = _request(setup, source, cell)
-    return setup.cache.knows(request) and _find(setup, request)[0] is not None
+    return setup.cache.knows(request, setup.options) and _find(setup, request)[0] is not None
 
 
 def _request(setup: Setup, source: Source, cell: Cell) -> CellRequest:

@@ -33,6 +33,7 @@ class MeasureOptions:
         keep_dir: folder that keeps the encodes, None to delete them.
         container: file extension of the encodes, None for each encoder's own.
         threads: threads of one encode and of one scoring.
+        threads_told: whether the user named them: encoders may write other bits with another number.
         attempts: times an encode is tried before the cell has failed.
         encoder_stats: whether to read the encoder's own statistics, where it has any.
         timeout: seconds one ffmpeg run may take; None derives it from the cell.
@@ -42,6 +43,7 @@ class MeasureOptions:
     keep_dir: Path | None = None
     container: str | None = None
     threads: int = 1
+    threads_told: bool = False
     attempts: int = 5
     encoder_stats: bool = False
     timeout: float | None = None
@@ -127,6 +129,9 @@ class Setup:
             settings = dataclasses.replace(settings, pix_fmt=None)
         return settings.arguments(encoder, source.framerate)
 
-    def with_threads(self, threads: int) -> Setup:
-        """The same with another number of threads per program."""
-        return dataclasses.replace(self, options=dataclasses.replace(self.options, threads=threads))
+    def with_threads(self, told: int | None, otherwise: int) -> Setup:
+        """The same with another number of threads per program: the one that the user named, or else another."""
+        options = dataclasses.replace(
+            self.options, threads=told or max(1, otherwise), threads_told=told is not None
+        )
+        return dataclasses.replace(self, options=options)

@@ -128,7 +128,7 @@ def run_plan(
     with cells:
         for request, outcome in _drain(uncached(), submit, workers):
             if cache is not None:
-                cache.put(request, outcome.row, options.threads)
+                cache.put(request, outcome.row, options)
             take(outcome, store, events, summary)
             cells.add()
     events.finished(summary)

@@ -33,8 +33,8 @@ ALIKE = 1.005
 PREFERRED = 0.7
 """Share of frames that have to be liker at the least difference than at that one."""
 CLEARLY = 1.12
-"""Factor of the least difference above which a place lies at another offset: where a slow scene is encoded coarsely, frames
-resemble those before by up to 1.11."""
+"""Factor of the least difference above which a place lies at another offset: coarse
+encodes of slow scenes resemble the frames before by up to 1.11."""
 _GREY_LEVELS = 4.0
 """Variance of a picture that is flat: two of them are alike."""
 

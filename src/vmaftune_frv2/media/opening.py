@@ -74,6 +74,8 @@ def open_source(
         sha256=sha256_file(path) if hash_file else None,
         size_bytes=stat.st_size,
         mtime_ns=stat.st_mtime_ns,
+        ctime_ns=stat.st_ctime_ns,
+        inode=stat.st_ino,
     )
 
 

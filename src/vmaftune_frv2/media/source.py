@@ -57,6 +57,8 @@ class Source:
         raw: how to read it, for a headerless file.
         size_bytes: size of the file when it was opened.
         mtime_ns: its modification time then.
+        ctime_ns: when its status had changed last; on Windows, when it was made.
+        inode: its number in the file system.
         label_filters: filters that relabel the frames before they are encoded, each ending in a comma.
         row_values: further row keys that are known of the source.
         view: what of the file is used, and whether it is scaled.
@@ -92,6 +94,8 @@ class Source:
     view: View = View()
     size_bytes: int = 0
     mtime_ns: int = 0
+    ctime_ns: int = 0
+    inode: int = 0
     label_filters: str = ""
     row_values: Mapping[str, Any] = field(default_factory=dict)
     track: int = 0

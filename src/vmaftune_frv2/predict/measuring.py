@@ -264,5 +264,5 @@ def start_measuring(
         if source.surroundings is not None and source.duration_s is not None:
             whole_frames = source.duration_s * float(source.framerate)
     jobs = min(jobs, max(len(windows), 1))
-    setup = setup.with_threads(threads or max(1, usable_cpus() // (beside * jobs)))
+    setup = setup.with_threads(threads, usable_cpus() // (beside * jobs))
     return Measuring(setup, source, windows, whole_frames, pool, jobs)
