@@ -138,6 +138,15 @@ def test_table_shows_what_was_measured_beside_what_was_promised(rich: Path, vmaf
     assert (record["targets"], record["missed"]) == ({"mean": 80.0}, [])
 
 
+def test_settings_of_the_encoder_are_not_those_of_the_cover_or_the_sound(rich: Path, vmaf_tune: VmafTune) -> None:
+    for option in ("-profile:v high", "-profile high", "-tag:v avc1", "-tag avc1"):
+        asked = ("-o", "out.mp4", *AT_30, "--no-attachments", "--no-subs", "--overwrite", "--enc", option)
+        result = vmaf_tune("encode", rich, *asked)
+        assert result.code == 0, result.err
+        films = [s.codec for s in streams_of(Path("out.mp4")) if s.kind == "video"]
+        assert films == ["h264", "mjpeg"], option
+
+
 def test_mp4_gets_text_of_its_own_kind_and_the_cover(rich: Path, vmaf_tune: VmafTune, ffmpeg: FFmpeg) -> None:
     result = vmaf_tune("encode", rich, "-o", "out.mp4", *AT_30, "--no-attachments")
     assert result.code == 0, result.err

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import av
+import jsonschema
 import pytest
 
 import vmaftune_frv2 as vt
@@ -34,6 +36,7 @@ from vmaftune_frv2.errors import ExitCode, OutputError, UsageError
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.whole_encode import remarks
 
+SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "encode_certificate.json").read_text())
 AT_30 = (*X264, "--crf", 30)
 Limits = Callable[[], object] | None
 
@@ -494,3 +497,36 @@ def test_each_source_that_fails_is_an_error_event(command: str, film: Path, vmaf
     errors = [(e["message"], e["exit_code"]) for e in events if e["event"] == "error"]
     assert errors == [(f"{name}: no such file", 3) for name in ("no.mkv", "none.mkv")]
     assert not any("no such file" in e["message"] for e in events if e["event"] == "log")
+
+
+def test_sound_takes_what_is_about_it(loud: Path, vmaf_tune: VmafTune) -> None:
+    sound = "-c:a:0 aac -b:a 64k -ac 1 -ar 44100 -af volume=-3dB -strict -2 -cutoff:a 15000"
+    result = vmaf_tune("encode", loud, "-o", "out.mp4", *AT_30, "--audio", sound)
+    assert result.code == 0, result.err
+    with av.open("out.mp4") as file:
+        (stream,) = file.streams.audio
+        assert (stream.codec_context.name, stream.channels, stream.rate) == ("aac", 1, 44100)
+
+
+def test_a_file_that_is_too_large_with_its_sound_is_named(loud: Path, vmaf_tune: VmafTune) -> None:
+    result = vmaf_tune("encode", loud, "-o", "out.mkv", *X264, "--max-size", "40kB", "--max-encodes", 12)
+    assert result.code == 0, result.err
+    (line,) = (line for line in result.err.splitlines() if line.startswith("Warning: "))
+    assert f"the file has {Path('out.mkv').stat().st_size:,} bytes: --max-size 40kB limits the video alone" in line
+
+
+def test_other_models_score_the_file_too(film: Path, vmaf_tune: VmafTune) -> None:
+    asked = ("encode", film, "-o", "out.mkv", *AT_30, "--also-model", "vmaf_v0.6.1neg", "--json")
+    result = vmaf_tune(*asked)
+    assert result.code == 0, result.err
+    found = json.loads(result.out)
+    jsonschema.validate(found, SCHEMA)
+    ((model, scores),) = found["vmaf_also"].items()
+    assert model == "vmaf_v0.6.1neg"
+    assert 0 < scores["min"] <= scores["mean"] < found["measured"]["vmaf"]
+    kept = read_certificate(Path("out.mkv.vmaf.json"))
+    assert kept is not None
+    assert json.loads(json.dumps(kept.record())) == found
+    assert (
+        "made before" in vmaf_tune("encode", film, "-o", "out.mkv", *AT_30, "--also-model", "vmaf_v0.6.1neg").err
+    )

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from vmaftune_frv2.contract.certificate import Certificate, Measured, Original, Promise
 from vmaftune_frv2.contract.encode_request import EncodeRequest
-from vmaftune_frv2.contract.frame_pools import HARMONIC_MEAN, MEAN, pool_frames
+from vmaftune_frv2.contract.frame_pools import FRAMES, HARMONIC_MEAN, MEAN, pool_frames, summary_of
+from vmaftune_frv2.contract.sizes import parse_size
 from vmaftune_frv2.corpus.setup import Setup
 from vmaftune_frv2.media.ffmpeg import FFmpeg
 from vmaftune_frv2.media.hdr_metadata import read_signalling
@@ -17,7 +18,7 @@ from vmaftune_frv2.media.source import input_argv
 from vmaftune_frv2.media.streams import AUDIO, Packets, Streams, count_stream_packets
 from vmaftune_frv2.media.together import usable_cpus
 from vmaftune_frv2.media.trial import compared_format
-from vmaftune_frv2.media.vmaf import score
+from vmaftune_frv2.media.vmaf import Scored, score
 from vmaftune_frv2.media.whole_encode import Made, Whole
 from vmaftune_frv2.predict.results import Prediction
 
@@ -138,7 +139,8 @@ def certify(setup: Setup, finished: Finished) -> Certificate:
     """
     request, whole, made = finished.request, finished.whole, finished.made
     source, model, cell = whole.source, setup.model_for(whole.source), finished.prediction.cell
-    frames = _scores(setup, model, finished)
+    scored = _scores(setup, model, finished)
+    frames = scored.vmaf
     measured, missed = _measured(setup, frames, finished), _missed(frames, request)
     video, file = finished.sizes.video, source.size_bytes
     percent = 100 * measured.size_bytes / file
@@ -158,20 +160,32 @@ def certify(setup: Setup, finished: Finished) -> Certificate:
         size_percent=percent,
         missed=tuple(missed),
         refused=tuple(_refusals(request, measured, percent)),
-        notes=(*whole.carried.notes, *_lost(setup, finished), *(f"the encoder says: {w}" for w in made.remarks)),
+        notes=(
+            *whole.carried.notes,
+            *_lost(setup, finished),
+            *too_large(request, measured.size_bytes),
+            *(f"the encoder says: {w}" for w in made.remarks),
+        ),
         retried=finished.retried,
         encode_seconds=made.seconds,
         ffmpeg_version=setup.ffmpeg.version,
         encoder_version=finished.encoder_version,
         request=request.digest,
+        vmaf_also={other: _pooled(each) for other, each in scored.also.items()},
     )
 
 
-def _scores(setup: Setup, model: str, finished: Finished) -> list[float]:
-    """VMAF of each frame."""
+def _scores(setup: Setup, model: str, finished: Finished) -> Scored:
+    """VMAF of each frame, by all models."""
     ffmpeg, source, path = setup.ffmpeg, finished.whole.source, finished.made.path
     pix_fmt = compared_format(ffmpeg, source, str(path))
-    return score(ffmpeg, path, source, pix_fmt=pix_fmt, model=model, threads=usable_cpus()).vmaf
+    also = setup.also_for(source)
+    return score(ffmpeg, path, source, pix_fmt=pix_fmt, model=model, also=also, threads=usable_cpus())
+
+
+def _pooled(frames: Sequence[float]) -> dict[str, float]:
+    """VMAF by a further model, without its frames."""
+    return {pool: value for pool, value in summary_of(frames).items() if pool != FRAMES}
 
 
 def _measured(setup: Setup, frames: Sequence[float], finished: Finished) -> Measured:
@@ -208,6 +222,14 @@ def _refusals(request: EncodeRequest, measured: Measured, percent: float) -> lis
     if request.max_percent is not None and percent > request.max_percent:
         refused.append(f"{percent:.1f} % of the source's size is more than --max-percent {request.max_percent:g}")
     return refused
+
+
+def too_large(request: EncodeRequest, size_bytes: int) -> list[str]:
+    """What there is to say of a file that is larger than the limit of its video."""
+    if request.max_size is None or size_bytes <= parse_size(request.max_size, "--max-size"):
+        return []
+    limit = f"--max-size {request.max_size}"
+    return [f"with sound and all else the file has {size_bytes:,} bytes: {limit} limits the video alone"]
 
 
 def _lost(setup: Setup, finished: Finished) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmaftune_frv2.api.certifying import Finished, Sizes, certify, promise, sizes_of
+from vmaftune_frv2.api.certifying import Finished, Sizes, certify, promise, sizes_of, too_large
 from vmaftune_frv2.api.encode_outputs import Job, check_names, check_room, jobs_of, make_folder, prepare
 from vmaftune_frv2.api.encode_placing import finished_before, placed
 from vmaftune_frv2.api.gathering import all_of, gather
@@ -234,6 +234,8 @@ class _One:
                     certificate = certify(measuring.setup, finished)
                 again = None if retried else self._corrected(certificate, chosen)
                 if again is None:
+                    for line in too_large(self.request, certificate.measured.size_bytes):
+                        log.warning("%s: %s", self.job.label, line)
                     return placed(self.job, path, certificate, self.request.overwrite)
                 wanted, retried = again, True
                 path.unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,8 @@ class Certificate:
         ffmpeg_version: that made it.
         encoder_version: of the encoder's library, None where it does not say.
         request: digest of what was asked for.
+        vmaf_also: {further VMAF model: its ``mean``, ``harmonic_mean``, ``p01``, ``p05`` and ``min``}, with
+            ``also_models``.
     """
 
     src: str
@@ -141,6 +143,7 @@ class Certificate:
     ffmpeg_version: str
     encoder_version: str | None
     request: str
+    vmaf_also: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def holds(self) -> bool:
@@ -149,7 +152,10 @@ class Certificate:
 
     def record(self) -> dict[str, Any]:
         """For programs, as ``schemas/encode_certificate.json``."""
-        return {"certificate_version": CERTIFICATE_VERSION, **_rounded(asdict(self))}
+        found = {"certificate_version": CERTIFICATE_VERSION, **_rounded(asdict(self))}
+        if not self.vmaf_also:
+            del found["vmaf_also"]
+        return found
 
 
 def certificate_path(output: Path) -> Path:

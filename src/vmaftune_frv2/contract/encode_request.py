@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vmaftune_frv2.contract.containers import CONTAINERS
+from vmaftune_frv2.contract.crf import parse_crfs
 from vmaftune_frv2.contract.encoding_options import EncodingOptions
 from vmaftune_frv2.contract.option_groups import (
     SAMPLE_SECONDS,
@@ -19,6 +22,7 @@ from vmaftune_frv2.contract.option_groups import (
 )
 from vmaftune_frv2.contract.options import option, options_of
 from vmaftune_frv2.contract.predict_request import PredictRequest
+from vmaftune_frv2.contract.quality_options import AlsoOptions
 from vmaftune_frv2.errors import UsageError
 
 DEFAULT_ENCODER = "libsvtav1"
@@ -29,7 +33,14 @@ LONG_SECONDS = 60.0
 LEAST_WINDOWS, MOST_WINDOWS = 10, 30
 """Windows of a long source; in between, one per minute."""
 COPY, NONE = "copy", "none"
-_OF_FILES = ("-i", "-f", "-map", "-y", "-n", "-vn", "-sn", "-dn", "-an", "-ss", "-t", "-to")
+_SOUND_ALONE = re.compile(r"-(acodec|ab|aq|af)|-(c|codec|b|q|filter|profile):a(:\d+)?")
+"""Options of ffmpeg that are about sound and nothing else as they stand."""
+_OF_SOUND = re.compile(
+    r"-(ac|ar|vbr|compression_level|application|frame_duration|cutoff|sample_fmt|channel_layout|ch_layout|strict)"
+    r"(:a(:\d+)?)?"
+)
+"""Options that an encoder of video may have as well."""
+_AN_OPTION = re.compile(r"-[A-Za-z]")
 _NO_PART = (
     "sources", "output", "container", "overwrite", "jobs", "record", "cache_dir", "cache_size", "no_cache",
     "ffmpeg_bin",
@@ -37,7 +48,7 @@ _NO_PART = (
 """Fields that change nothing of the file that is made, nor of the verdict on it."""
 
 
-class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOptions, JobOptions):
+class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, AlsoOptions, EncodingOptions, JobOptions):
     """A source as a smaller file of a certain VMAF, with all that belongs to it."""
 
     sources: Sequence[str] = option(
@@ -137,6 +148,7 @@ class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOptio
         elif self.confidence is not None:
             raise UsageError("--confidence needs --no-verify; otherwise the crf is chosen by what was measured")
         super().check()
+        parse_crfs(text.rpartition("=")[2] for text in self.crfs)
         if self.samples == 0:
             self.refuse(("sample_seconds",), "needs windows; leave out --samples 0")
         self.audio_arguments()
@@ -154,16 +166,17 @@ class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, EncodingOptio
         except ValueError as error:
             raise UsageError(f"--audio {self.audio!r}: {error}") from error
         advice = "write copy, none, or ffmpeg's arguments, as in '-c:a libopus -b:a 96k'"
-        wrong = next((word for word in words if word in _OF_FILES or word.startswith(("-c:v", "-vf"))), None)
-        if wrong is not None:
-            raise UsageError(f"--audio: {wrong} is not about the encoder of sound; {advice}")
-        if (
-            not words
-            or not words[0].startswith("-")
-            or not any(w in ("-c:a", "-codec:a", "-acodec") for w in words)
-        ):
+        if not any(re.match(r"-(c|codec):a|-acodec", word) for word in words):
             raise UsageError(f"--audio {self.audio!r} names no encoder; {advice}")
-        return words
+        found: list[str] = []
+        for name, value in itertools.zip_longest(words[::2], words[1::2]):
+            shared = _OF_SOUND.fullmatch(name)
+            if not shared and not _SOUND_ALONE.fullmatch(name):
+                raise UsageError(f"--audio: {name} is not about the encoder of sound; {advice}")
+            if value is None or _AN_OPTION.match(value):
+                raise UsageError(f"--audio: {name} has no value; {advice}")
+            found += [f"{name}:a" if shared and not shared[2] else name, value]
+        return tuple(found)
 
     def windows(self, seconds: float | None) -> int:
         """How many windows a source is searched on, 0 for all of it.

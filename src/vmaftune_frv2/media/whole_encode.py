@@ -73,20 +73,25 @@ def final_argv(
     """
     source, carried = whole.source, whole.carried
     video = video_argv(source, encoder, cell, threads=threads, extra=extra)
+    video = [_OF_ANY_STREAM.get(word, word) for word in video]
     if carried.has_cover:  # which is video, too, and stays as it is
-        alone = {
-            "-vf": "-filter:v:0",
-            "-c:v": "-c:v:0",
-            "-pix_fmt": "-pix_fmt:v:0",
-            "-b:v": "-b:v:0",
-            "-q:v": "-q:v:0",
-        }
-        video = [alone.get(word, word) for word in video]
+        video = [_of_the_first(word) for word in video]
     return [
         *encoder.device, *source.input_argv(), "-map", f"0:{source.stream}", *carried.map_argv(), *video,
         *_shift_argv(source, encoder, carried.begins_s), *_labels_argv(whole.video), *carried.codec_argv(),
         *carried.container.argv, "-f", carried.container.muxer, file_url(output),
     ]  # fmt: skip
+
+
+_OF_ANY_STREAM = {"-profile": "-profile:v", "-tag": "-tag:v"}
+"""Options that ffmpeg otherwise reads for copied sound as well, which has other profiles and tags."""
+_OF_ANY_VIDEO = {"-vf": "-filter:v:0", "-pix_fmt": "-pix_fmt:v:0", "-vtag": "-tag:v:0", "-vcodec": "-c:v:0"}
+_FOR_VIDEO = re.compile(r"-[a-z]\S*:v")
+
+
+def _of_the_first(word: str) -> str:
+    """A word of ffmpeg's arguments, an option for all video as one for the first stream of it."""
+    return f"{word}:0" if _FOR_VIDEO.fullmatch(word) else _OF_ANY_VIDEO.get(word, word)
 
 
 def join_argv(whole: Whole, listed: Path, output: Path) -> list[str]:

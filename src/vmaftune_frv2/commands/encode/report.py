@@ -62,12 +62,14 @@ def certificate_table(found: Certificate) -> str:
     sizes = "" if promised.size_low is None or promised.size_high is None else _span(
         _bytes(promised.size_low), _bytes(promised.size_high)
     )  # fmt: skip
+    also = [[f"VMAF {model}, mean", f"{each['mean']:.2f}", "", ""] for model, each in found.vmaf_also.items()]
     rows = [
         ["VMAF, mean", f"{measured.vmaf:.2f}", f"{promised.vmaf:.2f}", _range(promised, "vmaf", 1)],
         ["VMAF, harmonic mean", f"{measured.vmaf_harmonic_mean:.2f}", "", ""],
         ["VMAF, 5 % low", f"{measured.vmaf_p05:.2f}", "", ""],
         ["VMAF, 1 % low", f"{measured.vmaf_p01:.2f}", "", ""],
         ["VMAF, worst frame", f"{measured.vmaf_min:.2f}", "", ""],
+        *also,
         ["video, kbit/s", f"{measured.kbps:.0f}", f"{promised.kbps:.0f}", _range(promised, "kbps", 0)],
         ["video, % of the source's", f"{found.video_percent:.1f}", "", ""],
         ["file", _bytes(measured.size_bytes), _bytes(promised.size_bytes), sizes],
