@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -10,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -245,21 +246,44 @@ def test_a_file_that_cannot_grow_leaves_nothing(loud: Path) -> None:
     assert [path.name for path in Path().iterdir()] == ["loud.mkv"]
 
 
-@pytest.mark.parametrize(("sound", "when"), [("copy", "before"), ("-c:a flac", "during")])
-def test_a_full_disk_leaves_nothing(sound: str, when: str, loud: Path, tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 200 kB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
     mount = shutil.which("mount")
-    mounting = [mount or "mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(small)]
+    mounting = [mount or "mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)]
     if mount is None or subprocess.run(mounting, capture_output=True, check=False).returncode != 0:
         pytest.skip("no file system can be mounted here")
-    try:
-        ended = run((loud, "-o", small / "out.mkv", *AT_30, "--audio", sound))
-        assert (ended.code, "no space is left" in ended.err) == (ExitCode.OUTPUT, True), ended.err
-        assert ("encoding all of it" in ended.err) == (when == "during")
-        assert list(small.iterdir()) == []
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(("sound", "when"), [("copy", "before"), ("-c:a flac", "during")])
+def test_a_full_disk_leaves_nothing(sound: str, when: str, loud: Path, small: Path) -> None:
+    ended = run((loud, "-o", small / "out.mkv", *AT_30, "--audio", sound))
+    assert (ended.code, "no space is left" in ended.err) == (ExitCode.OUTPUT, True), ended.err
+    assert ("encoding all of it" in ended.err) == (when == "during")
+    assert list(small.iterdir()) == []
+
+
+def test_a_file_without_room_for_its_certificate_does_not_get_its_name(small: Path) -> None:
+    job, made = Job("a.mkv", small / "out.mkv", MATROSKA), small / "made"
+    made.write_bytes(b"encode")
+    job.output.write_bytes(b"precious")
+    with (small / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while shutil.disk_usage(small).free:
+            filler.write(bytes(4096))
+    with pytest.raises(OutputError, match="No space left"):
+        placed(job, made, certificate_for("a", job.output, made), True)
+    assert job.output.read_bytes() == b"precious"
+    assert sorted(path.name for path in small.iterdir()) == ["filler", "made", "out.mkv"]
+
+
+def test_a_crf_that_cannot_be_is_refused_before_the_source_is_looked_at(vmaf_tune: VmafTune) -> None:
+    for crf, words in (("23.", "--crf '23.': write a number"), ("99", "99")):
+        result = vmaf_tune("encode", "nowhere.mkv", "-o", "out.mkv", *X264, "--crf", crf)
+        assert (result.code, words in result.err, "no such file" in result.err) == (ExitCode.USAGE, True, False)
 
 
 def test_a_folder_goes_on_where_it_stopped(clip: Clips, vmaf_tune: VmafTune, tmp_path: Path) -> None:
