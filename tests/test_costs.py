@@ -93,7 +93,19 @@ def test_a_verified_limit_holds_in_what_was_measured(kind: str, ask: Ask) -> Non
     assert pick["measured"]
     assert pick["kbps"] <= middle * 1.0001
     encoded = {int(line.split(":")[2]): float(line.split()[-2]) for line in _plain(answer)}
-    assert pick["kbps"] >= middle * 0.949 or encoded[pick["crf"] - 1] > middle
+    assert pick["kbps"] >= middle * 0.969 or encoded[pick["crf"] - 1] > middle
+
+
+def test_a_verified_limit_is_searched_between_whole_crfs(ask: Ask) -> None:
+    cells = records(ask("--crf", "20:44", "--format", "json"))
+    limit = sorted(cell["kbps"] for cell in cells)[len(cells) // 2] * 0.97
+    answer = ask("--max-bitrate", limit, "--verify", "--max-encodes", 16, "--format", "json")
+    (pick,) = records(answer)
+    assert (pick["verified"], pick["measured"]) == (True, True)
+    encoded = {float(line.split(":")[2]): float(line.split()[-2]) for line in _plain(answer)}
+    assert any(crf % 1 for crf in encoded)
+    neighbour = encoded.get(round(pick["crf"] - 0.1, 1), 0.0)
+    assert limit * 0.969 <= pick["kbps"] <= limit * 1.0001 or neighbour > limit
 
 
 def _plain(answer: Invocation) -> list[str]:

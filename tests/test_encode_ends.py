@@ -106,6 +106,14 @@ def test_a_target_out_of_reach_writes_nothing(film: Path, vmaf_tune: VmafTune) -
     assert list(Path().iterdir()) == [Path("film.mkv")]
 
 
+def test_crfs_that_nobody_learnt_are_told_where_the_target_is_out_of_reach(
+    film: Path, vmaf_tune: VmafTune
+) -> None:
+    result = vmaf_tune("encode", film, "-o", "out.mkv", *X264, "--target-vmaf", 100)
+    assert result.code == ExitCode.NEGATIVE
+    assert "of libx264:veryfast that the model learnt (--crf names others), none reaches VMAF 100" in result.err
+
+
 def test_a_limit_alone_gives_the_best_that_keeps_it(film: Path, vmaf_tune: VmafTune) -> None:
     result = vmaf_tune("encode", film, "-o", "out.mkv", *X264, "--max-size", "20kB", "--max-encodes", 12, "--json")
     assert result.code == 0, result.err

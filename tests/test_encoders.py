@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from vmaftune_frv2.contract.features import CANONICAL6, read_metric
 from vmaftune_frv2.contract.grid import build_grid
 from vmaftune_frv2.errors import ToolError, UsageError
 from vmaftune_frv2.media import vmaf
-from vmaftune_frv2.media.ffmpeg import FFmpeg, try_encoder
+from vmaftune_frv2.media.ffmpeg import QUIET, FFmpeg, try_encoder
 
 X26X = ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]
 FAST_TO_SLOW = {
@@ -194,7 +195,7 @@ def test_every_value_of_a_fine_range_is_an_exact_decimal():
 
 
 STEPS = {
-    "libx264": 10, "libx265": 10, "libsvtav1": 4, "libvvenc": 1, "libvpx-vp9": 1, "libaom-av1": 1,
+    "libx264": 20, "libx265": 20, "libsvtav1": 4, "libvvenc": 1, "libvpx-vp9": 1, "libaom-av1": 1,
 }  # fmt: skip
 """Steps of each encoder's crf in a whole one."""
 
@@ -210,6 +211,19 @@ def test_crf_between_an_encoders_steps_is_refused(name):
                 UsageError, match=f"^crf {hundredths / 100}: {name} takes crfs in steps of {1 / parts:g}$"
             ):
                 encoder.check_crf(hundredths / 100)
+
+
+@pytest.mark.parametrize("name", ["libx264", "libx265"])
+def test_every_twentieth_is_an_encode_of_its_own(name: str, ffmpeg: FFmpeg, tmp_path: Path) -> None:
+    entry, found = ENCODERS.get(name), set()
+    for crf in parse_crfs(["20:20.2:0.05"]):
+        argv = ["-f", "lavfi", "-i", "testsrc2=size=128x128:rate=25:duration=0.2,noise=alls=20:all_seed=1"]
+        done = ffmpeg.run(
+            [*QUIET, *argv, *entry.codec_argv("fast", entry.check_crf(crf), 1), "-y", "o.nut"], cwd=tmp_path
+        )
+        assert done.ok, done.stderr
+        found.add(ffmpeg.run([*QUIET, "-i", "o.nut", "-f", "md5", "-"], cwd=tmp_path).stdout)
+    assert len(found) == 5
 
 
 def test_whole_crf_is_an_integer_however_it_is_written():

@@ -268,8 +268,8 @@ LATER: dict[str, tuple[str, dict[str, Any], str]] = {
     "crf out of range": ("per-shot", {"encoders": "libx264", "crfs": "99"}, "99"),
     "crf between steps": (
         "predict",
-        {"encoders": "libx264", "crfs": "20:32:0.25"},
-        "libx264 takes crfs in steps of 0.1",
+        {"encoders": "libx264", "crfs": "20:32:0.125"},
+        "libx264 takes crfs in steps of 0.05",
     ),
     "crf between whole ones": (
         "corpus",
@@ -278,8 +278,8 @@ LATER: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "rung between steps": (
         "ladder",
-        {"presets": "medium", "crfs": "libx264=28.55"},
-        "crf 28.55: libx264 takes crfs in steps of 0.1",
+        {"presets": "medium", "crfs": "libx264=28.53"},
+        "crf 28.53: libx264 takes crfs in steps of 0.05",
     ),
     "encoder not learnt": ("predict", {"encoders": "libaom-av1"}, "libaom-av1"),
     "missing file": ("predict", {"sources": "nowhere.mkv"}, "nowhere.mkv: no such file"),

@@ -19,6 +19,7 @@ from vmaftune_frv2.contract.containers import Container
 from vmaftune_frv2.contract.crf import parse_crfs
 from vmaftune_frv2.contract.encode_request import NONE, EncodeRequest
 from vmaftune_frv2.contract.encoders import ENCODERS
+from vmaftune_frv2.contract.grid import learnt_crfs
 from vmaftune_frv2.errors import InterruptedRunError, NegativeError, TuneError, UsageError
 from vmaftune_frv2.log import get_logger
 from vmaftune_frv2.media.carrying import Wanted, carry, check_holds_late_video, check_holds_video, video_refusal
@@ -181,9 +182,13 @@ class _One:
         (pick,) = found.answer.picks
         if pick.prediction is None:
             best = "" if pick.best is None else f"; the best is crf {pick.best.cell.crf} with {pick.best.vmaf:.2f}"
-            raise NegativeError(
-                f"{self.job.label}: no crf of {':'.join(pick.line)} {self._aims()}{best}; nothing was written"
-            )
+            line = ":".join(pick.line)
+            learnt = learnt_crfs((p.cell for p in found.answer.predictions), question.crfs)
+            none = f"no crf of {line}"
+            if learnt is not None:
+                crfs = f"{learnt[0]} to {learnt[1]} of {line} that the model learnt"
+                none = f"of the crfs {crfs} (--crf names others), none"
+            raise NegativeError(f"{self.job.label}: {none} {self._aims()}{best}; nothing was written")
         return _Chosen(pick.prediction, found, windows)
 
     def _aims(self) -> str:

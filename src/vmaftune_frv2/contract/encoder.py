@@ -54,7 +54,8 @@ class Encoder:
             where it has none.
         pass_log: whether the log of its first pass has statistics that ``--encoder-stats`` reads.
         remap_pattern: finds, in stderr, the preset that the library ran instead of the one asked for.
-        crf_step: the finest step of the constant-quality axis: 1, or a decimal that divides 1.
+        crf_step: the finest step that a search makes on the constant-quality axis: 1, or a decimal that divides 1.
+        crf_grid: as ``crf_step``, the step of crfs that a user may name, where that is finer.
         fraction_argv: as ``argv``, for a crf between whole ones; empty where ``argv`` takes these, too.
         hardware: whether a device encodes; tried with larger pictures than software, as devices refuse small ones.
         optional: whether it is used only where it is named: many builds or machines lack it.
@@ -85,6 +86,7 @@ class Encoder:
     pass_log: bool = False
     remap_pattern: str | None = None
     crf_step: float = 1
+    crf_grid: float | None = None
     fraction_argv: tuple[str, ...] = ()
     hardware: bool = False
     optional: bool = False
@@ -132,9 +134,22 @@ class Encoder:
             )
         if not self.crf_min <= crf <= self.crf_max:
             raise UsageError(f"crf {crf} is outside {self.name}'s range {self.crf_min}..{self.crf_max}")
-        if not on_steps(crf, self.crf_step):
-            raise UsageError(f"crf {crf}: {self.name} takes crfs in steps of {self.crf_step:g}")
+        if not self.is_on_grid(crf):
+            raise UsageError(f"crf {crf}: {self.name} takes crfs in steps of {self.finest_step:g}")
         return tidy(crf)
+
+    @property
+    def finest_step(self) -> float:
+        """The step of crfs that may be named."""
+        return self.crf_step if self.crf_grid is None else self.crf_grid
+
+    def is_on_grid(self, crf: Crf) -> bool:
+        """Whether a crf may be named, as far as steps are concerned.
+
+        Raises:
+            UsageError: the steps cannot be, as of a plugin's broken entry.
+        """
+        return on_steps(crf, self.crf_step) or on_steps(crf, self.finest_step)
 
     def codec_argv(self, preset: str, crf: Crf, threads: int) -> list[str]:
         """Codec arguments of one cell."""

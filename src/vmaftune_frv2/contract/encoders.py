@@ -33,6 +33,7 @@ SOFTWARE = (
         crf_min=0,
         crf_max=51,
         crf_step=0.1,
+        crf_grid=0.05,
         argv=("-c:v", "libx264", "-preset", "{preset}", "-crf", "{crf}", "-threads", "{threads}"),
         pix_fmts=_YUV_8_10,
         container="mp4",
@@ -54,6 +55,7 @@ SOFTWARE = (
         crf_min=0,
         crf_max=51,
         crf_step=0.1,
+        crf_grid=0.05,
         argv=(
             "-c:v", "libx265", "-preset", "{preset}", "-crf", "{crf}",
             "-x265-params", "pools={threads}:frame-threads=1",
@@ -218,9 +220,9 @@ class EncoderTable:
         return encoder
 
     def crf_step(self, name: str) -> float:
-        """The finest step of an encoder's crf; 1 where nobody knows it."""
+        """The step of an encoder's crfs that may be named; 1 where nobody knows it."""
         encoder = self.find(name)
-        return 1 if encoder is None else encoder.crf_step
+        return 1 if encoder is None else encoder.finest_step
 
     def __iter__(self) -> Iterator[Encoder]:
         return iter(self._by_name.values())

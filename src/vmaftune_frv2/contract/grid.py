@@ -103,6 +103,23 @@ def without_crfs(encoders: Iterable[str], crfs: Sequence[str], table: EncoderTab
     return () if None in bound else tuple(name for name in dict.fromkeys(encoders) if name not in bound)
 
 
+def learnt_crfs(cells: Iterable[Cell], crfs: Sequence[str]) -> tuple[Crf, Crf] | None:
+    """First and last crf of a line's candidates, where these end at what a model learnt.
+
+    Args:
+        cells: candidates of one encoder.
+        crfs: as ``build_grid``.
+
+    Returns:
+        None where they were named, or are all that the encoder takes.
+    """
+    found = sorted({(cell.crf, cell.encoder) for cell in cells})
+    if not found or not without_crfs([found[0][1]], crfs):
+        return None
+    encoder, ends = ENCODERS.get(found[0][1]), (found[0][0], found[-1][0])
+    return None if ends == (encoder.crf_min, encoder.crf_max) else ends
+
+
 def candidate_grid(
     seen: Mapping[str, Mapping[str, Any]], encoders: Sequence[str], presets: Sequence[str], crfs: Sequence[str]
 ) -> tuple[Cell, ...]:

@@ -83,7 +83,7 @@ class GridOptions(Request):
     crfs: Sequence[str] = option(
         (),
         "Crfs (of libvvenc: qps), one or a range such as 18:40:2 or 20:32:0.25; repeatable. libx264 and libx265"
-        " take steps of 0.1, libsvtav1 of 0.25, others of 1. ENCODER=CRF is for that encoder alone.",
+        " take steps of 0.05, libsvtav1 of 0.25, others of 1. ENCODER=CRF is for that encoder alone.",
         flag="crf",
         metavar="CRF|FIRST:LAST[:STEP]",
     )

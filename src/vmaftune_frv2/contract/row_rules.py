@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 
-from vmaftune_frv2.contract.crf import on_steps
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.features import CANONICAL6, FEATURE_RANGES, mean_key, std_key
 from vmaftune_frv2.contract.frame_pools import FRAMES, pool_frames
@@ -50,8 +49,8 @@ def _cell_exists(row: Row) -> Iterator[Violation]:
         return
     if not encoder.crf_min <= row["crf"] <= encoder.crf_max:
         yield Violation("crf", row["crf"], f"outside {encoder.name}'s range {encoder.crf_min}..{encoder.crf_max}")
-    elif not on_steps(row["crf"], encoder.crf_step):
-        message = f"{encoder.name} takes crfs in steps of {encoder.crf_step:g}"
+    elif not encoder.is_on_grid(row["crf"]):
+        message = f"{encoder.name} takes crfs in steps of {encoder.finest_step:g}"
         yield Violation("crf", row["crf"], message, reason="crf is between the encoder's steps")
     try:
         encoder.resolve_preset(row["preset"])

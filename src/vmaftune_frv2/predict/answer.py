@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from vmaftune_frv2.contract.cells import UNIVERSAL_ENCODER, Cell, Line, by_line
 from vmaftune_frv2.contract.crf import Crf
-from vmaftune_frv2.contract.frame_pools import FRAMES
 from vmaftune_frv2.contract.intervals import LEVELS
 from vmaftune_frv2.contract.option_groups import TargetOptions
 from vmaftune_frv2.contract.quality_targets import percentile_name
-from vmaftune_frv2.contract.rows import VMAF_ALSO, Row
 from vmaftune_frv2.log import STEP, get_logger
 from vmaftune_frv2.predict.aims import Aims
 from vmaftune_frv2.predict.between import between, with_measured
@@ -26,10 +24,12 @@ from vmaftune_frv2.predict.pool_figures import wider
 from vmaftune_frv2.predict.predictor import Predictor, pooled
 from vmaftune_frv2.predict.results import Answer, Percentile, Prediction, Step
 from vmaftune_frv2.predict.search import judge, next_crf
-from vmaftune_frv2.predict.vmaf_scales import scale_of
+from vmaftune_frv2.predict.vmaf_scales import further_scores, scale_of
 from vmaftune_frv2.progress import about, tell
 
 log = get_logger(__name__)
+LISTED = 3
+"""Cells of the cache that are named one by one; of more, their number is told."""
 NEAR = 8
 """Crfs from a cell that was measured before, within which it predicts about as well as a probe at the target."""
 
@@ -63,7 +63,7 @@ def answer(
     lines = {
         line: sorted({cell.crf for cell in found}) for line, found in by_line(cells, lambda c: c.line).items()
     }
-    if wanted.verify and wanted.has_target:
+    if wanted.verify and (wanted.has_target or work.limit is not None):
         work.refined = between(measuring.setup.ffmpeg, lines, finely)
     searched = (Cell(*line, crf) for line, crfs in work.refined.items() for crf in crfs)
     work.recall(list(dict.fromkeys((*cells, *searched))))
@@ -78,7 +78,7 @@ def answer(
         if wanted.verify and wanted.has_target:
             work.verify(line, crfs)
         elif wanted.verify and work.limit is not None:
-            work.verify_within(line, Within(work.limit.kbps, crfs))
+            work.verify_within(line, Within(work.limit.kbps, work.refined.get(line, crfs)))
     shown = work.costed(work.predict(with_measured(lines, work.refined, measuring.rows)))
     predictions = [replace(found, sample=measuring.sample) for found in shown]
     picks: list[Pick[Prediction]] = []
@@ -111,14 +111,15 @@ class _Work:
             measuring.measure(cell)
         self._note(cell, expected)
 
-    def _note(self, cell: Cell, expected: float | None) -> None:
+    def _note(self, cell: Cell, expected: float | None, *, listed: bool = True) -> None:
         measuring = self.measuring
         row = measuring.rows[cell]
         lows = {percent: pooled(row, percentile_name(percent)) for percent in self.wanted.percentiles()}
         vmaf = pooled(row, measuring.pool)
         step = Step(cell, expected, vmaf, row["bitrate_kbps"], cell in measuring.known, lows)
         self.steps.append(step)
-        log.info("%s%s", measuring.prefix, step, extra=STEP)
+        if listed:
+            log.info("%s%s", measuring.prefix, step, extra=STEP)
         tell(
             "measured",
             encoder=cell.encoder,
@@ -137,8 +138,10 @@ class _Work:
     def recall(self, cells: Sequence[Cell]) -> None:
         """Takes what was measured before of some cells."""
         self._recalled = self.measuring.recall(cells)
+        if len(self._recalled) > LISTED:
+            log.info("%s%d encodes known from the cache", self.measuring.prefix, len(self._recalled), extra=STEP)
         for cell in self._recalled:
-            self._note(cell, None)
+            self._note(cell, None, listed=len(self._recalled) <= LISTED)
 
     def is_far(self, line: Line, crfs: list[Crf]) -> bool:
         """Whether what is known of an encoder was measured too far from the target to predict the pick well."""
@@ -183,7 +186,7 @@ class _Work:
             replace(
                 each,
                 percentiles=tuple(_as_percentile(percent, p) for percent, p in zip(percents, low, strict=True)),
-                also=_further_scores(measuring.rows.get(each.cell) or {}),
+                also=further_scores(measuring.rows.get(each.cell) or {}),
             )
             for each, *low in zip(found, *lows, strict=True)
         ]
@@ -240,7 +243,8 @@ class _Work:
         """The lowest crf that keeps the limit."""
         assert self.limit is not None
         affordable = self.affordable(predictions)
-        best, settled = Within(self.limit.kbps, sorted(p.cell.crf for p in predictions)).best(self.rates(line))
+        crfs = self.refined.get(line) or sorted(p.cell.crf for p in predictions)
+        best, settled = Within(self.limit.kbps, crfs).best(self.rates(line))
         if self.wanted.verify:
             chosen = next((p for p in affordable if p.cell.crf == best), None)
         else:
@@ -309,11 +313,3 @@ class _Work:
 def _as_percentile(percent: float, found: Prediction) -> Percentile:
     low, high, typical = found.vmaf_low, found.vmaf_high, found.typical_error
     return Percentile(percent=percent, vmaf=found.vmaf, low=low, high=high, typical_error=typical)
-
-
-def _further_scores(row: Row) -> dict[str, dict[str, float]]:
-    """{further VMAF model: {pool: its score}} of a measured row."""
-    return {
-        model: {pool: value for pool, value in scores.items() if pool != FRAMES}
-        for model, scores in (row.get(VMAF_ALSO) or {}).items()
-    }

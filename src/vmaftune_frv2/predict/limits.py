@@ -14,7 +14,7 @@ from vmaftune_frv2.contract.sizes import parse_size
 from vmaftune_frv2.predict.results import Prediction
 from vmaftune_frv2.predict.search import Goal, judge, next_crf
 
-CLOSE = 0.05
+CLOSE = 0.03
 """Share below the limit that a verified pick may stay without another encode."""
 TYPICAL_SHARE = 2.06
 """Half of a 90 % interval over the typical absolute error, of a normal distribution."""

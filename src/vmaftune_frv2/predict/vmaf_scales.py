@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vmaftune_frv2.contract.rows import PER_FRAME_VMAF, Row
+from vmaftune_frv2.contract.frame_pools import FRAMES
+from vmaftune_frv2.contract.rows import PER_FRAME_VMAF, VMAF_ALSO, Row
 from vmaftune_frv2.contract.vmaf_names import DEFAULT_MODEL
 
 KNOTS = (0.0, 20.0, 40.0, 50.0, 60.0, 70.0, 80.0, 85.0, 90.0, 95.0, 100.0)
@@ -82,3 +83,11 @@ def scale_of(model: str, learnt: str | None) -> Scale:
     if learnt != DEFAULT_MODEL:
         return UNMEASURED
     return SCALES.get(model, UNMEASURED)
+
+
+def further_scores(row: Row) -> dict[str, dict[str, float]]:
+    """{further VMAF model: {pool: its score}} of a measured row."""
+    return {
+        model: {pool: value for pool, value in scores.items() if pool != FRAMES}
+        for model, scores in (row.get(VMAF_ALSO) or {}).items()
+    }

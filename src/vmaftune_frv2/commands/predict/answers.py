@@ -30,6 +30,7 @@ from vmaftune_frv2.commands.shared.predictions import (
 from vmaftune_frv2.commands.shared.progress import say_failure
 from vmaftune_frv2.commands.shared.records import emit
 from vmaftune_frv2.commands.shared.table import Style, coloured
+from vmaftune_frv2.contract.grid import learnt_crfs
 from vmaftune_frv2.contract.predict_request import PredictRequest
 from vmaftune_frv2.contract.quality_targets import ordinal
 from vmaftune_frv2.contract.sizes import size_text
@@ -132,6 +133,9 @@ def _why(pick: Pick[Prediction], each: SourceAnswer, request: PredictRequest) ->
         best += f", {ordinal(low.percent)} percentile {low.vmaf:.2f}"
     if request.verify and not pick.confirmed:
         return f"none of {pick.encodes} encodes reaches {target}, allow more with --max-encodes; {best}"
+    learnt = learnt_crfs((p.cell for p in found), request.crfs)
+    if learnt is not None:
+        best += f", of the crfs {learnt[0]} to {learnt[1]} that the model learnt (--crf names others)"
     if limit is None:
         return f"no candidate reaches {target}; {best}"
     reaching = [p for p in found if p.kbps > limit.kbps and aims.reached_by(p)]
