@@ -250,6 +250,7 @@ def test_a_row_that_was_left_out_does_not_stand_for_its_cell(
     assert [row["vmaf_score"] for row in attached()] == [row["vmaf_score"] for row in whole]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped(clip: Clips, whole: list[Row], vmaf_tune: VmafTune) -> None:
     rows = [
         bare(whole[0], extra_params=["-metadata", f"title={number}"], encode_path=None) for number in range(40)

@@ -33,6 +33,7 @@ def bench(name: str, folder: Path, *options: str, lines: Sequence[tuple[str, str
     return done.stdout
 
 
+@pytest.mark.slow
 def test_every_shared_cell_is_judged_as_the_probe(tmp_path: Path) -> None:
     out = bench("probe.py", tmp_path)
     heard = [line.rsplit(maxsplit=5) for line in out.splitlines()[1:5]]

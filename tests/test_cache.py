@@ -241,6 +241,7 @@ SPOILT: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
 def test_damaged_entries_are_made_again(spoil: Callable[[bytes], bytes], ask: Ask, work, tmp_path: Path) -> None:
     first = ask("predict")
@@ -297,6 +298,7 @@ def test_an_empty_variable_turns_it_off(ask: Ask, vmaf_tune: VmafTune, monkeypat
     assert json.loads(vmaf_tune("doctor", "--json").out)["cache"] is None
 
 
+@pytest.mark.slow
 def test_python_keeps_the_same(
     film: Path, curve_models: tuple[object, ...], watched: Path, ask: Ask, work
 ) -> None:

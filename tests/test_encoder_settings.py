@@ -79,6 +79,7 @@ def test_pixel_format_of_raw_video_is_its_own(clip: Clips, ffmpeg: Any, tmp_path
 TUNED = [(e.name, tune) for e in ENCODERS if e.name in FAST for tune in e.tunes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("encoder", "tune"), TUNED)
 def test_every_tune_of_the_table_is_taken(
     encoder: str, tune: str, clip: Clips, vmaf_tune: VmafTune, tmp_path: Path

@@ -133,6 +133,7 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
         pytest.param((TERM, INT), 0.05, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_second_interrupt_does_not_spoil_the_first(signals, gap, clip, assert_completes, tmp_path):
     sweep = Sweep(tmp_path, clip("mandelbrot", size="320x180", frames=32)).start()
     sweep.wait_for_rows(2)

@@ -273,6 +273,7 @@ def test_each_shot_gets_its_own_crf(vmaf_tune: VmafTune, shot_answer: Callable[.
     ],
     ids=["zones", "segments", "segments of another encoder"],
 )
+@pytest.mark.slow
 def test_printed_commands_give_each_shot_its_score(
     vmaf_tune: VmafTune,
     shot_answer: Callable[..., Any],

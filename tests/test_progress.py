@@ -41,7 +41,7 @@ Event = dict[str, Any]
 @pytest.fixture
 def film(clip: Clips, tmp_path: Path) -> Path:
     """Long enough for a live line to be seen at work."""
-    return Path(shutil.copy(clip("mandelbrot", size="320x192", frames=192), tmp_path / "film.mkv"))
+    return Path(shutil.copy(clip("testsrc2", size="640x384", frames=192), tmp_path / "film.mkv"))
 
 
 @pytest.fixture
@@ -252,7 +252,8 @@ def test_off_a_terminal_each_encode_is_a_line_and_nothing_is_rewritten(
         for line in lines
     ] == [True] * len(lines)
     assert shown["none"].err.splitlines() == [line for line in lines if line.startswith("Warning: ")]
-    assert len({each.out for each in shown.values()}) == 1
+    # How long an encode would take is measured anew.
+    assert len({re.sub(r"~\S+ s", "", each.out) for each in shown.values()}) == 1
 
 
 def test_no_such_way_to_show_progress(vmaf_tune: VmafTune) -> None:

@@ -90,6 +90,7 @@ def test_a_rerun_encodes_nothing_and_answers_alike(
     assert "0 rows added" in again.err
 
 
+@pytest.mark.slow
 def test_rows_of_different_parts_have_different_views(ask: Ask, vmaf_tune: VmafTune) -> None:
     for form in FORMS:
         assert ask(form).code == ExitCode.OK
@@ -173,6 +174,7 @@ def test_windows_of_one_source_are_clips_of_their_own_to_training(
     assert len(list(itertools.chain(*by_cell.values()))) == len(rows)
 
 
+@pytest.mark.slow
 def test_heights_of_a_ladder_are_clips_of_their_own(ask: Ask) -> None:
     assert ask("ladder").code == ExitCode.OK
     row = next(row for row in read_rows(CORPUS) if row["height"] == 48)
@@ -180,6 +182,7 @@ def test_heights_of_a_ladder_are_clips_of_their_own(ask: Ask) -> None:
     assert len({clip_of(row), clip_of(other), clip_of(row | {"view": None})}) == 3
 
 
+@pytest.mark.slow
 def test_pace_of_another_track_is_not_taken(
     vmaf_tune: VmafTune, curve_models: tuple[object, ...], clip: Clips, ffmpeg: FFmpeg, tmp_path: Path
 ) -> None:
@@ -196,6 +199,7 @@ def test_pace_of_another_track_is_not_taken(
     assert len({json.dumps(row["sample_pace"]) for row in read_rows(CORPUS)}) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoilt", [{"sample_pace": None}, {"view": None}, {"sample_pace": {"samples": 4}}])
 def test_rows_without_a_pace_are_no_obstacle(spoilt: dict[str, Any], ask: Ask) -> None:
     first = ask("windows")
