@@ -395,6 +395,14 @@ def test_python_gives_the_certificate_that_is_kept(film: Path) -> None:
         vt.encode(request.changed(sources=[film, "other.mkv"], output="folder"))
 
 
+def test_a_request_is_told_from_others_by_the_files_of_its_filters(tmp_path: Path) -> None:
+    lut, digests = tmp_path / "look.cube", set[str]()
+    for text in ("one", "one", "other"):
+        lut.write_text(text)
+        digests.add(vt.EncodeRequest(sources="a.mkv", output=Path("b.mkv"), vfilter=f"lut3d={lut}").digest)
+    assert len(digests) == 2
+
+
 def test_a_request_is_told_from_others_by_what_it_makes() -> None:
     request = vt.EncodeRequest(sources="a.mkv", output="b.mkv", encoders="libx264")
     same = request.changed(sources="c.mkv", output="d.mkv", overwrite=True, jobs=3, presets="medium")

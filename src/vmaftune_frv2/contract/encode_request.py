@@ -13,6 +13,7 @@ from typing import Any
 from vmaftune_frv2.contract.containers import CONTAINERS
 from vmaftune_frv2.contract.crf import parse_crfs
 from vmaftune_frv2.contract.encoding_options import EncodingOptions
+from vmaftune_frv2.contract.files import sha256_bytes
 from vmaftune_frv2.contract.option_groups import (
     SAMPLE_SECONDS,
     CurveModelOptions,
@@ -230,5 +231,7 @@ class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, AlsoOptions, 
         changed = {e.name: getattr(self, e.name) for e in fields if getattr(self, e.name) != e.default}
         changed |= {"encoders": self.encoder, "presets": self.preset}
         # The default of a target is one only where it counts.
+        # A LUT may be another one under the same name.
+        changed["files"] = [(str(path), sha256_bytes(path.read_bytes())) for path in self.filters().files()]
         changed |= {"aims": sorted(self.targets().items()), "fixed": self.is_fixed}
         return hashlib.sha256(repr(sorted(changed.items())).encode("utf-8", "surrogatepass")).hexdigest()[:32]
