@@ -161,6 +161,7 @@ def test_a_copy_is_known_by_its_content(ask: Ask, film: Path, work) -> None:
 
 
 @pytest.mark.parametrize("largest", [cache_module.HASHED_BYTES, 0], ids=["hashed", "too large to be hashed"])
+@pytest.mark.slow
 def test_another_file_of_the_same_name_is_measured(
     largest: int, ask: Ask, film: Path, clip: Clips, work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +268,7 @@ def test_a_folder_that_cannot_be_written_is_warned_of_once(
     assert len(re.findall("the cache is not used: .*cannot be written", answer.err)) == 1
 
 
+@pytest.mark.slow
 def test_doctor_says_where_it_lies_and_how_large_it_is(ask: Ask, vmaf_tune: VmafTune, tmp_path: Path) -> None:
     folder = tmp_path / "cached"
     assert f"cache: {folder}: 0 results, 0 B of at most 1.00 GB" in vmaf_tune("doctor").out
@@ -291,6 +293,7 @@ def test_the_default_lies_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPa
     assert default_folder() == Path.cwd() / "elsewhere"
 
 
+@pytest.mark.slow
 def test_an_empty_variable_turns_it_off(ask: Ask, vmaf_tune: VmafTune, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, "")
     assert [json.loads(ask("predict").out)[0]["encodes"] > 0 for _ in range(2)] == [True, True]

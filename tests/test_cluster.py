@@ -49,6 +49,7 @@ def start_cluster(folder, processes, count):
     return address, workers
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_no_cell(cluster, clip, vmaf_tune, rows_of, tmp_path):
     address, workers = cluster(2)
     local, remote = tmp_path / "local.jsonl", tmp_path / "remote.jsonl"
@@ -79,6 +80,7 @@ exec {ffmpeg} "$@"
 """An ffmpeg that kills the process which encodes at crf 37, until there is a truce."""
 
 
+@pytest.mark.slow
 def test_a_cell_under_which_three_workers_die_stops_the_sweep(cluster, ffmpeg, clip, vmaf_tune, rows_of, tmp_path):
     program, truce, corpus = tmp_path / "ffmpeg", tmp_path / "truce", tmp_path / "corpus.jsonl"
     program.write_text(LETHAL.format(truce=truce, ffmpeg=ffmpeg.path))

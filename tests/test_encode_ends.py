@@ -213,6 +213,7 @@ def test_broken_off_in_the_last_encode_leaves_the_search_and_nothing_else(
     assert read_rows(Path("rows.jsonl")) == [row]
 
 
+@pytest.mark.slow
 def test_ended_in_the_last_encode_leaves_the_search_in_the_cache(clip: Clips, vmaf_tune: VmafTune) -> None:
     source = clip("mandelbrot", size="480x272", frames=40)
     Path("precious.mkv").write_bytes(b"precious")

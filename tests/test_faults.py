@@ -190,6 +190,7 @@ def test_deleted_output_is_saved_and_the_sweep_stops(clip, assert_completes, tmp
     assert_completes(sweep)
 
 
+@pytest.mark.slow
 def test_replaced_output_is_left_alone_and_the_rows_are_saved(clip, assert_completes, tmp_path):
     sweep = Sweep(tmp_path, clip("mandelbrot", size="320x180", frames=32), "--jobs", 1).start()
     sweep.wait_for_rows(2)
@@ -203,6 +204,7 @@ def test_replaced_output_is_left_alone_and_the_rows_are_saved(clip, assert_compl
     assert_completes(sweep)
 
 
+@pytest.mark.slow
 def test_source_that_changes_between_cells_stops_the_sweep(clip, assert_completes, tmp_path):
     source, original = tmp_path / "source.mkv", clip("mandelbrot", size="320x180", frames=32)
     shutil.copy(original, source)

@@ -54,6 +54,7 @@ def test_models_beside_the_rows_own_score_as_they_do_alone(sweep: Sweep) -> None
         assert row["per_frame_features"] == alone["per_frame_features"]
 
 
+@pytest.mark.slow
 def test_what_a_row_has_without_them_stays(sweep: Sweep) -> None:
     sweep("with.jsonl", "--also-model", V1, "--also-model", "neg", "--feature-set", "full")
     sweep("without.jsonl", "--feature-set", "full")

@@ -121,6 +121,7 @@ def test_every_encoder_says_how_it_groups_frames():
 @pytest.mark.parametrize(
     "settings", [EncoderSettings(keyint="12"), EncoderSettings(keyint="0.5s", pix_fmt="yuv420p10le")]
 )
+@pytest.mark.slow
 def test_windows_know_how_often_keyframes_were_asked_for(settings, steady, ffmpeg):
     cell, setup = Cell("libx264", FAST["libx264"], 26), Setup(ffmpeg, settings=settings)
     row = measure_windows(setup, [open_source(ffmpeg, str(steady), hash_file=False)], cell).row

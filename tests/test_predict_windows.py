@@ -156,6 +156,7 @@ def test_pooled_row_is_that_of_all_frames(good_row: dict[str, Any]) -> None:
         pool_rows([])
 
 
+@pytest.mark.slow
 def test_pick_by_windows_is_measured_on_the_windows(
     vmaf_tune: VmafTune, curve_models: tuple[object, ...], long_source: Path, ffmpeg: FFmpeg
 ) -> None:

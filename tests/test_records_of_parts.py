@@ -102,6 +102,7 @@ def test_rows_of_different_parts_have_different_views(ask: Ask, vmaf_tune: VmafT
     assert {row["src_sha256"] for row in rows} == {rows[0]["src_sha256"]}
 
 
+@pytest.mark.slow
 def test_one_part_of_another_length_is_measured_anew(ask: Ask, film: Path, watched: Path) -> None:
     ask("windows")
     encodes(watched, film)
@@ -139,6 +140,7 @@ def test_view_names_the_frames_that_were_scored(ask: Ask, film: Path, ffmpeg: FF
     assert own[1:] == pytest.approx(row["per_frame_vmaf"][1:], abs=1.5)
 
 
+@pytest.mark.slow
 def test_scaled_row_has_both_scores(ask: Ask) -> None:
     assert ask("ladder").code == ExitCode.OK
     scaled = [row for row in read_rows(CORPUS) if row["height"] == 48]

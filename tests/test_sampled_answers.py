@@ -77,6 +77,7 @@ def test_a_part_is_named_and_never_verified(
         assert record.get("confirmed", True)
 
 
+@pytest.mark.slow
 def test_commands_of_a_part_come_with_a_note(
     vmaf_tune: VmafTune, films: dict[str, Path], curve_models: Sequence[object], tmp_path: Path
 ) -> None:

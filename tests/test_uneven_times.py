@@ -157,6 +157,7 @@ def uneven_shots(ffmpeg, uneven, tmp_path_factory):
 
 
 @pytest.mark.parametrize("how", [(), ("--segments",)], ids=["zones", "segments"])
+@pytest.mark.slow
 def test_shots_begin_where_the_table_says(how, uneven_shots, ffmpeg, vmaf_tune):
     asked = ("per-shot", uneven_shots, *LINE, *how)
     result = vmaf_tune(*asked, "--format", "json")
