@@ -57,7 +57,7 @@ def test_lines_are_held_against_the_first(
     for film, (first, second) in zip(films, (records[:2], records[2:4]), strict=True):
         assert (first["rate_change"], first["bd_rate"]) == (0.0, 0.0)
         change = second["kbps_at_target"] / first["kbps_at_target"] - 1
-        assert second["rate_change"] == pytest.approx(change, abs=1e-4)
+        assert second["rate_change"] == pytest.approx(change, abs=1e-3)
         probes = (
             f"libx264:veryfast:{_probed(told, film, 'libx264')}",
             f"libsvtav1:10:{_probed(told, film, 'libsvtav1')}",

@@ -22,7 +22,7 @@ LINE = ("--encoder", "libx264", "--preset", "veryfast")
 CORPUS = Path("c.jsonl")
 FORMS: dict[str, tuple[object, ...]] = {
     "windows": ("predict", "--samples", 3, "--sample-seconds", 0.5, "--target-vmaf", 80, "--verify"),
-    "shots": ("per-shot", "--sample-seconds", 0.5, "--target-vmaf", 80, "--verify"),
+    "shots": ("per-shot", "--sample-seconds", 0.5, "--target-vmaf", 80, "--verify", "--max-encodes", 20),
     "ladder": ("ladder", "--heights", "96,48", "--rungs", 3, "--vmaf-range", "5:90", "--min-step", 1, "--verify"),
     "middle": ("predict", "--sample-clip-seconds", 0.5, "--target-vmaf", 80),
 }
