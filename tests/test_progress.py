@@ -279,8 +279,8 @@ def test_the_live_line_says_what_is_at_work_and_leaves_nothing(film: Path, curve
     assert words == ["Warning:", "Warning:", *["encoded"] * (len(words) - 4), "encoder", "libx264"]
 
 
-def test_lines_are_cut_to_the_terminal(source: Path, curve_models: Sequence[object]) -> None:
-    seen = in_terminal("predict", source, *curve_models, *X264, "--target-vmaf", 80, columns=24)
+def test_lines_are_cut_to_the_terminal(film: Path, curve_models: Sequence[object]) -> None:
+    seen = in_terminal("predict", film, *curve_models, *X264, "--target-vmaf", 80, columns=24)
     rewritten = [each for each in seen.pictures if re.match(r"\d+:\d\d  ", each)]
     assert max(map(len, rewritten)) == 23
     assert any(each.endswith("...") for each in rewritten)
