@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shlex
+import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,17 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def ffmpeg() -> FFmpeg:
     """The ffmpeg that the commands use when none is named."""
     return ffmpeg_module.locate()
+
+
+@pytest.fixture
+def watched(ffmpeg: FFmpeg, tmp_path: Path) -> Path:
+    """An ffmpeg that writes down how it was called."""
+    program = tmp_path / "ffmpeg"
+    program.write_text(
+        f'#!/bin/sh\nprintf "%s " "$@" >> {tmp_path}/calls\necho >> {tmp_path}/calls\nexec {ffmpeg.path} "$@"\n'
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program
 
 
 @dataclass(frozen=True)

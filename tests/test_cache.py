@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,7 +21,6 @@ from vmaftune_frv2.contract.sizes import parse_size, size_text
 from vmaftune_frv2.corpus import cache as cache_module
 from vmaftune_frv2.corpus.cache_folder import ABANDONED_S, CacheFolder
 from vmaftune_frv2.errors import ExitCode, UsageError
-from vmaftune_frv2.media.ffmpeg import FFmpeg
 
 LINE = ("--encoder", "libx264", "--preset", "veryfast", "--format", "json")
 TARGET = ("--target-vmaf", 80, "--verify")
@@ -48,17 +46,6 @@ def film(clip: Clips, tmp_path: Path) -> Path:
     shutil.copy(clip("testsrc2", size="128x96", frames=96), path)
     os.utime(path, (1e9, 1e9))
     return path
-
-
-@pytest.fixture
-def watched(ffmpeg: FFmpeg, tmp_path: Path) -> Path:
-    """An ffmpeg that writes down how it was called."""
-    program = tmp_path / "ffmpeg"
-    program.write_text(
-        f'#!/bin/sh\nprintf "%s " "$@" >> {tmp_path}/calls\necho >> {tmp_path}/calls\nexec {ffmpeg.path} "$@"\n'
-    )
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    return program
 
 
 @pytest.fixture

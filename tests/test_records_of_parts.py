@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,17 +40,6 @@ def film(clip: Clips, ffmpeg: FFmpeg, tmp_path_factory: pytest.TempPathFactory) 
     codec = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-g", "24")
     assert ffmpeg.run([*QUIET, *inputs, "-filter_complex", graph, "-map", "[out]", *codec, str(path)]).ok
     return path
-
-
-@pytest.fixture
-def watched(ffmpeg: FFmpeg, tmp_path: Path) -> Path:
-    """An ffmpeg that writes down how it was called."""
-    program = tmp_path / "ffmpeg"
-    program.write_text(
-        f'#!/bin/sh\nprintf "%s " "$@" >> {tmp_path}/calls\necho >> {tmp_path}/calls\nexec {ffmpeg.path} "$@"\n'
-    )
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    return program
 
 
 def encodes(program: Path, film: Path) -> int:

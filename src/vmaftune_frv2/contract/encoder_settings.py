@@ -11,29 +11,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from vmaftune_frv2.contract.encoder import Encoder
-from vmaftune_frv2.contract.encoder_names import canonical_name
-from vmaftune_frv2.contract.encoders import ENCODERS, EncoderTable
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.gop import Gop
+from vmaftune_frv2.contract.grid import Choice
 from vmaftune_frv2.errors import UsageError
 
 _KEYINT = re.compile(r"(\d+)|(\d+(?:\.\d+)?)s")
 _KEYINT_KEYS = ("keyint", "g", "IntraPeriod")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One value of a setting; ``encoder`` is None where it belongs to every encoder."""
-
-    encoder: str | None
-    value: str
-
-
-def parse_setting(text: str, table: EncoderTable = ENCODERS) -> Setting:
-    """Splits ``ENCODER=VALUE`` where what stands before the first ``=`` names an encoder."""
-    name, found, value = text.partition("=")
-    if found and table.find(name) is not None:
-        return Setting(canonical_name(name), value)
-    return Setting(None, text)
 
 
 @dataclass(frozen=True)
@@ -48,16 +32,16 @@ class EncoderSettings:
         film_grain: levels of film grain synthesis.
     """
 
-    extra: tuple[Setting, ...] = ()
+    extra: tuple[Choice, ...] = ()
     pix_fmt: str | None = None
     keyint: str | None = None
-    tunes: tuple[Setting, ...] = ()
-    film_grain: tuple[Setting, ...] = ()
+    tunes: tuple[Choice, ...] = ()
+    film_grain: tuple[Choice, ...] = ()
 
     @classmethod
     def of_arguments(cls, arguments: Sequence[str]) -> EncoderSettings:
         """Those that give exactly these ffmpeg arguments, as a row has them, to whatever encoder."""
-        return cls((Setting(None, shlex.join(arguments)),)) if arguments else cls()
+        return cls((Choice(None, shlex.join(arguments)),)) if arguments else cls()
 
     def __bool__(self) -> bool:
         return any(getattr(self, each.name) for each in dataclasses.fields(self))
@@ -142,7 +126,7 @@ def _for_one(option: str, value: str) -> str:
     return f"--{option} ENCODER={value} is for one encoder alone"
 
 
-def _of(encoder: Encoder, settings: Iterable[Setting]) -> list[str]:
+def _of(encoder: Encoder, settings: Iterable[Choice]) -> list[str]:
     """The values of a setting that are for an encoder."""
     return [setting.value for setting in settings if setting.encoder in (None, encoder.name)]
 

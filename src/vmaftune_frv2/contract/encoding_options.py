@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vmaftune_frv2.contract.encoder_settings import EncoderSettings, parse_setting
+from vmaftune_frv2.contract.encoder_settings import EncoderSettings
 from vmaftune_frv2.contract.filters import Filters
+from vmaftune_frv2.contract.grid import parse_setting
 from vmaftune_frv2.contract.option_groups import SourceOptions
 from vmaftune_frv2.contract.options import option
 

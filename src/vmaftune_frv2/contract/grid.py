@@ -16,7 +16,7 @@ from vmaftune_frv2.errors import UsageError
 
 @dataclass(frozen=True)
 class Choice:
-    """One ``--preset`` or ``--crf`` value; ``ENCODER=VALUE`` binds it to one encoder."""
+    """One value of an option; ``ENCODER=VALUE`` binds it to one encoder, None to none."""
 
     encoder: str | None
     value: str
@@ -26,6 +26,11 @@ def parse_choice(text: str, table: EncoderTable = ENCODERS) -> Choice:
     """Splits ``ENCODER=VALUE``; a bare value belongs to every encoder."""
     name, found, value = text.partition("=")
     return Choice(table.get(name).name, value) if found else Choice(None, text)
+
+
+def parse_setting(text: str, table: EncoderTable = ENCODERS) -> Choice:
+    """As ``parse_choice`` where an encoder's name stands before the first ``=``; else all of it is the value."""
+    return parse_choice(text, table) if table.find(text.partition("=")[0]) else Choice(None, text)
 
 
 def build_grid(

@@ -56,3 +56,20 @@ class AlsoOptions(VmafOptions):
             UsageError: one cannot be a model's name.
         """
         return tuple(dict.fromkeys(map(vmaf_model_named, self.also_models)))
+
+
+class ScoringOptions(AlsoOptions):
+    """What rows have of a score, where nothing is predicted from it."""
+
+    vmaf_model: str | None = option(
+        None,
+        f"VMAF model to score with: {NAMES}, or a name of libvmaf.",
+        metavar="NAME",
+        shown="vmaf_v0.6.1; vmaf_4k_v0.6.1 from 2160 rows on",
+    )
+    feature_set: str = option(
+        "canonical6",
+        "Features to keep in each row: the six of VMAF, or libvmaf's further ones as well (full: full_features),"
+        " which takes much longer.",
+        choices=("canonical6", "full"),
+    )

@@ -9,14 +9,14 @@ from pathlib import Path
 from vmaftune_frv2.contract.filters import Filters
 from vmaftune_frv2.contract.option_groups import RecordOptions, SourceOptions
 from vmaftune_frv2.contract.options import option
-from vmaftune_frv2.contract.quality_options import NAMES, AlsoOptions
+from vmaftune_frv2.contract.quality_options import ScoringOptions
 from vmaftune_frv2.errors import UsageError
 
 AUTO, NONE = "auto", "none"
 _CROP = re.compile(r"[1-9]\d*:[1-9]\d*:\d+:\d+")
 
 
-class ScoreRequest(SourceOptions, AlsoOptions, RecordOptions):
+class ScoreRequest(SourceOptions, ScoringOptions, RecordOptions):
     """A video that somebody encoded, and what it was made from."""
 
     distorted: str = option("", "The encode.", argument=True)
@@ -36,18 +36,6 @@ class ScoreRequest(SourceOptions, AlsoOptions, RecordOptions):
         "Part of the reference's picture that DISTORTED shows. auto: all of it, or what is within black bars, as"
         " the shape of DISTORTED says. none: all of it, whatever the shapes are.",
         metavar="auto|none|WIDTH:HEIGHT:X:Y",
-    )
-    vmaf_model: str | None = option(
-        None,
-        f"VMAF model to score with: {NAMES}, or a name of libvmaf.",
-        metavar="NAME",
-        shown="vmaf_v0.6.1; vmaf_4k_v0.6.1 from 2160 rows on",
-    )
-    feature_set: str = option(
-        "canonical6",
-        "Features to keep in the row: the six of VMAF, or libvmaf's further ones as well (full: full_features),"
-        " which takes much longer.",
-        choices=("canonical6", "full"),
     )
     encoder: str | None = option(
         None, "Encoder that made DISTORTED, for the row.", metavar="NAME", shown="as the file says"

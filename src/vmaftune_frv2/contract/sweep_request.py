@@ -9,14 +9,14 @@ from vmaftune_frv2.contract.encoding_options import EncodingOptions
 from vmaftune_frv2.contract.option_groups import GridOptions
 from vmaftune_frv2.contract.options import option
 from vmaftune_frv2.contract.output_names import refuse_output
-from vmaftune_frv2.contract.quality_options import NAMES, AlsoOptions
+from vmaftune_frv2.contract.quality_options import ScoringOptions
 from vmaftune_frv2.errors import UsageError
 
 LONGEST_S = 1e6
 """Seconds, about 12 days; beyond a few weeks the system's clocks run over."""
 
 
-class SweepRequest(GridOptions, EncodingOptions, AlsoOptions):
+class SweepRequest(GridOptions, EncodingOptions, ScoringOptions):
     """Every (source, encoder, preset, crf), encoded and scored, one row each."""
 
     sources: Sequence[str] = option(
@@ -26,18 +26,6 @@ class SweepRequest(GridOptions, EncodingOptions, AlsoOptions):
         0.0, "Duration in seconds that a source should have; one whose frames say otherwise is refused.", low=0
     )
     sample_clip_seconds: float = option(0.0, "Use only this many seconds around the middle of each source.", low=0)
-    vmaf_model: str | None = option(
-        None,
-        f"VMAF model to score with: {NAMES}, or a name of libvmaf.",
-        metavar="NAME",
-        shown="vmaf_v0.6.1; vmaf_4k_v0.6.1 from 2160 rows on",
-    )
-    feature_set: str = option(
-        "canonical6",
-        "Features to keep in each row: the six of VMAF, or libvmaf's further ones as well (full: full_features),"
-        " which takes much longer.",
-        choices=("canonical6", "full"),
-    )
     hdr_mode: str = option(
         "auto",
         "How encodes are labelled: as the source is, or as SDR, HDR PQ or HDR HLG whatever the source says.",
