@@ -571,3 +571,15 @@ def test_other_models_score_the_file_too(film: Path, vmaf_tune: VmafTune) -> Non
     assert (
         "made before" in vmaf_tune("encode", film, "-o", "out.mkv", *AT_30, "--also-model", "vmaf_v0.6.1neg").err
     )
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "libx265", "libsvtav1"])
+def test_bitrates_of_promise_and_certificate_are_of_the_same_bytes(
+    encoder: str, clip: Clips, vmaf_tune: VmafTune
+) -> None:
+    preset = "12" if encoder == "libsvtav1" else "ultrafast"
+    asked = ("--encoder", encoder, "--preset", preset, "--crf", 40, "--samples", 0, "--json")
+    found = vmaf_tune("encode", clip("testsrc2", size="160x96", frames=48), "-o", "out.mkv", *asked)
+    assert found.code == 0, found.err
+    told = json.loads(found.out)
+    assert told["promised"]["kbps"] == pytest.approx(told["measured"]["kbps"], rel=0.03)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from vmaftune_frv2.contract.certificate import Certificate, Measured, Original, Promise
 from vmaftune_frv2.contract.encode_request import EncodeRequest
+from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.frame_pools import FRAMES, HARMONIC_MEAN, MEAN, pool_frames, summary_of
 from vmaftune_frv2.contract.sizes import parse_size
 from vmaftune_frv2.corpus.setup import Setup
@@ -92,8 +93,12 @@ def promise(whole: Whole, sizes: Sizes, prediction: Prediction, windows: int, en
         return None if sizes.along is None else round(kbps * 1000 / 8 * seconds + sizes.along)
 
     p = prediction
+    # Rows count the file of an encode; a certificate counts packets.
+    gop = ENCODERS.get(p.cell.encoder).gop
+    container = (gop.container_bytes * whole.source.frames + gop.header_bytes) * 8 / 1000 / seconds
+    video, low, high = (max(kbps - container, 0.0) for kbps in (p.kbps, p.kbps_low, p.kbps_high))
     return Promise(
-        p.vmaf, p.vmaf_low, p.vmaf_high, p.kbps, p.kbps_low, p.kbps_high,
+        p.vmaf, p.vmaf_low, p.vmaf_high, video, low, high,
         size(p.kbps), size(p.kbps_low), size(p.kbps_high), windows, p.measured, encodes,
     )  # fmt: skip
 

@@ -66,7 +66,7 @@ SOFTWARE = (
         version_pattern=r"HEVC encoder version (\S+)",
         default_presets=("ultrafast", "medium"),
         default_crfs=(18, 23, 28, 33, 38, 43),
-        gop=Gop(lead=8, mini=1, keyframe_every=250, container_bytes=12.2),
+        gop=Gop(lead=8, mini=1, keyframe_every=250, container_bytes=12.2, header_bytes=3400),
         tunes=_tunes("psnr", "ssim", "grain", "fastdecode", "zerolatency", "animation"),
         # A crf makes it ignore the zone. It holds the frames that it has done, this one not among them, against
         # first - 1 and end.

@@ -17,6 +17,7 @@ class Gop:
         keyframe_seconds: the same in seconds.
         keyframe_step: of seconds, frames that a second is rounded to a multiple of.
         container_bytes: what the container notes of each frame.
+        header_bytes: what it notes once, what the encoder says of itself included.
     """
 
     lead: int = 17
@@ -26,6 +27,7 @@ class Gop:
     keyframe_seconds: int | None = None
     keyframe_step: int = 1
     container_bytes: float = 8.0
+    header_bytes: float = 900.0
 
     @property
     def reach(self) -> int:
