@@ -220,6 +220,9 @@ RULES: dict[str, tuple[str, dict[str, Any], str]] = {
     "two ways to tell the codec": ("predict", {"codec": "x", "codec_from_source": True}, "give one"),
     "codec of a source": ("predict", {"codec": "x"}, "--codec needs --corpus"),
     "files of a source": ("predict", {"codec_from_source": True}, "--codec-from-source needs --corpus"),
+    "crf of another encoder": ("encode", {"encoders": "libx264", "crfs": "libx265=20"}, "not in --encoder"),
+    "preset of another": ("encode", {"encoders": "libx264", "presets": "libx265=slow"}, "not in --encoder"),
+    "preset that is none": ("encode", {"encoders": "libx264", "presets": "tardy"}, "no preset 'tardy'"),
     "model id": ("train-v2", {"model_id": "No Id"}, "--model-id takes"),
     "probe cell that is none": ("train-v2", {"probes": "x"}, "is not a cell"),
     **{

@@ -16,7 +16,6 @@ from vmaftune_frv2.api.questions import SourceAnswer, SourceFailure, predict_sou
 from vmaftune_frv2.contract.cells import Cell
 from vmaftune_frv2.contract.certificate import Certificate, Promise
 from vmaftune_frv2.contract.containers import Container
-from vmaftune_frv2.contract.crf import parse_crfs
 from vmaftune_frv2.contract.encode_request import NONE, EncodeRequest
 from vmaftune_frv2.contract.encoders import ENCODERS
 from vmaftune_frv2.contract.grid import learnt_crfs
@@ -99,8 +98,6 @@ class _Work:
         self.ffmpeg = locate(request.ffmpeg_bin)
         self.encoder = ENCODERS.get(request.encoder)
         self.preset = self.encoder.resolve_preset(request.preset)
-        if request.is_fixed:
-            self.encoder.check_crf(*parse_crfs([request.crfs[0].rpartition("=")[2]]))
         self.jobs = jobs_of(request, self._fits)
 
     @functools.cache  # noqa: B019  # lives as long as the request

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from vmaftune_frv2.contract.containers import CONTAINERS
-from vmaftune_frv2.contract.crf import parse_crfs
 from vmaftune_frv2.contract.encoding_options import EncodingOptions
 from vmaftune_frv2.contract.files import sha256_bytes
+from vmaftune_frv2.contract.grid import build_grid
 from vmaftune_frv2.contract.option_groups import (
     SAMPLE_SECONDS,
     CurveModelOptions,
@@ -149,7 +149,7 @@ class EncodeRequest(GridOptions, TargetOptions, CurveModelOptions, AlsoOptions, 
         elif self.confidence is not None:
             raise UsageError("--confidence needs --no-verify; otherwise the crf is chosen by what was measured")
         super().check()
-        parse_crfs(text.rpartition("=")[2] for text in self.crfs)
+        build_grid((self.encoder,), self.presets or (DEFAULT_PRESET,), self.crfs)
         if self.samples == 0:
             self.refuse(("sample_seconds",), "needs windows; leave out --samples 0")
         self.audio_arguments()
